@@ -1,0 +1,1 @@
+"""Code generation: tile IR to source text, source text to binary."""

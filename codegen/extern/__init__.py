@@ -1,0 +1,1 @@
+"""Library kernels as further candidates."""

@@ -1,0 +1,1 @@
+"""The driver: phases, pipelines, command line, tuning and reproducers."""

@@ -1,0 +1,1 @@
+"""The language: IR data structures, one grammar, parser, printer, verifier and interpreter."""

@@ -1,0 +1,1 @@
+"""The dialects: each op's declaration, result types, evaluation and documentation together."""

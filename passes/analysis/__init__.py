@@ -1,0 +1,1 @@
+"""Analyses that passes share: liveness, dependence, cost, bounds."""

@@ -1,0 +1,1 @@
+"""Hardware-independent rewrites of the nn dialect; one file a pass."""

@@ -1,0 +1,1 @@
+"""Kernel formation: groups of ops that become one launch."""

@@ -1,0 +1,1 @@
+"""From the onnx dialect to the nn dialect, by family of operators."""

@@ -1,0 +1,1 @@
+"""Planning: buffers, arena offsets, streams and launches."""

@@ -1,0 +1,1 @@
+"""Hardware-aware lowering: strategies, memory placement, pipelining and mapping."""

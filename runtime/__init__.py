@@ -1,0 +1,1 @@
+"""Runs a plan; importable without the compiler."""
