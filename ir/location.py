@@ -1,0 +1,48 @@
+"""Where an op comes from: the names of ONNX nodes, and the position in a text file it was parsed from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class FilePosition:
+    """A position in a source text; `line` and `column` count from 1, `width` is the length of the caret line."""
+
+    file: str
+    line: int
+    column: int
+    width: int = 1
+
+
+@dataclass(frozen=True)
+class Location:
+    """`names` are printed as `loc("a")` or `loc(fused["a", "b"])`; `position` only serves diagnostics."""
+
+    names: tuple[str, ...] = ()
+    position: FilePosition | None = None
+
+    def __str__(self) -> str:
+        if len(self.names) == 1:
+            return f'loc("{_escape(self.names[0])}")'
+        if self.names:
+            return "loc(fused[" + ", ".join(f'"{_escape(name)}"' for name in self.names) + "])"
+        return "loc(unknown)"
+
+
+def _escape(name: str) -> str:
+    return name.replace("\\", "\\\\").replace('"', '\\"')
+
+
+UNKNOWN = Location()
+
+
+def fuse(locations: Iterable[Location]) -> Location:
+    """The location of an op that replaces ops at `locations`: their names in order, each once."""
+    names: dict[str, None] = {}
+    position = None
+    for location in locations:
+        names.update(dict.fromkeys(location.names))
+        position = position or location.position
+    return Location(tuple(names), position)
