@@ -1,0 +1,79 @@
+# The first use of a target makes .venv and installs what the target needs, as pyproject.toml lists it; the package
+# itself is never installed: PYTHONPATH=dev finds it in this checkout. With PYTHON set (`PYTHON=python3 make test-gpu`)
+# that interpreter is used as it is, and nothing is installed.
+
+BASE_PYTHON ?= python3
+PYTEST_ARGS ?= -n auto
+
+ifeq ($(origin PYTHON), undefined)
+PYTHON := .venv/bin/python
+CORE := .venv/core.stamp
+TEST := .venv/test.stamp
+MLIR := mlir-opt
+endif
+
+export PYTHONPATH := $(CURDIR)/dev$(if $(PYTHONPATH),:$(PYTHONPATH))
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test test-gpu lint format clean distclean mlir-opt
+
+help:
+	@echo 'make demo      compile resnet50 for this CPU, run it, compare it with the ONNX reference'
+	@echo 'make test      all tests that need no GPU (PYTEST_ARGS="-n 2 tests/ir" selects)'
+	@echo 'make test-gpu  the tests that need an NVIDIA GPU'
+	@echo 'make lint      ruff, pyright, import-linter'
+	@echo 'make format    rewrite the sources as ruff wants them'
+	@echo 'make clean     remove build outputs and caches; distclean removes .venv too'
+
+demo: $(CORE)
+	PYTHON='$(PYTHON)' examples/demo.sh build/demo
+
+test: $(TEST) $(MLIR)
+	$(PYTHON) -m pytest -m 'not gpu' $(PYTEST_ARGS)
+
+test-gpu: $(TEST)
+	$(PYTHON) -m pytest -m gpu tests/gpu
+
+lint: $(TEST)
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m pyright --pythonpath "$$(command -v $(PYTHON))"
+	$(PYTHON) -c 'from importlinter.cli import lint_imports_command as lint; lint()'
+
+format: $(TEST)
+	$(PYTHON) -m ruff check --fix
+	$(PYTHON) -m ruff format
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name .venv -prune -o -name __pycache__ -type d -exec rm -rf {} +
+
+distclean: clean
+	rm -rf .venv
+
+# Dumps are held against upstream's own mlir-opt. Without it the tests that need it are skipped, each with that reason.
+mlir-opt:
+	@.ci/need 'command -v mlir-opt-22' mlir-22-tools || echo 'make: going on without mlir-opt-22: its tests are skipped'
+
+.venv/bin/kernelwright: .ci/need
+	@$(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'make: kernelwright needs Python 3.11 or later; name one with BASE_PYTHON=...'; exit 1; }
+	@.ci/need '$(BASE_PYTHON) -c "import ensurepip"' python3-venv
+	$(BASE_PYTHON) -m venv .venv
+	@printf '#!/bin/sh\nhere=$$(dirname "$$(readlink -f "$$0")")\nPYTHONPATH="$$here/../../dev$${PYTHONPATH:+:$$PYTHONPATH}" exec "$$here/python" -m kernelwright "$$@"\n' > $@
+	@chmod +x $@
+	@ln -sf kernelwright .venv/bin/kw
+
+# $(call requirements,EXTRAS): the core dependencies and those of the named extras, one a line.
+requirements = .venv/bin/python -c 'import sys, tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+  print(*p["dependencies"], *(r for x in sys.argv[1:] for r in p["optional-dependencies"][x]), sep="\n")' $(1)
+
+.venv/core.stamp: pyproject.toml .venv/bin/kernelwright
+	$(call requirements,) > .venv/core.txt
+	.venv/bin/python -m pip install --quiet -r .venv/core.txt
+	@touch $@
+
+.venv/test.stamp: .venv/core.stamp
+	$(call requirements,cuda test) > .venv/test.txt
+	.venv/bin/python -m pip install --quiet -r .venv/test.txt
+	@touch $@
