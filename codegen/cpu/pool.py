@@ -1,0 +1,16 @@
+"""The LLVM IR of the worker pool and the launch loop that every CPU plan's object contains (pool.ll)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def pool_source(triple: str) -> str:
+    """pool.ll for the architecture of an LLVM target triple; link it into the object of a plan.
+
+    Nothing in it depends on the architecture but the instruction that a waiting thread executes.
+    """
+    text = Path(__file__).with_name("pool.ll").read_text()
+    if triple.startswith(("aarch64", "arm64")):
+        return text.replace('asm sideeffect "pause"', 'asm sideeffect "yield"')
+    return text

@@ -1,0 +1,90 @@
+"""Element types by their MLIR names, as NumPy and safetensors know them.
+
+`i4` and `ui4` travel unpacked, one value a byte, as int8 and uint8; `i1` is NumPy's bool, one value a byte.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import ml_dtypes
+import numpy as np
+
+from .errors import PlanError
+
+_NUMPY: dict[str, np.dtype] = {
+    "f64": np.dtype(np.float64),
+    "f32": np.dtype(np.float32),
+    "f16": np.dtype(np.float16),
+    "bf16": np.dtype(ml_dtypes.bfloat16),
+    "f8E4M3FN": np.dtype(ml_dtypes.float8_e4m3fn),
+    "f8E5M2": np.dtype(ml_dtypes.float8_e5m2),
+    "i64": np.dtype(np.int64),
+    "i32": np.dtype(np.int32),
+    "i16": np.dtype(np.int16),
+    "i8": np.dtype(np.int8),
+    "i4": np.dtype(np.int8),
+    "i1": np.dtype(np.bool_),
+    "ui64": np.dtype(np.uint64),
+    "ui32": np.dtype(np.uint32),
+    "ui16": np.dtype(np.uint16),
+    "ui8": np.dtype(np.uint8),
+    "ui4": np.dtype(np.uint8),
+}
+
+_SAFETENSORS = {
+    "f64": "F64",
+    "f32": "F32",
+    "f16": "F16",
+    "bf16": "BF16",
+    "f8E4M3FN": "F8_E4M3",
+    "f8E5M2": "F8_E5M2",
+    "i64": "I64",
+    "i32": "I32",
+    "i16": "I16",
+    "i8": "I8",
+    "i1": "BOOL",
+    "ui64": "U64",
+    "ui32": "U32",
+    "ui16": "U16",
+    "ui8": "U8",
+}
+
+_NAMES = {dtype: name for name, dtype in _NUMPY.items() if name in _SAFETENSORS}
+_FROM_SAFETENSORS = {code: _NUMPY[name] for name, code in _SAFETENSORS.items()}
+_UNPACKED = {np.dtype(ml_dtypes.int4): np.dtype(np.int8), np.dtype(ml_dtypes.uint4): np.dtype(np.uint8)}
+
+
+def numpy_dtype(name: str) -> np.dtype:
+    """The NumPy type of the MLIR element type `name`; raises PlanError for a name the runtime does not know."""
+    if name not in _NUMPY:
+        raise PlanError(f"unknown element type '{name}', known are: {', '.join(_NUMPY)}")
+    return _NUMPY[name]
+
+
+def dtype_name(dtype: np.dtype) -> str:
+    """The MLIR name of a NumPy type, or NumPy's own name where MLIR has none (for messages)."""
+    return _NAMES.get(dtype, str(dtype))
+
+
+def safetensors_code(dtype: np.dtype) -> str | None:
+    """The safetensors code of a NumPy type, None when the format has none."""
+    name = _NAMES.get(dtype)
+    return None if name is None else _SAFETENSORS[name]
+
+
+def from_safetensors(code: str) -> np.dtype | None:
+    """The NumPy type of a safetensors code, None when NumPy has none."""
+    return _FROM_SAFETENSORS.get(code)
+
+
+def unpacked(array: np.ndarray) -> np.ndarray:
+    """`array` with 4-bit elements widened to one byte each; other arrays as they are."""
+    wide = _UNPACKED.get(array.dtype)
+    return array if wide is None else array.astype(wide)
+
+
+@functools.cache
+def item_size(name: str) -> int:
+    """Bytes of one element of the MLIR element type `name`, as stored by the runtime."""
+    return numpy_dtype(name).itemsize

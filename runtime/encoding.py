@@ -1,0 +1,162 @@
+"""Dataclasses to JSON values and back, driven by their annotations.
+
+Fields that have their default are left out; a member of a union of dataclasses carries its class name as "class".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import types
+import typing
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from .errors import PlanError
+
+T = TypeVar("T")
+TAG = "class"
+Decoder = Callable[[Any, str], Any]  # a JSON value and the path to it, for messages
+
+
+def encode(value: Any) -> Any:
+    """JSON value of a dataclass, tuple, dict or scalar. Dataclasses are tagged: decode() accepts tags everywhere."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {TAG: type(value).__name__, **_fields_that_differ(value)}
+    if isinstance(value, tuple | list):
+        return [encode(item) for item in value]
+    if isinstance(value, dict):
+        return {key: encode(item) for key, item in value.items()}
+    return value
+
+
+def decode(cls: type[T], value: Any, path: str = "plan") -> T:
+    """The `cls` that encode() turned into `value`; raises PlanError that names the place where the two do not fit."""
+    return _decoder(cls)(value, path)
+
+
+def _fields_that_differ(value: Any) -> dict[str, Any]:
+    encoded = {}
+    for field in dataclasses.fields(value):
+        item = getattr(value, field.name)
+        default = field.default_factory() if callable(field.default_factory) else field.default
+        if item != default or type(item) is not type(default):
+            encoded[field.name] = encode(item)
+    return encoded
+
+
+@functools.cache
+def _decoder(annotation: Any) -> Decoder:
+    """A function that checks and builds values of the annotated type."""
+    if _is_class(annotation):
+        return _dataclass_decoder(annotation)
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return _union_decoder(arguments)
+    if origin is tuple:
+        return _tuple_decoder(arguments)
+    if origin is dict:
+        return _dict_decoder(arguments[1])
+    if origin is typing.Literal:
+        return _literal_decoder(arguments)
+    return _scalar_decoder(annotation)
+
+
+def _is_class(annotation: Any) -> bool:
+    return dataclasses.is_dataclass(annotation)
+
+
+def _dataclass_decoder(cls: type) -> Decoder:
+    hints = typing.get_type_hints(cls)
+    decoders: dict[str, Decoder] = {}
+    fields = dataclasses.fields(cls)
+    names = {field.name for field in fields}
+    required = {
+        field.name
+        for field in fields
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    }
+
+    def build(value: Any, path: str) -> Any:
+        if not isinstance(value, dict):
+            raise _mismatch(path, cls.__name__, value)
+        given = value.keys() - {TAG}
+        if value.get(TAG, cls.__name__) != cls.__name__:
+            raise PlanError(f"{path}: expected {cls.__name__}, found {value[TAG]}")
+        if wrong := sorted(given - names):
+            raise PlanError(f"{path}: {cls.__name__} has no field '{wrong[0]}'")
+        if missing := sorted(required - given):
+            raise PlanError(f"{path}: {cls.__name__} lacks field '{missing[0]}'")
+        arguments = {}
+        for name in given:
+            if name not in decoders:  # made on first use: the step classes are recursive
+                decoders[name] = _decoder(hints[name])
+            arguments[name] = decoders[name](value[name], f"{path}.{name}")
+        return cls(**arguments)
+
+    return build
+
+
+def _union_decoder(options: tuple[Any, ...]) -> Decoder:
+    classes = {option.__name__: option for option in options if _is_class(option)}
+    others = [_decoder(option) for option in options if not _is_class(option)]
+    expected = " or ".join(getattr(option, "__name__", str(option)) for option in options)
+
+    def build(value: Any, path: str) -> Any:
+        if isinstance(value, dict) and value.get(TAG) in classes:
+            return _decoder(classes[value[TAG]])(value, path)
+        for other in others:
+            try:
+                return other(value, path)
+            except PlanError:
+                continue
+        raise _mismatch(path, expected, value)
+
+    return build
+
+
+def _tuple_decoder(arguments: tuple[Any, ...]) -> Decoder:
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        length, items = None, [_decoder(arguments[0])]
+    else:
+        length, items = len(arguments), [_decoder(argument) for argument in arguments]
+
+    def build(value: Any, path: str) -> Any:
+        if not isinstance(value, list) or (length is not None and len(value) != length):
+            raise _mismatch(path, "a list" if length is None else f"a list of {length}", value)
+        return tuple(items[min(i, len(items) - 1)](item, f"{path}[{i}]") for i, item in enumerate(value))
+
+    return build
+
+
+def _dict_decoder(values: Any) -> Decoder:
+    item = _decoder(values)
+
+    def build(value: Any, path: str) -> Any:
+        if not isinstance(value, dict):
+            raise _mismatch(path, "an object", value)
+        return {key: item(entry, f"{path}.{key}") for key, entry in value.items()}
+
+    return build
+
+
+def _literal_decoder(choices: tuple[Any, ...]) -> Decoder:
+    def build(value: Any, path: str) -> Any:
+        if value not in choices:
+            raise _mismatch(path, " or ".join(map(repr, choices)), value)
+        return value
+
+    return build
+
+
+def _scalar_decoder(cls: type) -> Decoder:
+    def build(value: Any, path: str) -> Any:
+        if type(value) is not cls:  # not isinstance: a bool is not an int here
+            raise _mismatch(path, cls.__name__, value)
+        return value
+
+    return build
+
+
+def _mismatch(path: str, expected: str, value: Any) -> PlanError:
+    return PlanError(f"{path}: expected {expected}, found {value!r:.60}")

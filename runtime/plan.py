@@ -1,0 +1,292 @@
+"""The program of a plan: what a runtime does to run a compiled model, as frozen dataclasses.
+
+A plan holds no control of its own beyond a list of steps over named buffers. Sizes are integers, or expressions
+(expressions.py) over the plan's symbols, so that one plan serves every shape inside its profile. docs/plan.md describes
+the format for those who write another runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .expressions import Expression
+
+FORMAT_VERSION = 1
+ALIGNMENT = 256
+"""Bytes to which arena offsets are aligned; `NAME.end` is rounded up to it."""
+
+Shape = tuple[Expression, ...]
+
+
+@dataclass(frozen=True)
+class Target:
+    """The hardware a plan is for.
+
+    `kind` is "cpu" or "cuda"; `name` is what the user asked for ("cuda:sm_90a"). `arch` is the LLVM triple of a CPU or
+    the `sm_` architecture of a GPU; `features` are CPU features ("avx2", "avx512f") that the code uses.
+    """
+
+    kind: Literal["cpu", "cuda"]
+    name: str
+    arch: str = ""
+    features: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A symbolic dimension and its profile: any value from `min` to `max` runs; None is unbounded.
+
+    `origin` says who gives it a value: the shapes of the inputs ("input"), or a step of the plan ("step", see Read and
+    Host). Sizes and offsets of buffers mention input symbols only; scalars, grids and output shapes may mention both.
+    """
+
+    name: str
+    min: int = 0
+    opt: int | None = None
+    max: int | None = None
+    origin: Literal["input", "step"] = "input"
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """An input or output of the plan: dense, row-major, of an MLIR element type (dtypes.py)."""
+
+    name: str
+    dtype: str
+    shape: Shape = ()
+
+
+@dataclass(frozen=True)
+class Input:
+    """Memory of input number `index`, given by the caller; never written."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Output:
+    """Memory of output number `index`, given or received by the caller."""
+
+    index: int
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A tensor of the plan file; never written."""
+
+    tensor: str
+
+
+@dataclass(frozen=True)
+class Arena:
+    """Memory at `offset` bytes into the arena of the execution context.
+
+    The expression may mention symbols and `NAME.end`, where the arena buffer NAME, earlier in the plan, ends.
+    The value is rounded up to ALIGNMENT.
+    """
+
+    offset: Expression = 0
+
+
+@dataclass(frozen=True)
+class Alias:
+    """Memory of another, earlier buffer, from `offset` bytes into it."""
+
+    of: str
+    offset: Expression = 0
+
+
+Storage = Input | Output | Weight | Arena | Alias
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A named piece of memory. `dtype` and `shape` are for readers, and required where a Host step uses the buffer."""
+
+    name: str
+    bytes: Expression
+    storage: Storage
+    dtype: str = ""
+    shape: Shape | None = None
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Code that steps launch: the symbol `entry` of the u8 tensor `binary` (a cubin; on the CPU the plan's object).
+
+    `flops` and `bytes` are the work and the memory traffic of one launch; `source` names the u8 tensor with the source.
+    """
+
+    name: str
+    entry: str
+    binary: str = ""
+    onnx_nodes: tuple[str, ...] = ()
+    tactic: str = ""
+    flops: Expression = 0
+    bytes: Expression = 0
+    source: str = ""
+    registers: int | None = None
+    shared_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class TensorMap:
+    """A CUtensorMap of a buffer: what a TMA copy of a CUDA kernel needs. Sizes from the innermost dimension outwards.
+
+    `strides` are in bytes and leave out the innermost dimension, which is dense; `swizzle` is 0, 32, 64 or 128 bytes.
+    """
+
+    buffer: str
+    dtype: str
+    shape: Shape
+    strides: Shape
+    box: tuple[int, ...]
+    swizzle: int = 0
+    l2_promotion: int = 128
+    offset: Expression = 0
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Run a kernel.
+
+    Arguments, in this order: a pointer for each of `buffers`, an int64 for each of `scalars`, a CUtensorMap for each of
+    `tensor_maps`. `grid`, `block`, `cluster` and `shared_bytes` (dynamic shared memory) are CUDA's. Attributes: `pdl` (programmatic dependent launch), `cooperative` (CUDA); `barrier` = False (CPU: the next
+    launch does not depend on this one). A dimension of the grid that is 0 skips the launch.
+    """
+
+    kernel: str
+    buffers: tuple[str, ...] = ()
+    scalars: tuple[Expression, ...] = ()
+    grid: tuple[Expression, Expression, Expression] = (1, 1, 1)
+    block: int = 1
+    cluster: tuple[int, int, int] | None = None
+    shared_bytes: Expression = 0
+    tensor_maps: tuple[TensorMap, ...] = ()
+    attributes: dict[str, int | str | bool] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Native:
+    """Run one native function of a CPU plan that does all of `launches` (which a profiler runs one by one instead)."""
+
+    entry: str
+    launches: tuple[Launch, ...] = ()
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Copy `bytes` bytes from `src` to `dst`; the two do not overlap."""
+
+    src: str
+    dst: str
+    bytes: Expression
+    src_offset: Expression = 0
+    dst_offset: Expression = 0
+
+
+@dataclass(frozen=True)
+class Fill:
+    """Set every element of `dst`, seen as a dense array of `dtype`, to `value` (a number, or an expression)."""
+
+    dst: str
+    value: Expression | float
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Host:
+    """Call the registered host function `function` (host.py) on whole buffers; it may give values to `symbols`."""
+
+    function: str
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    symbols: tuple[str, ...] = ()
+    attributes: dict[str, int | float | str | bool] = field(default_factory=dict)
+    onnx_nodes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Read:
+    """Give `symbol` the value of the element of type `dtype` at `offset` bytes into `buffer`."""
+
+    symbol: str
+    buffer: str
+    dtype: str = "i64"
+    offset: Expression = 0
+
+
+@dataclass(frozen=True)
+class If:
+    """Run `then` where `condition` is not zero, `otherwise` where it is."""
+
+    condition: Expression
+    then: tuple[Step, ...] = ()
+    otherwise: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True)
+class Loop:
+    """Run `body` while fewer than `trip_count` iterations are done and `condition`, computed before each, is not zero.
+
+    `induction` names a step symbol that holds the number of iterations done; the body may set the condition's symbols.
+    """
+
+    body: tuple[Step, ...]
+    trip_count: Expression | None = None
+    condition: Expression = 1
+    induction: str = ""
+
+
+Step = Launch | Native | Copy | Fill | Host | Read | If | Loop
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A compiled model: everything but the tensors. Order matters: buffers and symbols are tables of the CPU's ABI.
+
+    `ir` is the plan dialect's text this was made from, `tuning` the timing cache's lines that were used, `provenance`
+    says what made it (versions, hash of the model).
+    """
+
+    name: str
+    target: Target
+    precision: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    buffers: tuple[Buffer, ...]
+    kernels: tuple[Kernel, ...]
+    steps: tuple[Step, ...]
+    symbols: tuple[Symbol, ...] = ()
+    object: str = "object"
+    arena_lower_bound: Expression = 0
+    provenance: dict[str, str] = field(default_factory=dict)
+    tuning: str = ""
+    ir: str = ""
+
+    def kernel(self, name: str) -> Kernel:
+        """The kernel called `name`; KeyError where there is none."""
+        return self.kernel_table()[name]
+
+    def kernel_table(self) -> Mapping[str, Kernel]:
+        return {kernel.name: kernel for kernel in self.kernels}
+
+
+def walk(steps: tuple[Step, ...]) -> Iterator[Step]:
+    """All steps with those nested in them, outer before inner; the launches of a Native come after it."""
+    for step in steps:
+        yield step
+        if isinstance(step, If):
+            yield from walk(step.then)
+            yield from walk(step.otherwise)
+        elif isinstance(step, Loop):
+            yield from walk(step.body)
+        elif isinstance(step, Native):
+            yield from step.launches
+
+
+def launches(steps: tuple[Step, ...]) -> list[Launch]:
+    """Every launch of the steps, in order of the plan."""
+    return [step for step in walk(steps) if isinstance(step, Launch)]
