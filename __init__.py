@@ -13,16 +13,35 @@ if TYPE_CHECKING:
     from .ir.core import Value
     from .ir.declare import Op
     from .ir.diagnostics import CompileError
+    from .passes.base import Pass, PassContext
+    from .passes.rewrite import PatternPass, Rewriter, canonicalization, pattern
     from .runtime.errors import EngineError
 
 __version__ = "0.1.0"
-__all__ = ["CompileError", "EngineError", "Op", "Value"]
+__all__ = [
+    "CompileError",
+    "EngineError",
+    "Op",
+    "Pass",
+    "PassContext",
+    "PatternPass",
+    "Rewriter",
+    "Value",
+    "canonicalization",
+    "pattern",
+]
 
 _HOMES = {
     "CompileError": "ir.diagnostics",
     "EngineError": "runtime.errors",
     "Op": "ir.declare",
+    "Pass": "passes.base",
+    "PassContext": "passes.base",
+    "PatternPass": "passes.rewrite",
+    "Rewriter": "passes.rewrite",
     "Value": "ir.core",
+    "canonicalization": "passes.rewrite",
+    "pattern": "passes.rewrite",
 }
 
 

@@ -167,7 +167,7 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
         return FrozenDict({str(key): float(number) for key, number in value.items()})
     if origin in (int, str) and isinstance(value, origin) and not isinstance(value, bool):
         return value
-    kinds = {int: "an integer", float: "a number", str: "a string", tuple: "a list of strings"}
+    kinds: dict[Any, str] = {int: "an integer", float: "a number", str: "a string", tuple: "a list of strings"}
     raise CompileError(f"{where} must be {kinds.get(origin, 'an object of numbers')}, found {value!r}")
 
 
