@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import types as t
+from .strings import identifier, quote
 
 
 class Attribute:
@@ -156,7 +157,7 @@ class DenseResourceAttr(Attribute):
     array: np.ndarray | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
-        return f"dense_resource<{_identifier(self.name)}> : {self.type}"
+        return f"dense_resource<{identifier(self.name)}> : {self.type}"
 
 
 @dataclass(frozen=True)
@@ -170,27 +171,13 @@ class OpaqueAttr(Attribute):
         return f"#{self.name}" + (f"<{self.body}>" if self.body else "")
 
 
-def quote(text: str) -> str:
-    """A string literal as MLIR reads it: bytes outside printable ASCII as two hexadecimal digits."""
-    out = ""
-    for byte in text.encode():
-        char = chr(byte)
-        out += char if 32 <= byte < 127 and char not in '"\\' else f"\\{byte:02X}"
-    return f'"{out}"'
-
-
-def _identifier(name: str) -> str:
-    plain = name.replace("_", "a").replace(".", "a").replace("$", "a")
-    return name if plain.isascii() and plain.isalnum() and not name[0].isdigit() and name[0] != "." else quote(name)
-
-
 def symbol_text(name: str) -> str:
     """`@name`, quoted where the name is not an identifier."""
-    return "@" + _identifier(name)
+    return "@" + identifier(name)
 
 
 def dictionary_text(attributes: Mapping[str, Attribute]) -> str:
-    entries = (n if isinstance(a, UnitAttr) else f"{n} = {a}" for n, a in attributes.items())
+    entries = (identifier(n) if isinstance(a, UnitAttr) else f"{identifier(n)} = {a}" for n, a in attributes.items())
     return "{" + ", ".join(entries) + "}"
 
 

@@ -13,6 +13,7 @@ from typing import ClassVar, NoReturn
 from .attributes import Attribute, StringAttr
 from .diagnostics import Diagnostic, VerifyError
 from .location import UNKNOWN, Location
+from .printer import print_op
 from .types import Type
 
 
@@ -210,6 +211,9 @@ class Operation:
             copy, self.name, operands, [r.type for r in self.results], self.attributes, (), self.location
         )
         return copy
+
+    def __str__(self) -> str:
+        return print_op(self)
 
     # Rules
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from .strings import quote
 
 
 @dataclass(frozen=True)
@@ -21,18 +23,14 @@ class Location:
     """`names` are printed as `loc("a")` or `loc(fused["a", "b"])`; `position` only serves diagnostics."""
 
     names: tuple[str, ...] = ()
-    position: FilePosition | None = None
+    position: FilePosition | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         if len(self.names) == 1:
-            return f'loc("{_escape(self.names[0])}")'
+            return f"loc({quote(self.names[0])})"
         if self.names:
-            return "loc(fused[" + ", ".join(f'"{_escape(name)}"' for name in self.names) + "])"
+            return "loc(fused[" + ", ".join(map(quote, self.names)) + "])"
         return "loc(unknown)"
-
-
-def _escape(name: str) -> str:
-    return name.replace("\\", "\\\\").replace('"', '\\"')
 
 
 UNKNOWN = Location()
