@@ -15,7 +15,7 @@ endif
 export PYTHONPATH := $(CURDIR)/dev$(if $(PYTHONPATH),:$(PYTHONPATH))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-gpu lint format clean distclean mlir-opt
+.PHONY: help demo test test-gpu lint lint-style lint-types lint-layers format clean distclean mlir-opt
 
 help:
 	@echo 'make demo      compile resnet50 for this CPU, run it, compare it with the ONNX reference'
@@ -34,10 +34,16 @@ test: $(TEST) $(MLIR)
 test-gpu: $(TEST)
 	$(PYTHON) -m pytest -m gpu tests/gpu
 
-lint: $(TEST)
+lint: lint-style lint-types lint-layers
+
+lint-style: $(TEST)
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
+
+lint-types: $(TEST)
 	$(PYTHON) -m pyright --pythonpath "$$(command -v $(PYTHON))"
+
+lint-layers: $(TEST)
 	$(PYTHON) -c 'from importlinter.cli import lint_imports_command as lint; lint()'
 
 format: $(TEST)
