@@ -20,8 +20,8 @@ import inspect
 import types as python_types
 import typing
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Self, dataclass_transform
+from dataclasses import InitVar, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
 from .attributes import Attribute, DenseArrayAttr
 from .codec import Codec, codec_for
@@ -86,9 +86,20 @@ REGISTRY: dict[str, type[Op]] = {}
 """Every declared op by its name."""
 
 
-@dataclass_transform(kw_only_default=False)
-class Op(Operation):
+def _keyword(*, default: Any, kw_only: bool = True) -> Any: ...
+
+
+@dataclass_transform(field_specifiers=(_keyword,))
+class _Declared(Operation):
+    """Gives type checkers the constructors of ops; a class of its own because its own fields would not count."""
+
+
+class Op(_Declared):
     """The base of declared ops."""
+
+    if TYPE_CHECKING:
+        result_types: InitVar[Sequence[Type] | None] = _keyword(default=None)
+        location: Location = _keyword(default=UNKNOWN)
 
     definition: ClassVar[Definition] = Definition((), (), (), ())
 

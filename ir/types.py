@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import ml_dtypes
 import numpy as np
@@ -67,7 +68,7 @@ class Scalar(Type):
         return self.name.startswith("ui") or self.is_bool
 
 
-_NUMPY: dict[str, object] = {
+_NUMPY: dict[str, type[Any]] = {  # ml_dtypes' scalars share no base with NumPy's
     "f64": np.float64,
     "f32": np.float32,
     "f16": np.float16,
