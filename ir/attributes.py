@@ -201,7 +201,7 @@ def _numbers(values: tuple[int, ...] | tuple[float, ...] | tuple[bool, ...], sca
 
 def _nested(array: np.ndarray, scalar: t.Scalar) -> str:
     if array.ndim == 0:
-        return _element(array[()], scalar)
+        return _element(array.flat[0], scalar)
     if array.size and array.ndim and _is_splat(array):
         return _element(array.flat[0], scalar)
     if array.size == 0:
@@ -211,7 +211,7 @@ def _nested(array: np.ndarray, scalar: t.Scalar) -> str:
 
 def _list(array: np.ndarray, scalar: t.Scalar) -> str:
     if array.ndim == 0:
-        return _element(array[()], scalar)
+        return _element(array.flat[0], scalar)
     return "[" + ", ".join(_list(part, scalar) for part in array) + "]"
 
 

@@ -237,7 +237,7 @@ def _chunks(arrays: Mapping[str, np.ndarray]) -> Iterator[memoryview | bytes]:
     """The concatenated data of the arrays in pieces of CHUNK bytes, the last one shorter."""
     pending = bytearray()
     for array in arrays.values():
-        data = memoryview(array.reshape(-1).view(np.uint8))
+        data = array.reshape(-1).view(np.uint8).data
         if pending:
             taken = min(CHUNK - len(pending), len(data))
             pending += data[:taken]
