@@ -1,1 +1,22 @@
-"""Runs a plan; importable without the compiler."""
+"""Runs plans: needs NumPy, and llvmlite for CPU plans or cuda-python for CUDA plans, but nothing of the compiler."""
+
+from __future__ import annotations
+
+from .cpu_context import CpuContext
+from .engine import Engine, load
+from .errors import DeviceError, EngineError, InputError, PlanError
+from .plan import Plan
+from .planfile import read_plan, write_plan
+
+__all__ = [
+    "CpuContext",
+    "DeviceError",
+    "Engine",
+    "EngineError",
+    "InputError",
+    "Plan",
+    "PlanError",
+    "load",
+    "read_plan",
+    "write_plan",
+]

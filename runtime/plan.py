@@ -153,8 +153,9 @@ class Launch:
     """Run a kernel.
 
     Arguments, in this order: a pointer for each of `buffers`, an int64 for each of `scalars`, a CUtensorMap for each of
-    `tensor_maps`. `grid`, `block`, `cluster` and `shared_bytes` (dynamic shared memory) are CUDA's. Attributes: `pdl` (programmatic dependent launch), `cooperative` (CUDA); `barrier` = False (CPU: the next
-    launch does not depend on this one). A dimension of the grid that is 0 skips the launch.
+    `tensor_maps`. `grid`, `block`, `cluster` and `shared_bytes` (dynamic shared memory) are CUDA's. A dimension of the
+    grid that is 0 skips the launch. Attributes: `pdl` (programmatic dependent launch) and `cooperative` (CUDA);
+    `barrier` = False (CPU: the next launch does not depend on this one).
     """
 
     kernel: str

@@ -12,5 +12,6 @@ def pool_source(triple: str) -> str:
     """
     text = Path(__file__).with_name("pool.ll").read_text()
     if triple.startswith(("aarch64", "arm64")):
-        return text.replace('asm sideeffect "pause"', 'asm sideeffect "yield"')
+        text = text.replace("declare void @llvm.x86.sse2.pause()", "declare void @llvm.aarch64.hint(i32)")
+        return text.replace("@llvm.x86.sse2.pause()", "@llvm.aarch64.hint(i32 1)")  # yield
     return text
