@@ -1,0 +1,240 @@
+"""Execution of plans on the CPU."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from .arguments import Arguments
+from .cpu_pool import Library, Pool, check_target, physical_cores
+from .cpu_program import ProgramBuilder
+from .cpu_steps import StepRunner
+from .dtypes import numpy_dtype
+from .errors import DeviceMemoryError, InputError, PlanError
+from .expressions import evaluate, names
+from .layout import Layout, lay_out
+from .plan import ALIGNMENT, Plan, Symbol, TensorSpec, Weight
+from .profile import StepTime
+from .shapes import ShapeBinder
+
+WEIGHT_ALIGNMENT = 64
+_MOST_SHAPES = 256  # prepared shapes a context keeps
+
+Signature = tuple[tuple[int, ...], ...]
+
+
+class CpuDevice:
+    """A plan's code, weights and worker threads: what its contexts share."""
+
+    def __init__(
+        self, plan: Plan, tensors: Mapping[str, np.ndarray], threads: int | None, affinity: Sequence[int] | None
+    ) -> None:
+        check_target(plan.target)
+        if plan.object not in tensors:
+            raise PlanError(f"the plan has no tensor '{plan.object}' with its code")
+        self.library = Library(tensors[plan.object].tobytes())
+        self.builder = ProgramBuilder(plan, self.library)
+        wanted = {buffer.storage.tensor for buffer in plan.buffers if isinstance(buffer.storage, Weight)}
+        self.weights = {name: _aligned(tensors[name]) for name in wanted}
+        self._threads = threads
+        self._affinity = affinity
+        self.pool = self.new_pool(threads)
+
+    def new_pool(self, threads: int | None) -> Pool:
+        """A pool of `threads` workers, by default one for each physical core. Its threads start with the first run."""
+        return Pool(self.library, threads or len(physical_cores()), self._affinity)
+
+    def close(self) -> None:
+        self.pool.close()
+
+
+class _Prepared:
+    """Everything about a run that depends only on the shapes of its inputs."""
+
+    def __init__(self, plan: Plan, device: CpuDevice, layout: Layout, arena: int, pool: Pool) -> None:
+        self.layout = layout
+        self.pool = pool
+        bases = {"arena": arena, "input": 0, "output": 0}
+        addresses = [
+            (device.weights[str(place.key)].ctypes.data if place.root == "weight" else bases[place.root]) + place.offset
+            for place in layout.places
+        ]
+        self.table = np.array(addresses or [0], np.uint64)
+        self.input_slots = _slots(layout, "input")
+        self.output_slots = _slots(layout, "output")
+        self.outputs = [
+            (numpy_dtype(spec.dtype), _known_shape(spec, layout), _capacity(layout, i, spec))
+            for i, spec in enumerate(plan.outputs)
+        ]
+        self.steps = StepRunner(device.builder, layout, self.table, pool)
+        self.timed_steps: StepRunner | None = None
+
+
+class CpuContext:
+    """Runs a plan; holds its arena. One run at a time: several contexts serve several callers."""
+
+    def __init__(
+        self, plan: Plan, device: CpuDevice, profile: Mapping[str, Symbol] | None = None, threads: int | None = None
+    ) -> None:
+        """With `profile` narrower than the plan's, memory for its largest shapes is reserved at once."""
+        self._plan = plan
+        self._device = device
+        self._arguments = Arguments(plan)
+        self._binder = ShapeBinder(plan, profile)
+        self._owns_pool = threads is not None
+        self._pool = device.new_pool(threads) if self._owns_pool else device.pool
+        self._prepared: dict[Signature, _Prepared] = {}
+        self._names = [spec.name for spec in plan.outputs]
+        self._arena = np.empty(0, np.uint8)
+        self._lock = threading.Lock()
+        largest = self._binder.largest() if profile is not None else None
+        if largest is not None:
+            self._reserve(lay_out(plan, largest).arena_bytes)
+
+    def run(self, inputs: Mapping[str, Any], outputs: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Outputs by name, for inputs by name: NumPy arrays, or CPU tensors with `__dlpack__`.
+
+        Outputs are fresh arrays, except those given in `outputs`, which are written in place. Raises InputError for
+        anything that does not fit the plan.
+        """
+        arrays = self._arguments.host_inputs(inputs)
+        with self._lock:
+            prepared = self._prepare(tuple([array.shape for array in arrays]))
+            results = self._results(prepared, arrays, outputs)
+            self._point(prepared, arrays, results)
+            symbols = prepared.steps.run()
+            return self._finished(prepared, results, symbols)
+
+    def profile(self, inputs: Mapping[str, Any]) -> list[StepTime]:
+        """Run once, step by step, and return what each launch, copy and host function took."""
+        arrays = self._arguments.host_inputs(inputs)
+        with self._lock:
+            prepared = self._prepare(tuple([array.shape for array in arrays]))
+            results = self._results(prepared, arrays, None)  # held until the run is over
+            self._point(prepared, arrays, results)
+            if prepared.timed_steps is None:
+                prepared.timed_steps = StepRunner(
+                    self._device.builder, prepared.layout, prepared.table, prepared.pool, timed=True
+                )
+            prepared.timed_steps.run()
+            return prepared.timed_steps.times
+
+    @property
+    def arena_bytes(self) -> int:
+        """Bytes of the arena as it is now; it grows with the shapes that are run."""
+        return max(0, len(self._arena) - ALIGNMENT)
+
+    def close(self) -> None:
+        """Give back the arena and the context's own threads; a later run takes them anew."""
+        with self._lock:
+            self._prepared.clear()
+            self._arena = np.empty(0, np.uint8)
+            if self._owns_pool:
+                self._pool.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _prepare(self, signature: Signature) -> _Prepared:
+        prepared = self._prepared.get(signature)
+        if prepared is None:
+            layout = lay_out(self._plan, self._binder.bind(signature))
+            arena = self._reserve(layout.arena_bytes)
+            if len(self._prepared) >= _MOST_SHAPES:
+                del self._prepared[next(iter(self._prepared))]
+            prepared = _Prepared(self._plan, self._device, layout, arena, self._pool)
+            self._prepared[signature] = prepared
+        return prepared
+
+    def _reserve(self, size: int) -> int:
+        """Address of an arena of at least `size` bytes. Growing it moves it, so what was prepared is dropped."""
+        if size > self.arena_bytes:
+            self._prepared.clear()
+            try:
+                self._arena = np.empty(size + ALIGNMENT, np.uint8)
+            except MemoryError:
+                raise DeviceMemoryError(
+                    f"cannot allocate {size / 1e6:.1f} MB for the arena", "run smaller shapes, or fewer contexts"
+                ) from None
+        return -(-self._arena.ctypes.data // ALIGNMENT) * ALIGNMENT
+
+    def _results(
+        self, prepared: _Prepared, inputs: Sequence[np.ndarray], given: Mapping[str, Any] | None
+    ) -> list[np.ndarray]:
+        """Memory for each output: what the caller gave, or a fresh array (flat where the shape is not known yet)."""
+        own = self._arguments.host_outputs(given) if given else {}
+        results = []
+        for index, (dtype, shape, capacity) in enumerate(prepared.outputs):
+            if index not in own:
+                results.append(np.empty(capacity if shape is None else shape, dtype))
+                continue
+            array = own[index]
+            _check_output(self._plan.outputs[index], shape, array, inputs)
+            results.append(array)
+        return results
+
+    def _point(self, prepared: _Prepared, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
+        """Write the addresses of this run's inputs and outputs into the table."""
+        table = prepared.table
+        for slot, index, offset in prepared.input_slots:
+            table[slot] = inputs[index].__array_interface__["data"][0] + offset
+        for slot, index, offset in prepared.output_slots:
+            table[slot] = outputs[index].__array_interface__["data"][0] + offset
+
+    def _finished(
+        self, prepared: _Prepared, results: list[np.ndarray], symbols: Mapping[str, int]
+    ) -> dict[str, np.ndarray]:
+        for index, (_, shape, _) in enumerate(prepared.outputs):
+            if shape is None:
+                final = tuple(evaluate(size, symbols) for size in self._plan.outputs[index].shape)
+                results[index] = results[index][: math.prod(final)].reshape(final)
+        return dict(zip(self._names, results, strict=True))
+
+
+def _slots(layout: Layout, root: str) -> list[tuple[int, int, int]]:
+    """(slot in the table, number of the input or output, offset) of the buffers that lie in the caller's memory."""
+    return [(slot, int(place.key), place.offset) for slot, place in enumerate(layout.places) if place.root == root]
+
+
+def _known_shape(spec: TensorSpec, layout: Layout) -> tuple[int, ...] | None:
+    """The shape of an output; None where it depends on what the steps compute."""
+    if not all(names(size) <= layout.symbols.keys() for size in spec.shape):
+        return None
+    return tuple(evaluate(size, layout.symbols) for size in spec.shape)
+
+
+def _capacity(layout: Layout, output: int, spec: TensorSpec) -> int:
+    """Elements that the plan may write to an output."""
+    sizes = [place.bytes for place in layout.places if place.root == "output" and place.key == output]
+    return max(sizes, default=0) // numpy_dtype(spec.dtype).itemsize
+
+
+def _check_output(
+    spec: TensorSpec, shape: tuple[int, ...] | None, array: np.ndarray, inputs: Sequence[np.ndarray]
+) -> None:
+    if shape is None:
+        raise InputError(
+            f"output '{spec.name}': its shape is known only after the run, so it cannot be given", "leave it out"
+        )
+    if array.shape != shape:
+        raise InputError(f"output '{spec.name}': expected shape {list(shape)}, found {list(array.shape)}")
+    if any(np.may_share_memory(array, tensor) for tensor in inputs):
+        raise InputError(f"output '{spec.name}' lies in the memory of an input", "give it memory of its own")
+
+
+def _aligned(tensor: np.ndarray) -> np.ndarray:
+    """`tensor` in memory aligned for vector loads; a copy where it is not."""
+    if tensor.ctypes.data % WEIGHT_ALIGNMENT == 0 and tensor.flags.c_contiguous:
+        return tensor
+    memory = np.empty(tensor.nbytes + WEIGHT_ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % WEIGHT_ALIGNMENT
+    copy = memory[start : start + tensor.nbytes].view(tensor.dtype).reshape(tensor.shape)
+    copy[...] = tensor
+    return copy

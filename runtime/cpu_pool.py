@@ -1,0 +1,190 @@
+"""Native code of a CPU plan, and the threads that run it.
+
+The object of a plan holds its kernels and the worker pool they run on (docs/plan.md, "CPU ABI"). Loading it is linking
+only. The worker threads are Python threads that make one foreign call for their whole life: they hold no lock of the
+interpreter, spin for a moment after a run and then sleep in the kernel.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import threading
+import weakref
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import DeviceError, PlanError, PlanTargetError
+from .plan import Target
+
+SPINS = 20_000
+"""Pauses before an idle worker sleeps: a fraction of a millisecond, so that back-to-back runs find it awake."""
+
+_FUTEX = {"x86_64": 202, "aarch64": 98}  # the number of the system call
+_RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+
+
+class Library:
+    """The linked object of a CPU plan."""
+
+    def __init__(self, object_file: bytes) -> None:
+        """Raises PlanError where the object cannot be linked on this machine."""
+        llvm = _llvm()
+        module = llvm.parse_assembly("")
+        machine = llvm.Target.from_default_triple().create_target_machine(codemodel="jitdefault")
+        self._engine = llvm.create_mcjit_compiler(module, machine)
+        try:
+            self._engine.add_object_file(llvm.ObjectFileRef.from_data(object_file))
+            self._engine.finalize_object()
+        except RuntimeError as error:
+            raise PlanError(f"the plan's object cannot be linked: {str(error).strip()}") from None
+
+    def address(self, name: str) -> int:
+        """Address of an exported function; raises PlanError where the object has none of that name."""
+        address = self._engine.get_function_address(name)
+        if not address:
+            raise PlanError(f"the plan's object has no function '{name}'")
+        return address
+
+
+def check_target(target: Target) -> None:
+    """Raises PlanTargetError unless this processor has everything the plan's code uses."""
+    llvm = _llvm()
+    machine, wanted = llvm.get_process_triple().split("-")[0], target.arch.split("-")[0]
+    if wanted and wanted != machine:
+        raise PlanTargetError(f"the plan is for {wanted} processors ('{target.name}'), this machine is {machine}")
+    features = llvm.get_host_cpu_features()
+    missing = [feature for feature in target.features if not features.get(feature.lstrip("+"), False)]
+    if missing:
+        raise PlanTargetError(
+            f"the plan is for '{target.name}', and this processor ({llvm.get_host_cpu_name()}) lacks: "
+            + ", ".join(missing),
+            "compile the model on this machine, or for a target without these features",
+        )
+
+
+def physical_cores() -> list[int]:
+    """One processor number for each physical core this process may use, within its cgroup's share of time."""
+    cores: dict[str, int] = {}
+    for processor in sorted(os.sched_getaffinity(0)):
+        siblings = Path(f"/sys/devices/system/cpu/cpu{processor}/topology/thread_siblings_list")
+        try:
+            cores.setdefault(siblings.read_text(), processor)
+        except OSError:  # no topology in this container
+            cores.setdefault(str(processor), processor)
+    return list(cores.values())[: _cgroup_processors()]
+
+
+class Pool:
+    """Worker threads of one engine or context. Runs take turns."""
+
+    def __init__(self, library: Library, threads: int, affinity: Sequence[int] | None = None) -> None:
+        """`threads` counts the caller of run(). With `affinity`, thread i stays on processor affinity[i % len]."""
+        if platform.system() != "Linux" or platform.machine() not in _FUTEX:
+            raise DeviceError(f"CPU plans run on Linux on x86-64 and AArch64, not on {platform.platform()}")
+        if threads < 1:
+            raise DeviceError(f"threads: expected at least 1, found {threads}")
+        self.threads = threads
+        self._library = library
+        self._affinity = list(affinity or ())
+        self._run = _RUN(library.address("kw_run"))
+        size = ctypes.CFUNCTYPE(ctypes.c_int64)(library.address("kw_pool_bytes"))()
+        self._memory = np.zeros(size + 64, np.uint8)
+        self._address = -(-self._memory.ctypes.data // 64) * 64
+        self._lock = threading.Lock()
+        self._workers: list[threading.Thread] = []
+        self._started = False
+        self._stop = lambda: None
+        _pools.add(self)
+
+    def run(self, function: int, buffers: int, symbols: int) -> None:
+        """Call the native `function(buffers, symbols, worker, workers, barrier)` on every thread; all are addresses."""
+        with self._lock:
+            if not self._started:
+                self._start()
+            self._run(self._address, function, buffers, symbols)
+
+    def close(self) -> None:
+        """End the worker threads; a later run() starts new ones."""
+        with self._lock:
+            self._stop()
+            self._started = False
+
+    def _start(self) -> None:
+        self._memory[:] = 0
+        init = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+        init(self._library.address("kw_pool_init"))(self._address, self.threads, SPINS, _FUTEX[platform.machine()])
+        enter = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(self._library.address("kw_worker"))
+        leave = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self._library.address("kw_stop"))
+        self._workers = [
+            threading.Thread(
+                target=_work,
+                args=(enter, self._address, worker, self._processor(worker)),
+                name=f"kernelwright-{worker}",
+                daemon=True,
+            )
+            for worker in range(1, self.threads)
+        ]
+        for worker in self._workers:
+            worker.start()
+        # Called when the pool is collected and, before the interpreter takes itself apart, at exit.
+        # It holds on to the memory and the code that the threads use.
+        self._stop = weakref.finalize(
+            self, _stop, leave, self._address, self._workers, os.getpid(), self._memory, self._library
+        )
+        self._started = True
+
+    def _processor(self, worker: int) -> int | None:
+        return self._affinity[worker % len(self._affinity)] if self._affinity else None
+
+    def forget(self) -> None:
+        """Begin anew in the child of a fork: the threads are gone, and whoever held the lock with them."""
+        self._lock = threading.Lock()
+        self._started = False
+
+
+_pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for pool in list(_pools):
+        pool.forget()
+
+
+os.register_at_fork(after_in_child=_after_fork)
+
+
+def _work(enter: Any, pool: int, worker: int, processor: int | None) -> None:
+    if processor is not None:
+        os.sched_setaffinity(0, {processor})  # of this thread alone
+    enter(pool, worker)
+
+
+def _stop(leave: Any, pool: int, workers: list[threading.Thread], process: int, *kept: object) -> None:
+    if os.getpid() != process:
+        return  # a fork: there is nobody to stop
+    leave(pool)
+    for worker in workers:
+        worker.join()
+
+
+def _cgroup_processors() -> int | None:
+    """Whole processors of the cgroup's quota, None where there is no quota."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return None
+    return None if quota == "max" else max(1, int(quota) // int(period))
+
+
+def _llvm() -> Any:
+    """llvmlite's binding, imported when the first CPU plan is loaded."""
+    import llvmlite.binding as llvm  # noqa: PLC0415, it takes as long as all the rest
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm

@@ -1,0 +1,145 @@
+"""Checks that a plan agrees with itself, before anything in it runs.
+
+The hash of a plan file says that it is what the compiler wrote; this says that what the compiler wrote makes sense.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+
+from .dtypes import numpy_dtype
+from .errors import PlanError
+from .expressions import Expression, is_symbol, names
+from .plan import (
+    Alias,
+    Arena,
+    Copy,
+    Fill,
+    Host,
+    If,
+    Input,
+    Launch,
+    Loop,
+    Native,
+    Output,
+    Plan,
+    Read,
+    Step,
+    Weight,
+    walk,
+)
+
+
+def verify(plan: Plan, tensors: Mapping[str, np.ndarray]) -> None:
+    """Raises PlanError at the first undefined name, index out of range, or tensor that is missing or too small."""
+    _Verifier(plan, tensors).run()
+
+
+class _Verifier:
+    def __init__(self, plan: Plan, tensors: Mapping[str, np.ndarray]) -> None:
+        self.plan = plan
+        self.tensors = tensors
+        self.input_symbols = {symbol.name for symbol in plan.symbols if symbol.origin == "input"}
+        self.symbols = {symbol.name for symbol in plan.symbols}
+        self.buffers: dict[str, int] = {}
+        self.kernels = {kernel.name for kernel in plan.kernels}
+
+    def run(self) -> None:
+        self._interface()
+        self._buffers()
+        for kernel in self.plan.kernels:
+            for tensor in filter(None, (kernel.binary, kernel.source)):
+                self._require(tensor in self.tensors, f"kernel '{kernel.name}': no tensor '{tensor}'")
+        for step in walk(self.plan.steps):
+            self._step(step)
+
+    def _interface(self) -> None:
+        for what, specs in (("input", self.plan.inputs), ("output", self.plan.outputs)):
+            seen: set[str] = set()
+            for spec in specs:
+                self._require(spec.name not in seen, f"two {what}s are called '{spec.name}'")
+                seen.add(spec.name)
+                numpy_dtype(spec.dtype)
+                known = self.input_symbols if what == "input" else self.symbols
+                self._expressions(f"{what} '{spec.name}'", spec.shape, known)
+        bound = {size for spec in self.plan.inputs for size in spec.shape if is_symbol(size)}
+        for name in sorted(self.input_symbols - bound):
+            self._require(False, f"no input has a dimension that is '{name}' alone, so no run can give it a value")
+
+    def _buffers(self) -> None:
+        scope = set(self.input_symbols)
+        for index, buffer in enumerate(self.plan.buffers):
+            where, storage = f"buffer '{buffer.name}'", buffer.storage
+            self._require(buffer.name not in self.buffers, f"two buffers are called '{buffer.name}'")
+            self._expressions(where, (buffer.bytes,), self.input_symbols)
+            if isinstance(storage, Input | Output):
+                specs = self.plan.inputs if isinstance(storage, Input) else self.plan.outputs
+                inside = 0 <= storage.index < len(specs)
+                self._require(inside, f"{where}: no {type(storage).__name__.lower()} {storage.index}")
+            elif isinstance(storage, Weight):
+                self._weight(where, storage.tensor, buffer.bytes)
+            elif isinstance(storage, Alias):
+                self._require(storage.of in self.buffers, f"{where}: '{storage.of}' is not an earlier buffer")
+                self._expressions(where, (storage.offset,), self.input_symbols)
+            else:
+                assert isinstance(storage, Arena)
+                self._expressions(where, (storage.offset,), scope)
+                scope.add(f"{buffer.name}.end")
+            self.buffers[buffer.name] = index
+        written = {buffer.storage.index for buffer in self.plan.buffers if isinstance(buffer.storage, Output)}
+        for index, spec in enumerate(self.plan.outputs):
+            self._require(index in written, f"output '{spec.name}' has no buffer")
+
+    def _weight(self, where: str, tensor: str, size: Expression) -> None:
+        self._require(tensor in self.tensors, f"{where}: no tensor '{tensor}'")
+        found = self.tensors[tensor].nbytes
+        self._require(not isinstance(size, int) or size <= found, f"{where}: {size} bytes, '{tensor}' has {found}")
+
+    def _step(self, step: Step) -> None:
+        if isinstance(step, Launch):
+            self._launch(step)
+        elif isinstance(step, Copy):
+            self._used("copy", (step.src, step.dst), (step.bytes, step.src_offset, step.dst_offset))
+        elif isinstance(step, Fill):
+            numpy_dtype(step.dtype)
+            self._used("fill", (step.dst,), (step.value,) if isinstance(step.value, str) else ())
+        elif isinstance(step, Host):
+            self._used(f"host function '{step.function}'", (*step.inputs, *step.outputs), step.symbols)
+            for name in (*step.inputs, *step.outputs):
+                numpy_dtype(self.plan.buffers[self.buffers[name]].dtype)
+        elif isinstance(step, Read):
+            numpy_dtype(step.dtype)
+            self._used("read", (step.buffer,), (step.symbol, step.offset))
+        elif isinstance(step, If):
+            self._used("if", (), (step.condition,))
+        elif isinstance(step, Loop):
+            trips = () if step.trip_count is None else (step.trip_count,)
+            self._used("loop", (), (step.condition, *trips, *filter(None, (step.induction,))))
+        else:
+            assert isinstance(step, Native)  # its launches are walked too
+
+    def _launch(self, step: Launch) -> None:
+        where = f"launch of '{step.kernel}'"
+        self._require(step.kernel in self.kernels, f"{where}: no such kernel")
+        maps = step.tensor_maps
+        sizes = [size for map_ in maps for size in (*map_.shape, *map_.strides, map_.offset)]
+        self._used(where, (*step.buffers, *(map_.buffer for map_ in maps)), (*step.scalars, *step.grid, *sizes))
+        for map_ in maps:
+            ranks = len(map_.shape), len(map_.strides) + 1, len(map_.box)
+            self._require(len(set(ranks)) == 1, f"{where}: tensor map of '{map_.buffer}' mixes ranks {ranks}")
+
+    def _used(self, where: str, buffers: Iterable[str], expressions: Iterable[Expression]) -> None:
+        for buffer in buffers:
+            self._require(buffer in self.buffers, f"{where}: no buffer '{buffer}'")
+        self._expressions(where, expressions, self.symbols)
+
+    def _expressions(self, where: str, expressions: Iterable[Expression], known: set[str]) -> None:
+        for expression in expressions:
+            for name in sorted(names(expression) - known):
+                self._require(False, f"{where}: '{expression}' mentions '{name}', which is not known there")
+
+    def _require(self, condition: bool, message: str) -> None:
+        if not condition:
+            raise PlanError(f"plan '{self.plan.name}': {message}")
