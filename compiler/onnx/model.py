@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 
 import onnx
 import onnx.checker
+import onnx.external_data_helper
 import onnx.helper
 import onnx.inliner
 import onnx.shape_inference

@@ -9,6 +9,7 @@ import ml_dtypes
 import numpy as np
 
 import onnx
+import onnx.external_data_helper
 import onnx.numpy_helper
 
 from ...ir.attributes import (
