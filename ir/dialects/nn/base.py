@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-
-from ... import scalar
+from ... import scalar, symbols
 from ...core import Value
 from ...declare import PURE, Op
 from ...loop_nest import Body, E
+from ...numpy_body import NumpyBody, convert, widen
 from ...symbols import Dim
-from ...types import TensorType, Type, i1
+from ...types import Scalar, TensorType, Type, i1
+
+Array = Any  # np.ndarray, whose element type is rarely known here
+Emit = Callable[[Op], Value]
+"""Puts an op into the IR and gives its result: what `decompose` builds with."""
 
 
 class NnOp(Op, traits=(PURE,)):
@@ -20,12 +23,25 @@ class NnOp(Op, traits=(PURE,)):
 
     `infer` gives the result types with symbolic shapes, `evaluate` the meaning on NumPy arrays (one array a result;
     a tuple for several; a missing optional operand is None), `element` the loop nest of result `result`.
+    An op that is `sized` reads sizes from its attributes or result types: its `evaluate` also takes `sizes=`, the
+    value of every symbol. A `compound` op has no loop nest; `decompose` spells it in ops that have one.
     """
 
     has_loop_nest: ClassVar[bool] = True
+    sized: ClassVar[bool] = False
+    compound: ClassVar[bool] = False
 
-    def evaluate(self, *operands: Any) -> Any:
+    def evaluate(self, *operands: Any, **sizes: Any) -> Any:
         raise NotImplementedError(f"'{self.name}' has no NumPy evaluation")
+
+    def interpret(self, operands: Sequence[Array | None], sizes: Mapping[str, int]) -> tuple[Array, ...]:
+        """All results, as a tuple. A missing optional operand is None; a variadic one stands for its values in turn."""
+        results = self.evaluate(*operands, sizes=sizes) if self.sized else self.evaluate(*operands)
+        return results if isinstance(results, tuple) else (results,)
+
+    def decompose(self, emit: Emit) -> Value:
+        """The same value spelled in ops with loop nests, put into the IR by `emit`."""
+        raise NotImplementedError(f"'{self.name}' is not a compound op")
 
     def element(self, body: Body[E], index: Sequence[Dim], result: int = 0) -> E:
         raise NotImplementedError(f"'{self.name}' has no loop nest")
@@ -39,6 +55,34 @@ def tensor_type(value: Value) -> TensorType:
 
 def shape(value: Value) -> tuple[Dim, ...]:
     return tensor_type(value).dims
+
+
+def scalar_type(value: Value) -> Scalar:
+    return tensor_type(value).scalar
+
+
+def result_scalar(op: Op, result: int = 0) -> Scalar:
+    return scalar_type(op.results[result])
+
+
+def result_sizes(op: Op, sizes: Mapping[str, int], result: int = 0) -> tuple[int, ...]:
+    """The shape of a result with every symbol bound by `sizes`."""
+    return bind(shape(op.results[result]), sizes)
+
+
+def bind(dims: Sequence[Dim], sizes: Mapping[str, int]) -> tuple[int, ...]:
+    """The numbers that `dims` are. Raises ValueError where `sizes` lacks one of their symbols."""
+    bound = tuple(symbols.substitute(dim, sizes) for dim in dims)
+    for dim in bound:
+        if not isinstance(dim, int):
+            raise ValueError(f"the size {dim} is not known")
+    return bound  # type: ignore[return-value]
+
+
+def normalize_axis(op: Op, axis: int, rank: int, name: str = "axis") -> int:
+    """`axis` checked; it counts from the front."""
+    op.require(0 <= axis < rank, f"attribute '{name}' is {axis} where the operand has rank {rank}")
+    return axis
 
 
 def broadcast_dim(op: Op, a: Dim, b: Dim) -> Dim:
@@ -80,9 +124,10 @@ class Elementwise(NnOp):
         dtype = i1 if scalar.FUNCTIONS[self.function].predicate else types[0].dtype
         return [TensorType(broadcast_shapes(self, [t.dims for t in types]), dtype)]
 
-    def evaluate(self, *operands: np.ndarray) -> np.ndarray:
-        with np.errstate(all="ignore"):
-            return np.asarray(scalar.FUNCTIONS[self.function].numpy(*operands))
+    def evaluate(self, *operands: Array | None) -> Array:
+        body = NumpyBody()
+        given = (widen(operand) for operand in operands if operand is not None)
+        return convert(self.combine(body, *given), result_scalar(self))
 
     def combine(self, body: Body[E], *elements: E) -> E:
         """The result's element from the operands' elements."""
@@ -97,9 +142,17 @@ class Unary(Elementwise):
 
     x: Value
 
+    @property
+    def dtype(self) -> Scalar:
+        return tensor_type(self.x).scalar
+
 
 class Binary(Elementwise):
     """Two operands of one element type, broadcast against each other."""
 
     a: Value
     b: Value
+
+    @property
+    def dtype(self) -> Scalar:
+        return tensor_type(self.a).scalar
