@@ -1,0 +1,65 @@
+"""The `tile` dialect: what one worker (a thread block of a GPU, a work item of a CPU core) does.
+
+Values are scalars (`index`, `f32`, …), register tiles `vector<…>` and memrefs in the spaces `""` (global), `"shared"`
+and `"local"`. `arith`, `math`, `scf` and `vector` are upstream's. Integers are signless in registers. A `scf.for` may
+carry `unroll = n`. On a GPU `layout` attributes say which thread holds which element of a register tile; on a CPU a
+`vector<MxN>` is M registers of N lanes.
+"""
+
+from __future__ import annotations
+
+from .compute import ConvertLayout, Iota, Mma, MmaWait, NumPrograms, ProgramId, Reduce, SymbolValue, TileOp
+from .memory import Alloc, Copy, CopyAsync, Gather, Load, Prefetch, Scatter, Store, View
+from .state import Barriers, Buffer, ExecutionError, Worker, register_type
+from .sync import (
+    AllocBarriers,
+    Arrive,
+    Barrier,
+    CommitGroup,
+    End,
+    GridBarrier,
+    Roles,
+    TriggerDependents,
+    Wait,
+    WaitDependencies,
+    WaitGroup,
+    barriers_type,
+)
+
+__all__ = [
+    "Alloc",
+    "AllocBarriers",
+    "Arrive",
+    "Barrier",
+    "Barriers",
+    "Buffer",
+    "CommitGroup",
+    "ConvertLayout",
+    "Copy",
+    "CopyAsync",
+    "End",
+    "ExecutionError",
+    "Gather",
+    "GridBarrier",
+    "Iota",
+    "Load",
+    "Mma",
+    "MmaWait",
+    "NumPrograms",
+    "Prefetch",
+    "ProgramId",
+    "Reduce",
+    "Roles",
+    "Scatter",
+    "Store",
+    "SymbolValue",
+    "TileOp",
+    "TriggerDependents",
+    "View",
+    "Wait",
+    "WaitDependencies",
+    "WaitGroup",
+    "Worker",
+    "barriers_type",
+    "register_type",
+]

@@ -1,0 +1,200 @@
+"""Tile ops on scalars and register tiles: places, indices, reductions, matrix products."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from ...core import Value
+from ...declare import PURE, Op
+from ...symbols import Dim, substitute
+from ...types import MemRefType, Type, VectorType, index
+from .state import Buffer, Worker
+
+ReduceKind = Literal["add", "mul", "max", "min", "and", "or", "xor"]
+
+_REDUCTIONS: dict[str, Any] = {
+    "add": np.add,
+    "mul": np.multiply,
+    "max": np.maximum,
+    "min": np.minimum,
+    "and": np.bitwise_and,
+    "or": np.bitwise_or,
+    "xor": np.bitwise_xor,
+}
+
+
+class TileOp(Op):
+    """An op of tile programs.
+
+    `interpret` gives its results (None, one, or a tuple) for the operands of one worker. `ready` says whether it can
+    go on: an op that waits is asked again after others have made progress.
+    """
+
+    def interpret(self, worker: Worker, *operands: Any) -> Any:
+        raise NotImplementedError(f"'{self.name}' has no interpretation")
+
+    def ready(self, worker: Worker, *operands: Any) -> bool:
+        return True
+
+    def vector_type(self, value: Value, role: str) -> VectorType:
+        """The type of a register tile. Raises VerifyError for another."""
+        self.require(isinstance(value.type, VectorType), f"'{role}' must be a vector, found {value.type}")
+        assert isinstance(value.type, VectorType)
+        return value.type
+
+    def memref_type(self, value: Value, role: str) -> MemRefType:
+        """The type of a memref operand. Raises VerifyError for another."""
+        self.require(isinstance(value.type, MemRefType), f"'{role}' must be a memref, found {value.type}")
+        assert isinstance(value.type, MemRefType)
+        return value.type
+
+
+class ProgramId(TileOp, name="tile.program_id", traits=(PURE,)):
+    """The worker's index along `axis` of the grid: 0, 1, … Workers run in any order and at the same time."""
+
+    axis: int = 0
+
+    def infer(self) -> list[Type]:
+        return [index]
+
+    def interpret(self, worker: Worker, *operands: Any) -> int:
+        return worker.program[self.axis]
+
+
+class NumPrograms(TileOp, name="tile.num_programs", traits=(PURE,)):
+    """The number of workers along `axis` of the grid."""
+
+    axis: int = 0
+
+    def infer(self) -> list[Type]:
+        return [index]
+
+    def interpret(self, worker: Worker, *operands: Any) -> int:
+        return worker.grid[self.axis]
+
+
+class SymbolValue(TileOp, name="tile.symbol", traits=(PURE,)):
+    """A size expression of the model's symbols, known at launch: `"ceildiv(batch * seq, 64)"`."""
+
+    value: Dim
+
+    def infer(self) -> list[Type]:
+        return [index]
+
+    def interpret(self, worker: Worker, *operands: Any) -> int:
+        bound = substitute(self.value, worker.symbols)
+        self.require(isinstance(bound, int), f"names a size that is not known: {bound}")
+        assert isinstance(bound, int)
+        return bound
+
+
+class Iota(TileOp, name="tile.iota", traits=(PURE,)):
+    """A `vector<…xindex>` whose element is its position along vector dim `axis`: 0, 1, …"""
+
+    axis: int = 0
+
+    def verify(self) -> None:
+        super().verify()
+        found = self.vector_type(self.result, "result")
+        self.require(found.dtype == index and self.axis < len(found.shape), f"cannot count along dim {self.axis}")
+
+    def interpret(self, worker: Worker, *operands: Any) -> np.ndarray:
+        shape = self.vector_type(self.result, "result").shape
+        along = [1] * len(shape)
+        along[self.axis] = shape[self.axis]
+        return np.broadcast_to(np.arange(shape[self.axis], dtype=np.int64).reshape(along), shape)
+
+
+class Reduce(TileOp, name="tile.reduce", traits=(PURE,)):
+    """Combine the elements of `source` along the vector dims `axes`, which the result lacks; a scalar if none is left.
+
+    `max` and `min` of floats give NaN if an element is one. The order of combination is free. `and`, `or` and `xor`
+    are bitwise, on integers. On a GPU all threads of the worker take part when elements of one result lie in several
+    warps; `scratch` is the shared memory they exchange through (free before and after), absent when no warp needs
+    another's elements.
+    """
+
+    source: Value
+    scratch: Value | None = None
+    kind: ReduceKind = "add"
+    axes: tuple[int, ...] = ()
+
+    def infer(self) -> list[Type]:
+        source = self.vector_type(self.source, "source")
+        self.require(all(0 <= a < len(source.shape) for a in self.axes), f"has no dims {self.axes} in {source}")
+        shape = tuple(n for i, n in enumerate(source.shape) if i not in self.axes)
+        return [VectorType(shape, source.dtype) if shape else source.dtype]
+
+    def interpret(self, worker: Worker, *operands: Any) -> Any:
+        source = operands[0]
+        with np.errstate(all="ignore"):
+            return _REDUCTIONS[self.kind].reduce(source, axis=self.axes, dtype=source.dtype)
+
+
+class Mma(TileOp, name="tile.mma", traits=(PURE,)):
+    """`acc + a @ b`: a is MxK (KxM with `trans_a`), b is KxN (NxK with `trans_b`), acc and the result MxN.
+
+    Products are added in the type of `acc` (f32, i32). CPU: register tiles; `instruction` "fma" (default) takes K outer
+    products of a column of scalars and a row of vectors, "dpbf16ps" and "vpdpbusd" dot pairs of bf16 and quadruples of
+    i8 along K. GPU: a and b are register tiles in the instruction's fragment layout or memrefs in shared memory;
+    `instruction` names one matrix instruction ("mma.m16n8k16", "wgmma.m64n128k16"), which the tile is cut into.
+    "fma" uses plain multiply-adds. A `wgmma` is asynchronous: the result may be read after `tile.mma_wait`.
+    """
+
+    a: Value
+    b: Value
+    acc: Value
+    instruction: str = "fma"
+    trans_a: bool = False
+    trans_b: bool = False
+
+    def infer(self) -> list[Type]:
+        acc = self.vector_type(self.acc, "acc")
+        (m, k), (k2, n) = self._shape(self.a, "a", self.trans_a), self._shape(self.b, "b", self.trans_b)
+        self.require(k == k2, f"inner dimensions differ: a has {k}, b has {k2}")
+        self.require(acc.shape == (m, n), f"acc must be {m}x{n}, found {acc}")
+        return [acc]
+
+    def _shape(self, value: Value, role: str, transposed: bool) -> tuple[int | None, int | None]:
+        self.require(isinstance(value.type, VectorType | MemRefType), f"'{role}' must be a vector or a memref")
+        assert isinstance(value.type, VectorType | MemRefType)
+        self.require(len(value.type.shape) == 2, f"'{role}' must have two dims, found {value.type}")
+        rows, columns = value.type.shape
+        return (columns, rows) if transposed else (rows, columns)
+
+    def interpret(self, worker: Worker, *operands: Any) -> np.ndarray:
+        a, b = (x.load((slice(None), slice(None))) if isinstance(x, Buffer) else x for x in operands[:2])
+        acc = operands[2]
+        a, b = (a.T if self.trans_a else a), (b.T if self.trans_b else b)
+        return acc + a.astype(acc.dtype) @ b.astype(acc.dtype)
+
+
+class MmaWait(TileOp, name="tile.mma_wait"):
+    """Wait until all but the last `pending` asynchronous products are done; gives `acc`, which may now be read."""
+
+    acc: Value
+    pending: int = 0
+
+    def infer(self) -> list[Type]:
+        return [self.acc.type]
+
+    def interpret(self, worker: Worker, *operands: Any) -> Any:
+        return operands[0]
+
+
+class ConvertLayout(TileOp, name="tile.convert_layout", traits=(PURE,)):
+    """The same register tile with its elements in other threads, as the `layout` attribute says (GPU only).
+
+    `scratch` is the shared memory it goes through; without it, moves within warps suffice.
+    """
+
+    source: Value
+    scratch: Value | None = None
+
+    def infer(self) -> list[Type]:
+        return [self.source.type]
+
+    def interpret(self, worker: Worker, *operands: Any) -> Any:
+        return operands[0]
