@@ -1,0 +1,213 @@
+"""From the plan phase to the runtime's program: what both back ends share.
+
+`Program.of(module)` reads `main` and the signatures of the kernels: buffers, launches, copies, weights, inputs, outputs
+and symbols. A back end adds the binaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..ir.attributes import Attribute, DenseAttr, DenseResourceAttr, DictAttr, IntegerAttr, StringAttr
+from ..ir.core import Operation, Value
+from ..ir.diagnostics import CompileError, InternalError
+from ..ir.dialects import kernel, plan, tile
+from ..ir.dialects.builtin import Module
+from ..ir.symbols import Dim, free_symbols
+from ..ir.types import TensorType
+from ..runtime import plan as run
+
+
+@dataclass(frozen=True)
+class Program:
+    """The parts of a `runtime.plan.Plan` that do not depend on the target, and the tensors of its weights."""
+
+    inputs: tuple[run.TensorSpec, ...]
+    outputs: tuple[run.TensorSpec, ...]
+    symbols: tuple[run.Symbol, ...]
+    buffers: tuple[run.Buffer, ...]
+    steps: tuple[run.Launch | run.Copy, ...]
+    kernels: tuple[kernel.Func, ...]
+    tensors: dict[str, np.ndarray]
+    arena_lower_bound: int
+
+    @staticmethod
+    def of(module: Module) -> Program:
+        """Read a module in the plan phase. Raises CompileError where a weight's data is missing."""
+        return _Reader(module).read()
+
+
+def kernel_symbols(function: kernel.Func) -> tuple[str, ...]:
+    """The model's symbols that a tile program needs as arguments, in the order it takes them."""
+    names: set[str] = set()
+    for shape in function.argument_shapes():
+        names.update(*(free_symbols(dim) for dim in shape))
+    for op in function.walk():
+        if isinstance(op, tile.Symbol):
+            names |= free_symbols(op.value)
+    return tuple(sorted(names))
+
+
+class _Reader:
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self.symbols_of_module = module.symbols()
+        self.names: dict[Value, str] = {}
+        self.taken: set[str] = set()
+        self.tensors: dict[str, np.ndarray] = {}
+        self.inputs: dict[int, run.TensorSpec] = {}
+        self.outputs: dict[int, run.TensorSpec] = {}
+        self.buffers: list[run.Buffer] = []
+        self.steps: list[run.Launch | run.Copy] = []
+        self.kernels: dict[str, kernel.Func] = {}
+
+    def read(self) -> Program:
+        for op in self.module.main.block:
+            self.read_op(op)
+        return Program(
+            inputs=tuple(spec for _, spec in sorted(self.inputs.items())),
+            outputs=tuple(spec for _, spec in sorted(self.outputs.items())),
+            symbols=tuple(self.model_symbols()),
+            buffers=tuple(self.buffers),
+            steps=tuple(self.steps),
+            kernels=tuple(self.kernels.values()),
+            tensors=self.tensors,
+            arena_lower_bound=_integer(self.module.attributes.get("plan.arena_lower_bound")),
+        )
+
+    def read_op(self, op: Operation) -> None:
+        match op:
+            case plan.Memory():
+                self.read_memory(op)
+            case plan.Launch():
+                self.read_launch(op)
+            case plan.Copy():
+                source, target = self.names[op.source], self.names[op.target]
+                self.steps.append(run.Copy(source, target, expression(plan.byte_size(plan.tensor_of(op.source)))))
+            case _ if op.name != "func.return":
+                raise InternalError(f"'{op.name}' has no place in a plan")
+
+    def read_memory(self, op: plan.Memory) -> None:
+        tensor = plan.tensor_of(op.result)
+        name = self.fresh_name(op)
+        self.names[op.result] = name
+        shape = tuple(expression(dim) for dim in tensor.dims)
+        dtype = str(tensor.dtype)
+        storage = self.storage(op, tensor, name)
+        self.buffers.append(run.Buffer(name, expression(plan.byte_size(tensor)), storage, dtype, shape))
+
+    def storage(self, op: plan.Memory, tensor: TensorType, name: str) -> run.Storage:
+        spec_shape = tuple(expression(dim) for dim in tensor.dims)
+        match op:
+            case plan.Input():
+                self.inputs[op.index] = run.TensorSpec(op.tensor_name, str(tensor.dtype), spec_shape)
+                return run.Input(op.index)
+            case plan.Output():
+                self.outputs[op.index] = run.TensorSpec(op.tensor_name, str(tensor.dtype), spec_shape)
+                return run.Output(op.index)
+            case plan.Weight():
+                self.tensors[name] = weight_array(op)
+                return run.Weight(name)
+            case plan.Alias():
+                return run.Alias(self.names[op.source], expression(op.offset))
+            case plan.Arena():
+                return run.Arena(_arena_offset(op))
+            case _:
+                raise InternalError(f"'{op.name}' names no memory")
+
+    def fresh_name(self, op: plan.Memory) -> str:
+        """Arena buffers go by their labels, weights by their names in the model."""
+        if isinstance(op, plan.Arena):
+            name = op.label
+        elif isinstance(op, plan.Weight) and isinstance(op.value, DenseResourceAttr):
+            name = op.value.name
+        elif isinstance(op, plan.Input | plan.Output):
+            name = f"{'input' if isinstance(op, plan.Input) else 'output'}:{op.index}"
+        else:
+            name = f"{op.name.rpartition('.')[2]}{len(self.buffers)}"
+        while name in self.taken:
+            name += "_"
+        self.taken.add(name)
+        return name
+
+    def read_launch(self, op: plan.Launch) -> None:
+        function = self.symbols_of_module[op.callee.name]
+        assert isinstance(function, kernel.Func)
+        self.kernels[function.sym_name] = function
+        grid = [expression(dim) for dim in function.grid or (1,)]
+        x, y, z = (*grid, *(1,) * (3 - len(grid)))
+        self.steps.append(
+            run.Launch(
+                function.sym_name,
+                tuple(self.names[v] for v in op.buffers),
+                kernel_symbols(function),
+                (x, y, z),
+                function.threads or 1,
+                attributes={} if op.barrier else {"barrier": False},
+            )
+        )
+
+    def model_symbols(self) -> Iterable[run.Symbol]:
+        """Every symbol of the program with its profile (`kw.profiles = {batch = [1, 8, 32]}`)."""
+        names: set[str] = set()
+        for op in self.module.main.block:
+            if isinstance(op, plan.Memory):
+                names.update(*(free_symbols(dim) for dim in plan.tensor_of(op.result).dims))
+        for function in self.kernels.values():
+            names |= set(kernel_symbols(function))
+        profiles = self.module.attributes.get("kw.profiles")
+        entries = dict(profiles.items) if isinstance(profiles, DictAttr) else {}
+        for name in sorted(names):
+            values = [_integer(v) for v in getattr(entries.get(name), "values", ())]
+            yield run.Symbol(name, *values) if values else run.Symbol(name)
+
+
+def expression(dim: Dim) -> run.Expression:
+    """A size as the runtime reads it."""
+    return dim if isinstance(dim, int) else str(dim)
+
+
+def _arena_offset(op: plan.Arena) -> run.Expression:
+    if op.offset is not None:
+        return op.offset
+    ends = [f"{label}.end" for label in op.after or ()]
+    return f"max({', '.join(ends)})" if len(ends) > 1 else (ends[0] if ends else 0)
+
+
+def weight_array(op: plan.Weight) -> np.ndarray:
+    """The elements of a weight. Raises CompileError where the module was read without them."""
+    value: Attribute = op.value
+    if isinstance(value, DenseAttr):
+        return value.array
+    assert isinstance(value, DenseResourceAttr)
+    if value.array is None:
+        raise CompileError(f"the weight '{value.name}' has no data: keep the .safetensors file beside the IR text")
+    return value.array
+
+
+def kernel_record(function: kernel.Func, **details: object) -> run.Kernel:
+    """The plan's entry for a kernel; `details` are the fields only a back end knows."""
+    return run.Kernel(
+        name=function.sym_name,
+        entry=function.sym_name,
+        onnx_nodes=function.onnx or (),
+        tactic=function.tactic or "",
+        flops=expression(function.flops or 0),
+        bytes=expression(function.bytes or 0),
+        **details,  # type: ignore[arg-type]
+    )
+
+
+def _integer(value: object) -> int:
+    if isinstance(value, IntegerAttr):
+        return value.value
+    return int(value) if isinstance(value, int) else 0
+
+
+def precision_of(module: Module) -> str:
+    """The precision the module was compiled for (`kw.precision`)."""
+    attribute = module.attributes.get("kw.precision")
+    return attribute.value if isinstance(attribute, StringAttr) else "fp32"

@@ -1,0 +1,121 @@
+"""The `plan` dialect: what happens at run time, in order. `main` has no arguments; its ops name buffers and use them.
+
+A `!plan.buffer<tensor<…>>` is dense, row-major memory for a tensor of that type. Offsets and sizes are bytes, and
+expressions over the model's symbols where shapes are dynamic.
+"""
+
+from __future__ import annotations
+
+from ..attributes import Attribute, DenseAttr, DenseResourceAttr, SymbolRefAttr
+from ..core import Value
+from ..declare import Op
+from ..symbols import Dim, mul
+from ..types import OpaqueType, TensorType, Type
+
+ALIGNMENT = 256
+"""Bytes to which every arena offset is aligned."""
+
+
+def buffer_type(tensor: TensorType) -> OpaqueType:
+    """The type of memory for `tensor`."""
+    return OpaqueType("plan.buffer", (tensor,))
+
+
+def tensor_of(buffer: Value) -> TensorType:
+    """The tensor a buffer holds. Raises ValueError for a value that is not a buffer."""
+    kind = buffer.type
+    if isinstance(kind, OpaqueType) and kind.name == "plan.buffer" and isinstance(kind.parameters[0], TensorType):
+        return kind.parameters[0]
+    raise ValueError(f"expected a !plan.buffer, found {kind}")
+
+
+def byte_size(tensor: TensorType) -> Dim:
+    """The bytes of a dense tensor; elements below a byte take a whole one."""
+    return mul(tensor.size, tensor.scalar.bytes)
+
+
+class Memory(Op):
+    """An op that names memory: one result, a buffer."""
+
+
+class Input(Memory, name="plan.input"):
+    """Memory of the model's input `index`, given by the caller; never written."""
+
+    index: int
+    tensor_name: str
+
+
+class Output(Memory, name="plan.output"):
+    """Memory of the model's output `index`."""
+
+    index: int
+    tensor_name: str
+
+
+class Weight(Memory, name="plan.weight"):
+    """A constant of the plan; never written."""
+
+    value: Attribute
+
+    def infer(self) -> list[Type]:
+        assert isinstance(self.value, DenseAttr | DenseResourceAttr)
+        return [buffer_type(self.value.type)]
+
+
+class Arena(Memory, name="plan.arena"):
+    """Memory in the context's arena, in bytes from its start.
+
+    Offsets are absent until they are assigned. Where sizes are expressions, `after` holds the labels of the
+    buffers that this one must not overlap and that lie below it: its offset is the largest of their ends.
+    """
+
+    label: str
+    offset: int | None = None
+    after: tuple[str, ...] | None = None
+
+
+class Alias(Memory, name="plan.alias"):
+    """Memory of another buffer under another shape, from `offset` bytes into it."""
+
+    source: Value
+    offset: Dim = 0
+
+
+def memory_of(buffer: Value) -> Value:
+    """The buffer that `buffer` is an alias of, or itself."""
+    while isinstance(buffer.owner, Alias):
+        buffer = buffer.owner.source
+    return buffer
+
+
+class Launch(Op, name="plan.launch"):
+    """Run the kernel `callee` on buffers: first the inputs, then the `results` written ones.
+
+    `barrier` is false where the next launch does not depend on this one.
+    """
+
+    buffers: tuple[Value, ...]
+    callee: SymbolRefAttr
+    results: int = 1
+    barrier: bool = True
+
+    def infer(self) -> list[Type]:
+        return []
+
+    @property
+    def reads(self) -> tuple[Value, ...]:
+        return self.buffers[: len(self.buffers) - self.results]
+
+    @property
+    def writes(self) -> tuple[Value, ...]:
+        return self.buffers[len(self.buffers) - self.results :]
+
+
+class Copy(Op, name="plan.copy"):
+    """Copy a whole buffer."""
+
+    source: Value
+    target: Value
+
+    def infer(self) -> list[Type]:
+        return []
