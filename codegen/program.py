@@ -46,7 +46,7 @@ def kernel_symbols(function: kernel.Func) -> tuple[str, ...]:
     for shape in function.argument_shapes():
         names.update(*(free_symbols(dim) for dim in shape))
     for op in function.walk():
-        if isinstance(op, tile.Symbol):
+        if isinstance(op, tile.SymbolValue):
             names |= free_symbols(op.value)
     return tuple(sorted(names))
 

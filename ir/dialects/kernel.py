@@ -28,7 +28,8 @@ class Func(Op, name="kernel.func", traits=(ISOLATED, SYMBOL)):
     `arg_shapes` has a text a memref argument, `"batch * seq, 768"`: its sizes, row-major and dense; `""` is rank 0.
     An argument may have other dimensions than the tensor of the call, but has as many elements in the same order.
     `onnx` names the nodes the kernel came from, `tactic` the strategy, `schedule` its parameters. `flops` and `bytes`
-    are the work of one launch.
+    are the work of one launch. `in_place` lists the operands whose memory may be the result's as well: each element is
+    read before it is written, by the same worker.
     """
 
     body: Region
@@ -41,6 +42,7 @@ class Func(Op, name="kernel.func", traits=(ISOLATED, SYMBOL)):
     schedule: DictAttr | None = None
     flops: Dim | None = None
     bytes: Dim | None = None
+    in_place: tuple[int, ...] | None = None
 
     def infer(self) -> list[Type]:
         return []
