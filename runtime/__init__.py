@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from .cpu_context import CpuContext
+from .cuda_context import CudaContext
+from .cuda_tensor import DeviceTensor
 from .engine import Engine, load
 from .errors import DeviceError, EngineError, InputError, PlanError
 from .plan import Plan
@@ -10,7 +12,9 @@ from .planfile import read_plan, write_plan
 
 __all__ = [
     "CpuContext",
+    "CudaContext",
     "DeviceError",
+    "DeviceTensor",
     "Engine",
     "EngineError",
     "InputError",

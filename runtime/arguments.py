@@ -37,7 +37,8 @@ class Arguments:
         """The given inputs in order of the plan, dense and of the plan's types.
 
         Host tensors that are not row-major are copied. `stream` is the CUDA stream that device tensors are used on;
-        without one they are refused. Raises InputError for a missing or unknown name, another element type, or a value that is no tensor.
+        without one they are refused. Raises InputError for a missing or unknown name, another element type, or a value
+        that is no tensor.
         """
         if not isinstance(given, Mapping):
             raise InputError(f"inputs: expected a mapping from names to tensors, found {type(given).__name__}")

@@ -12,7 +12,7 @@ import numpy as np
 from .arguments import Arguments
 from .cpu_pool import Library, Pool, check_target, physical_cores
 from .cpu_program import ProgramBuilder
-from .cpu_steps import StepRunner
+from .cpu_steps import CpuSteps
 from .dtypes import numpy_dtype
 from .errors import DeviceMemoryError, InputError, PlanError
 from .expressions import evaluate, names
@@ -70,8 +70,8 @@ class _Prepared:
             (numpy_dtype(spec.dtype), _known_shape(spec, layout), _capacity(layout, i, spec))
             for i, spec in enumerate(plan.outputs)
         ]
-        self.steps = StepRunner(device.builder, layout, self.table, pool)
-        self.timed_steps: StepRunner | None = None
+        self.steps = CpuSteps(device.builder, layout, self.table, pool)
+        self.timed_steps: CpuSteps | None = None
 
 
 class CpuContext:
@@ -107,7 +107,7 @@ class CpuContext:
             results = self._results(prepared, arrays, outputs)
             self._point(prepared, arrays, results)
             symbols = prepared.steps.run()
-            return self._finished(prepared, results, symbols)
+            return self._finished(prepared, results, symbols) | dict(outputs or {})
 
     def profile(self, inputs: Mapping[str, Any]) -> list[StepTime]:
         """Run once, step by step, and return what each launch, copy and host function took."""
@@ -117,7 +117,7 @@ class CpuContext:
             results = self._results(prepared, arrays, None)  # held until the run is over
             self._point(prepared, arrays, results)
             if prepared.timed_steps is None:
-                prepared.timed_steps = StepRunner(
+                prepared.timed_steps = CpuSteps(
                     self._device.builder, prepared.layout, prepared.table, prepared.pool, timed=True
                 )
             prepared.timed_steps.run()

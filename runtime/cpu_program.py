@@ -11,12 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .control import DeviceStep, fill_element
 from .cpu_pool import Library, Pool
-from .dtypes import numpy_dtype
 from .expressions import Expression, evaluate, names
-from .plan import Copy, Fill, Launch, Native, Plan
-
-NativeStep = Launch | Native | Copy | Fill
+from .plan import Copy, Fill, Native, Plan
 
 _ENTRY, _NO_BARRIER = 1, 2  # flags of a record
 _HEAD, _RECORD = 4, 5  # 8-byte words
@@ -28,28 +26,29 @@ class _Record:
     function: int
     flags: int = 0
     buffers: list[int] = field(default_factory=list)
-    scalars: list[Expression] = field(default_factory=list)
+    scalars: list[Expression | Fill] = field(default_factory=list)
+    """A Fill stands for the pattern it fills with."""
 
 
 class Program:
     """A run of native steps, prepared for one set of symbols and one table of buffers."""
 
     def __init__(
-        self, builder: ProgramBuilder, steps: Sequence[NativeStep], symbols: Mapping[str, int], table: np.ndarray
+        self, builder: ProgramBuilder, steps: Sequence[DeviceStep], symbols: Mapping[str, int], table: np.ndarray
     ) -> None:
         self.steps = steps
         self._buffers = table.ctypes.data
         self._function = builder.library.address("kw_program")
-        records = [builder.record(step, symbols) for step in steps]
+        records = [builder.record(step) for step in steps]
         indices = np.array([index for record in records for index in record.buffers] or [0], np.int32)
-        expressions = [scalar for record in records for scalar in record.scalars]
-        self._scalars = np.zeros(max(1, len(expressions)), np.int64)
-        self._late: list[tuple[int, Expression]] = []  # scalars with names that steps give values to
-        for place, expression in enumerate(expressions):
-            if names(expression) <= symbols.keys():
-                self._scalars[place] = evaluate(expression, symbols)
+        scalars = [scalar for record in records for scalar in record.scalars]
+        self._scalars = np.zeros(max(1, len(scalars)), np.int64)
+        self._late: list[tuple[int, Expression | Fill]] = []  # scalars with names that steps give values to
+        for place, scalar in enumerate(scalars):
+            if _names(scalar) <= symbols.keys():
+                self._scalars[place] = _value(scalar, symbols)
             else:
-                self._late.append((place, expression))
+                self._late.append((place, scalar))
         plan_symbols = [symbols.get(symbol.name, 0) for symbol in builder.plan.symbols]
         self._symbols = np.array(plan_symbols or [0], np.int64)
         self._names = {symbol.name: place for place, symbol in enumerate(builder.plan.symbols)}
@@ -58,18 +57,13 @@ class Program:
         self._memory = self._assemble(records, indices)
         self._address = self._memory.ctypes.data
 
-    @property
-    def is_static(self) -> bool:
-        """True where nothing in the program depends on values that steps compute."""
-        return not self._late
-
     def run(self, pool: Pool) -> None:
         pool.run(self._function, self._buffers, self._address)
 
     def update(self, symbols: Mapping[str, int]) -> None:
         """Take over the values that steps gave to symbols."""
-        for place, expression in self._late:
-            self._scalars[place] = evaluate(expression, symbols)
+        for place, scalar in self._late:
+            self._scalars[place] = _value(scalar, symbols)
         for name, place in self._names.items():
             self._symbols[place] = symbols.get(name, 0)
 
@@ -107,7 +101,7 @@ class ProgramBuilder:
         self._buffers = {buffer.name: index for index, buffer in enumerate(plan.buffers)}
         self._sizes = {buffer.name: buffer.bytes for buffer in plan.buffers}
 
-    def record(self, step: NativeStep, symbols: Mapping[str, int]) -> _Record:
+    def record(self, step: DeviceStep) -> _Record:
         if isinstance(step, Native):
             return _Record(self.library.address(step.entry), _ENTRY)
         if isinstance(step, Copy):
@@ -120,7 +114,7 @@ class ProgramBuilder:
             return _Record(
                 self.library.address("kw_fill"),
                 buffers=[self._buffers[step.dst]],
-                scalars=[evaluate(self._sizes[step.dst], symbols), fill_pattern(step, symbols)],
+                scalars=[self._sizes[step.dst], step],
             )
         return _Record(
             self.library.address(self._kernels[step.kernel].entry),
@@ -130,8 +124,13 @@ class ProgramBuilder:
         )
 
 
-def fill_pattern(step: Fill, symbols: Mapping[str, int]) -> int:
-    """Eight bytes that hold one or more elements of the fill's value, as a signed integer."""
-    value = evaluate(step.value, symbols) if isinstance(step.value, str) else step.value
-    element = np.array(value).astype(numpy_dtype(step.dtype))
-    return int.from_bytes(element.tobytes() * (8 // element.itemsize), "little", signed=True)
+def _names(scalar: Expression | Fill) -> frozenset[str]:
+    expression = scalar.value if isinstance(scalar, Fill) else scalar
+    return names(expression) if isinstance(expression, str) else frozenset()
+
+
+def _value(scalar: Expression | Fill, symbols: Mapping[str, int]) -> int:
+    if not isinstance(scalar, Fill):
+        return evaluate(scalar, symbols)
+    element = fill_element(scalar, symbols)
+    return int.from_bytes(element * (8 // len(element)), "little", signed=True)

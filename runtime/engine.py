@@ -10,7 +10,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from .cpu_context import CpuContext, CpuDevice
-from .errors import DeviceError
+from .cuda_context import CudaContext
+from .cuda_device import CudaDevice
 from .plan import Plan, Symbol, Target, TensorSpec
 from .planfile import read_plan, write_plan
 from .profile import StepTime
@@ -124,7 +125,7 @@ class Engine:
         symbols = None if profile is None else narrowed(self.plan, profile)
         if self.plan.target.kind == "cpu":
             return CpuContext(self.plan, self._device, symbols, threads)
-        raise DeviceError("this runtime cannot run CUDA plans yet")
+        return CudaContext(self.plan, self._device, symbols, stream, graph)
 
     def run(self, inputs: Mapping[str, Any], outputs: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Run in the engine's own context, see CpuContext.run and CudaContext.run."""
@@ -162,4 +163,4 @@ class Engine:
     def _open_device(self) -> Any:
         if self.plan.target.kind == "cpu":
             return CpuDevice(self.plan, self.tensors, self._threads, self._affinity)
-        raise DeviceError("this runtime cannot run CUDA plans yet")
+        return CudaDevice(self.plan, self.tensors, self._device_number)

@@ -1,0 +1,398 @@
+"""Execution of plans on a GPU."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+
+from . import dlpack
+from .arguments import Arguments, Tensor
+from .cuda_binding import COPIED, HOST, CudaBinding, Route, Transfer
+from .cuda_device import CudaDevice
+from .cuda_tensor import DeviceTensor
+from .dtypes import item_size, numpy_dtype
+from .errors import InputError
+from .expressions import evaluate, names
+from .layout import Layout, lay_out
+from .plan import ALIGNMENT, Plan, Symbol, TensorSpec
+from .profile import StepTime
+from .shapes import ShapeBinder
+
+_LEGACY_STREAM = 1  # what DLPack calls the default stream
+_MOST_SHAPES = 64  # shapes whose graphs a context keeps
+_MOST_BINDINGS = 16  # sets of the caller's addresses for each shape that have graphs of their own
+
+Signature = tuple[tuple[int, ...], ...]
+
+
+class _Memory:
+    """The context's memory: on the GPU the arena and room for inputs and outputs, and pinned room for the latter."""
+
+    def __init__(self, device: CudaDevice) -> None:
+        self._driver = device.driver
+        self.bytes = self.staging_bytes = 0
+        self.base = self.pinned = 0
+
+    def fits(self, size: int, staging: int) -> bool:
+        return size <= self.bytes and staging <= self.staging_bytes
+
+    def grow(self, size: int, staging: int) -> None:
+        """At least `size` bytes on the GPU and `staging` pinned; what was there before is gone."""
+        size, staging = max(size, self.bytes), max(staging, self.staging_bytes)
+        self.free()
+        self.base = self._driver.allocate(size)
+        self.pinned = self._driver.allocate_pinned(staging)
+        self.bytes, self.staging_bytes = size, staging
+
+    def free(self) -> None:
+        if self.base:
+            self._driver.free(self.base)
+        if self.pinned:
+            self._driver.free_pinned(self.pinned)
+        self.bytes = self.staging_bytes = self.base = self.pinned = 0
+
+
+class _Prepared:
+    """Everything about a run that depends only on the shapes of its inputs."""
+
+    def __init__(self, plan: Plan, device: CudaDevice, layout: Layout, signature: Signature) -> None:
+        self.layout = layout
+        self.arena_bytes = layout.arena_bytes
+        self._device = device
+        self.input_sizes = [
+            math.prod(shape) * item_size(spec.dtype) for spec, shape in zip(plan.inputs, signature, strict=True)
+        ]
+        self.output_shapes = [_known_shape(spec, layout) for spec in plan.outputs]
+        self.output_sizes = [_output_bytes(layout, index) for index in range(len(plan.outputs))]
+        self.offsets: list[int] = []  # of inputs and outputs, after the arena and in pinned memory
+        self.staging_bytes = 0
+        for size in (*self.input_sizes, *self.output_sizes):
+            self.offsets.append(self.staging_bytes)
+            self.staging_bytes += -(-size // ALIGNMENT) * ALIGNMENT
+        self.bindings: dict[tuple[Route, ...], CudaBinding] = {}
+        self.seen: set[tuple[Route, ...]] = set()
+
+    def addresses(self, memory: _Memory, routes: Sequence[Route]) -> list[int]:
+        """The address of every buffer of the plan, in order."""
+        roots = [route if route > 0 else self.own(memory, index) for index, route in enumerate(routes)]
+        inputs = len(self.input_sizes)
+        table = []
+        for root, key, offset, _ in self.layout.places:
+            if root == "arena":
+                base = memory.base
+            elif root == "weight":
+                base = self._device.weights[str(key)]
+            else:
+                base = roots[int(key) + (inputs if root == "output" else 0)]
+            table.append(base + offset)
+        return table
+
+    def own(self, memory: _Memory, index: int) -> int:
+        """Address of the context's own memory for an input, or an output counted after the inputs."""
+        return memory.base + self.arena_bytes + self.offsets[index]
+
+    def pinned(self, memory: _Memory, index: int) -> int:
+        return memory.pinned + self.offsets[index]
+
+    def transfers(self, memory: _Memory, routes: Sequence[Route]) -> tuple[list[Transfer], list[Transfer]]:
+        """Copies from pinned memory before the steps, and to it after them."""
+        before: list[Transfer] = []
+        after: list[Transfer] = []
+        sizes = (*self.input_sizes, *self.output_sizes)
+        for index, (route, size) in enumerate(zip(routes, sizes, strict=True)):
+            own, pinned = self.own(memory, index), self.pinned(memory, index)
+            if route == HOST and size:
+                is_input = index < len(self.input_sizes)
+                (before if is_input else after).append(Transfer(*((own, pinned) if is_input else (pinned, own)), size))
+        return before, after
+
+    def close(self) -> None:
+        for binding in self.bindings.values():
+            binding.close()
+        self.bindings.clear()
+
+
+class CudaContext:
+    """Runs a plan on a stream, with memory of its own. One run at a time: several contexts serve several callers."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        device: CudaDevice,
+        profile: Mapping[str, Symbol] | None = None,
+        stream: Any = None,
+        graph: bool = True,
+    ) -> None:
+        """With `profile` narrower than the plan's, memory for its largest shapes is reserved at once."""
+        self._plan = plan
+        self._device = device
+        self._driver = device.driver
+        self._driver.enter()
+        self._owns_stream = stream is None
+        self.stream = self._driver.create_stream() if stream is None else stream_handle(stream)
+        self._capture_stream = self._driver.create_stream() if graph else None
+        self._arguments = Arguments(plan)
+        self._binder = ShapeBinder(plan, profile)
+        self._memory = _Memory(device)
+        self._prepared: dict[Signature, _Prepared] = {}
+        self._in_flight: list[tuple[int, object]] = []  # event at the end of a run, and what it still uses
+        self._lock = threading.Lock()
+        largest = self._binder.largest() if profile is not None else None
+        if largest is not None:
+            shapes = tuple(tuple(evaluate(size, largest) for size in spec.shape) for spec in plan.inputs)
+            self._prepare(shapes)
+
+    def run(
+        self, inputs: Mapping[str, Any], outputs: Mapping[str, Any] | None = None, *, on_device: bool = False
+    ) -> dict[str, Any]:
+        """Outputs by name, for inputs by name: NumPy arrays, or tensors with `__dlpack__` on the host or this GPU.
+
+        Outputs given in `outputs` are written in place; the others are fresh arrays, or DeviceTensors where
+        `on_device`. The call returns when the host's outputs are complete; where all outputs stay on the device it does
+        not wait for the GPU, and whatever uses them on the context's stream comes after. Raises InputError for anything
+        that does not fit the plan, DeviceError where the GPU fails.
+        """
+        with self._lock:
+            self._driver.enter()
+            stream = self.stream or _LEGACY_STREAM
+            tensors = self._arguments.inputs(inputs, stream)
+            given = self._arguments.outputs(outputs, stream) if outputs else {}
+            prepared = self._prepare(tuple([tensor.shape for tensor in tensors]))
+            self._check_devices(tensors, given, prepared)
+            routes = self._routes(prepared, tensors, given, on_device)
+            binding = self._binding(prepared, routes)
+            self._send(prepared, tensors, routes)
+            symbols = binding.run()
+            return self._receive(prepared, routes, given, symbols, tensors) | dict(outputs or {})
+
+    def profile(self, inputs: Mapping[str, Any]) -> list[StepTime]:
+        """Run once without a graph, and return what each launch, copy and host function took between two events."""
+        with self._lock:
+            self._driver.enter()
+            tensors = self._arguments.inputs(inputs, self.stream or _LEGACY_STREAM)
+            prepared = self._prepare(tuple([tensor.shape for tensor in tensors]))
+            self._check_devices(tensors, {}, prepared)
+            routes = self._routes(prepared, tensors, {}, on_device=False)
+            self._send(prepared, tensors, routes)
+            binding = self._new_binding(prepared, routes, timed=True)
+            binding.run()
+            self._wait()
+            return binding.times
+
+    @property
+    def arena_bytes(self) -> int:
+        """Bytes of GPU memory the context holds as it is now; they grow with the shapes that are run."""
+        return self._memory.bytes
+
+    def synchronize(self) -> None:
+        """Wait until everything that was run is complete."""
+        with self._lock:
+            self._driver.enter()
+            self._wait()
+
+    def close(self) -> None:
+        """Wait for the GPU and give back graphs, memory and the context's own stream. The context is then of no use."""
+        with self._lock:
+            self._driver.enter()
+            self._wait()
+            self._forget_shapes()
+            self._memory.free()
+            if self._capture_stream is not None:
+                self._driver.destroy_stream(self._capture_stream)
+                self._capture_stream = None
+            if self._owns_stream and self.stream:
+                self._driver.destroy_stream(self.stream)
+                self.stream = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Shapes and addresses
+
+    def _prepare(self, signature: Signature) -> _Prepared:
+        prepared = self._prepared.get(signature)
+        if prepared is not None:
+            return prepared
+        layout = lay_out(self._plan, self._binder.bind(signature))
+        prepared = _Prepared(self._plan, self._device, layout, signature)
+        size = prepared.arena_bytes + prepared.staging_bytes
+        if not self._memory.fits(size, prepared.staging_bytes):
+            self._wait()
+            self._forget_shapes()
+            self._memory.grow(size, prepared.staging_bytes)
+        if len(self._prepared) >= _MOST_SHAPES:
+            self._wait()
+            self._prepared.pop(next(iter(self._prepared))).close()
+        self._prepared[signature] = prepared
+        return prepared
+
+    def _forget_shapes(self) -> None:
+        for prepared in self._prepared.values():
+            prepared.close()
+        self._prepared.clear()
+
+    def _check_devices(self, inputs: Sequence[Tensor], outputs: Mapping[int, Tensor], prepared: _Prepared) -> None:
+        named = [("input", spec, tensor) for spec, tensor in zip(self._plan.inputs, inputs, strict=True)]
+        named += [("output", self._plan.outputs[index], tensor) for index, tensor in outputs.items()]
+        for what, spec, tensor in named:
+            if isinstance(tensor, dlpack.View) and tensor.device_id != self._driver.number:
+                raise InputError(
+                    f"{what} '{spec.name}' is on GPU {tensor.device_id}, the plan runs on GPU {self._driver.number}"
+                )
+        for index, tensor in outputs.items():
+            name, shape = self._plan.outputs[index].name, prepared.output_shapes[index]
+            if shape is None:
+                raise InputError(
+                    f"output '{name}': its shape is known only after the run, so it cannot be given", "leave it out"
+                )
+            if tensor.shape != shape:
+                raise InputError(f"output '{name}': expected shape {list(shape)}, found {list(tensor.shape)}")
+
+    def _routes(
+        self, prepared: _Prepared, inputs: Sequence[Tensor], given: Mapping[int, Tensor], on_device: bool
+    ) -> tuple[Route, ...]:
+        """How each input and output travels.
+
+        GPU memory of the caller is used in place from the second time its addresses are seen: capturing a graph for
+        addresses that never come again would cost more than the copies.
+        """
+        in_place = [_in_place(tensor) for tensor in inputs]
+        for index in range(len(self._plan.outputs)):
+            tensor = given.get(index)
+            in_place.append((COPIED if on_device else HOST) if tensor is None else _in_place(tensor))
+        routes = tuple(in_place)
+        if all(route <= 0 for route in routes) or routes in prepared.bindings:
+            return routes
+        if routes in prepared.seen and len(prepared.bindings) < _MOST_BINDINGS:
+            return routes
+        if len(prepared.seen) > 4 * _MOST_BINDINGS:
+            prepared.seen.clear()
+        prepared.seen.add(routes)
+        return tuple(COPIED if route > 0 else route for route in routes)
+
+    def _binding(self, prepared: _Prepared, routes: tuple[Route, ...]) -> CudaBinding:
+        binding = prepared.bindings.get(routes)
+        if binding is None:
+            binding = prepared.bindings[routes] = self._new_binding(prepared, routes)
+        return binding
+
+    def _new_binding(self, prepared: _Prepared, routes: tuple[Route, ...], timed: bool = False) -> CudaBinding:
+        return CudaBinding(
+            self._plan,
+            self._device,
+            prepared.layout,
+            prepared.addresses(self._memory, routes),
+            prepared.transfers(self._memory, routes),
+            self.stream,
+            self._capture_stream,
+            timed,
+        )
+
+    # Data
+
+    def _send(self, prepared: _Prepared, tensors: Sequence[Tensor], routes: Sequence[Route]) -> None:
+        """Bring inputs to pinned memory, or start their copies to the context's own memory."""
+        if self._in_flight:
+            self._in_flight = [(event, used) for event, used in self._in_flight if not self._retire(event)]
+            if self._in_flight and HOST in routes:
+                self._wait()  # pinned memory is still in use
+        for index, (tensor, size) in enumerate(zip(tensors, prepared.input_sizes, strict=True)):
+            if not size:
+                continue
+            if isinstance(tensor, np.ndarray):
+                ctypes.memmove(prepared.pinned(self._memory, index), tensor.ctypes.data, size)
+            elif routes[index] == COPIED:
+                self._driver.copy(prepared.own(self._memory, index), tensor.pointer, size, self.stream)
+
+    def _receive(
+        self,
+        prepared: _Prepared,
+        routes: Sequence[Route],
+        given: Mapping[int, Tensor],
+        symbols: Mapping[str, int],
+        tensors: Sequence[Tensor],
+    ) -> dict[str, Any]:
+        """The outputs; waits for the GPU where any of them is the host's."""
+        results: dict[str, Any] = {}
+        first = len(self._plan.inputs)
+        for index, spec in enumerate(self._plan.outputs):
+            shape = prepared.output_shapes[index] or tuple(evaluate(size, symbols) for size in spec.shape)
+            result = given.get(index)
+            if routes[first + index] == COPIED:
+                if not isinstance(result, dlpack.View):
+                    result = DeviceTensor(self._driver, spec.dtype, shape, self.stream)
+                size = math.prod(shape) * item_size(spec.dtype)
+                if size:
+                    self._driver.copy(result.pointer, prepared.own(self._memory, first + index), size, self.stream)
+            elif result is None:
+                result = np.empty(shape, numpy_dtype(spec.dtype))
+            results[spec.name] = result
+        if HOST not in routes[first:]:
+            self._keep(tensors, given)
+            return results
+        self._wait()
+        for index, spec in enumerate(self._plan.outputs):
+            result = results[spec.name]
+            if isinstance(result, np.ndarray) and result.nbytes:
+                ctypes.memmove(result.ctypes.data, prepared.pinned(self._memory, first + index), result.nbytes)
+        return results
+
+    def _keep(self, *used: object) -> None:
+        """Hold on to memory until the work on the stream so far is done."""
+        event = self._driver.create_event()
+        self._driver.record(event, self.stream)
+        self._in_flight.append((event, used))
+
+    def _retire(self, event: int) -> bool:
+        if not self._driver.is_done(event):
+            return False
+        self._driver.destroy_event(event)
+        return True
+
+    def _wait(self) -> None:
+        self._driver.synchronize(self.stream)
+        for event, _ in self._in_flight:
+            self._driver.destroy_event(event)
+        self._in_flight = []
+
+
+def stream_handle(stream: Any) -> int:
+    """The driver's handle of a stream of PyTorch, CuPy or cuda-python, or a number; else raises InputError."""
+    if isinstance(stream, int):
+        return stream
+    for name in ("cuda_stream", "ptr", "handle"):
+        if hasattr(stream, name):
+            return int(getattr(stream, name))
+    if hasattr(stream, "__cuda_stream__"):
+        return int(stream.__cuda_stream__()[1])
+    try:
+        return int(stream)
+    except (TypeError, ValueError):
+        raise InputError(f"stream: expected a CUDA stream or its handle, found {type(stream).__name__}") from None
+
+
+def _in_place(tensor: Tensor) -> Route:
+    """The address of device memory that kernels may use directly; kernels count on its alignment."""
+    if isinstance(tensor, np.ndarray):
+        return HOST
+    return tensor.pointer if tensor.pointer and tensor.pointer % ALIGNMENT == 0 else COPIED
+
+
+def _known_shape(spec: TensorSpec, layout: Layout) -> tuple[int, ...] | None:
+    """The shape of an output; None where it depends on what the steps compute."""
+    if not all(names(size) <= layout.symbols.keys() for size in spec.shape):
+        return None
+    return tuple(evaluate(size, layout.symbols) for size in spec.shape)
+
+
+def _output_bytes(layout: Layout, output: int) -> int:
+    """Bytes that the plan may write to an output."""
+    return max((place.bytes for place in layout.places if place.root == "output" and place.key == output), default=0)

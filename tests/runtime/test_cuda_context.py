@@ -1,0 +1,356 @@
+"""The logic of CUDA contexts (shapes, addresses, graphs, staging), on a driver that keeps books."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import inspect
+from typing import cast
+
+import numpy as np
+import pytest
+from fake_cuda import FakeDriver, FakeFunction, FakeTensor, floats
+
+from kernelwright.runtime.cuda_context import CudaContext, stream_handle
+from kernelwright.runtime.cuda_device import CudaDevice
+from kernelwright.runtime.cuda_driver import Driver
+from kernelwright.runtime.cuda_tensor import DeviceTensor
+from kernelwright.runtime.errors import DeviceMemoryError, InputError, PlanTargetError
+from kernelwright.runtime.host import host_function
+from kernelwright.runtime.plan import (
+    Arena,
+    Buffer,
+    Copy,
+    Fill,
+    Host,
+    If,
+    Input,
+    Kernel,
+    Launch,
+    Loop,
+    Output,
+    Plan,
+    Read,
+    Step,
+    Symbol,
+    Target,
+    TensorSpec,
+    Weight,
+)
+from kernelwright.runtime.verify import verify
+
+ADD = Launch("add", ("x", "w", "h"), ("n",), ("ceildiv(n, 32)", 1, 1), 32)
+REVERSE = Launch("reverse", ("h", "y"), ("n",), ("ceildiv(n, 32)", 1, 1), 32, shared_bytes=64 * 1024)
+SCALE = Launch("scale", ("h",), ("n", "k"), ("ceildiv(n, 32)", 1, 1), 32)
+
+
+def add(_, pointers, scalars) -> None:
+    x, w, h = (floats(pointer, scalars[0]) for pointer in pointers)
+    h[:] = x + w
+
+
+def reverse(_, pointers, scalars) -> None:
+    h, y = (floats(pointer, scalars[0]) for pointer in pointers)
+    y[:] = h[::-1]
+
+
+def scale(_, pointers, scalars) -> None:
+    floats(pointers[0], scalars[0])[:] *= scalars[1]
+
+
+def new_driver(**options) -> FakeDriver:
+    kernels = {"add": (add, 3, 1), "reverse": (reverse, 2, 1), "scale": (scale, 1, 2)}
+    return FakeDriver({name: FakeFunction(*kernel) for name, kernel in kernels.items()}, **options)
+
+
+def reversed_sum(steps: tuple[Step, ...] = (ADD, REVERSE), **changes) -> tuple[Plan, dict[str, np.ndarray]]:
+    plan = Plan(
+        name="reversed_sum",
+        target=Target("cuda", "cuda:sm_90a", "sm_90a"),
+        precision="fp32",
+        inputs=(TensorSpec("x", "f32", ("n",)),),
+        outputs=(TensorSpec("y", "f32", ("n",)),),
+        buffers=(
+            Buffer("x", "4 * n", Input(0), "f32", ("n",)),
+            Buffer("w", "4 * n", Weight("w"), "f32", ("n",)),
+            Buffer("h", "4 * n", Arena(0), "f32", ("n",)),
+            Buffer("k", 8, Arena("h.end"), "i64", ()),
+            Buffer("y", "4 * n", Output(0), "f32", ("n",)),
+        ),
+        kernels=tuple(Kernel(name, name, "cubin", (f"{name}_node",)) for name in ("add", "reverse", "scale")),
+        steps=steps,
+        symbols=(Symbol("n", 0, 16, 4096), Symbol("k", origin="step")),
+    )
+    tensors = {"cubin": np.frombuffer(b"image", np.uint8), "w": np.sin(np.arange(4096, dtype=np.float32))}
+    plan = dataclasses.replace(plan, **changes)
+    verify(plan, tensors)
+    return plan, tensors
+
+
+class Run:
+    """A context on a fake driver, and what y should be."""
+
+    def __init__(self, steps: tuple[Step, ...] = (ADD, REVERSE), **options) -> None:
+        self.driver = new_driver()
+        plan, self.tensors = reversed_sum(steps)
+        self.device = CudaDevice(plan, self.tensors, driver=cast(Driver, self.driver))
+        self.context = CudaContext(plan, self.device, **options)
+
+    def check(self, n: int, factor: int = 1, seed: int = 0) -> None:
+        x = np.random.default_rng(seed).standard_normal(n, np.float32)
+        np.testing.assert_array_equal(self.context.run({"x": x})["y"], self.expected(x, factor))
+
+    def expected(self, x: np.ndarray, factor: int = 1) -> np.ndarray:
+        return ((x + self.tensors["w"][: x.size]) * factor)[::-1]
+
+    def tensor(self, n: int) -> FakeTensor:
+        return FakeTensor(self.driver, np.arange(n, dtype=np.float32))
+
+
+def test_the_fake_has_the_methods_of_the_driver() -> None:
+    def methods(cls: type) -> dict[str, list[str]]:
+        functions = inspect.getmembers(cls, inspect.isfunction)
+        return {name: list(inspect.signature(f).parameters) for name, f in functions if not name.startswith("_")}
+
+    real, fake = methods(Driver), methods(FakeDriver)
+    assert real.keys() == fake.keys()
+    assert all(real[name] == fake[name] for name in real if name != "tensor_map")
+
+
+@pytest.mark.parametrize("graph", [True, False])
+def test_every_length(graph: bool) -> None:
+    run = Run(graph=graph)
+    for n in (1, 31, 0, 4096, 31, 1):
+        run.check(n, seed=n)
+
+
+def test_one_capture_for_each_shape() -> None:
+    run = Run()
+    run.check(4096)
+    for seed in range(5):
+        run.check(64, seed=seed)
+        run.check(65, seed=seed)
+    assert run.driver.calls["capture"] == 3
+    assert run.driver.calls["launch_graph"] == 11
+    assert run.driver.calls["launch"] == 6  # two kernels, three captures
+
+
+def test_growing_memory_drops_graphs_and_leaks_nothing() -> None:
+    run = Run()
+    for n in (16, 1000, 16, 4096, 16):
+        run.check(n, seed=n)
+    run.context.close()
+    run.device.close()  # asserts that nothing is left
+    assert not run.driver.streams and not run.driver.events
+
+
+def test_a_narrow_profile_reserves_memory_at_once() -> None:
+    run = Run(profile={"n": Symbol("n", 1, None, 2048)})
+    allocations = run.driver.calls["allocate"]
+    run.check(2048)
+    run.check(17)
+    assert run.driver.calls["allocate"] == allocations
+    with pytest.raises(InputError, match="outside the profile"):
+        run.check(2049)
+
+
+def test_shared_memory_is_allowed_once() -> None:
+    run = Run()
+    run.check(5)
+    run.check(6)
+    assert run.driver.calls["allow 65536"] == 1
+
+
+def test_device_inputs_are_used_in_place_when_they_come_again() -> None:
+    run = Run()
+    x = run.tensor(64)
+    for _ in range(4):
+        x.array += 1
+        np.testing.assert_array_equal(run.context.run({"x": x})["y"], run.expected(x.array))
+    assert run.driver.calls["capture"] == 2  # with a copy the first time, in place from the second on
+
+
+def test_device_inputs_at_ever_new_addresses_share_a_graph() -> None:
+    run = Run()
+    tensors = [run.tensor(64) for _ in range(10)]
+    for x in tensors:
+        np.testing.assert_array_equal(run.context.run({"x": x})["y"], run.expected(x.array))
+    assert run.driver.calls["capture"] == 1
+
+
+def test_misaligned_device_memory_is_copied() -> None:
+    run = Run()
+    x = run.tensor(65)
+    x.pointer += 4
+    x.array = x.array[1:]
+    for _ in range(3):
+        np.testing.assert_array_equal(run.context.run({"x": x})["y"], run.expected(x.array))
+    assert run.driver.calls["capture"] == 1
+
+
+def test_outputs_stay_on_the_device() -> None:
+    run = Run()
+    run.check(64)
+    x = run.tensor(64)
+    before = run.driver.calls["synchronize"]
+    ys = [run.context.run({"x": x}, on_device=True)["y"] for _ in range(3)]
+    assert run.driver.calls["synchronize"] == before
+    assert all(isinstance(y, DeviceTensor) for y in ys) and len({y.pointer for y in ys}) == 3
+    for y in ys:
+        np.testing.assert_array_equal(y.numpy(), run.expected(x.array))
+        assert y.__dlpack_device__() == (2, 0)
+        assert y.__cuda_array_interface__["shape"] == (64,)
+    # one context's output is another's input
+    np.testing.assert_array_equal(run.context.run({"x": ys[0]})["y"], run.expected(ys[0].numpy()))
+
+
+def test_device_outputs_into_given_memory() -> None:
+    run = Run()
+    x, y = run.tensor(64), run.tensor(64)
+    for _ in range(3):
+        y.array[:] = 0
+        assert run.context.run({"x": x}, {"y": y})["y"] is y
+        np.testing.assert_array_equal(y.array, run.expected(x.array))
+
+
+def test_host_output_into_a_given_array() -> None:
+    run = Run()
+    x, y = np.ones(9, np.float32), np.zeros(9, np.float32)
+    assert run.context.run({"x": x}, {"y": y})["y"] is y
+    np.testing.assert_array_equal(y, run.expected(x))
+
+
+def test_memory_in_use_is_kept_until_the_gpu_is_done() -> None:
+    run = Run()
+    run.driver.pending = True
+    run.context.run({"x": np.ones(64, np.float32)}, on_device=True)
+    assert len(run.driver.events) == 1
+    before = run.driver.calls["synchronize"]
+    run.driver.pending = True
+    run.context.run({"x": np.ones(64, np.float32)}, on_device=True)  # pinned memory is in use: it has to wait
+    assert run.driver.calls["synchronize"] == before + 1
+
+
+@pytest.mark.parametrize("graph", [True, False])
+def test_branches_loops_and_sizes_read_from_memory(graph: bool) -> None:
+    steps = (
+        ADD,
+        Fill("k", 3, "i64"),
+        Read("k", "k"),
+        If("k - 2", (SCALE,), (Copy("x", "h", "4 * n"),)),
+        Loop((Fill("k", 2, "i64"), Read("k", "k"), SCALE), trip_count=2),
+        If("k - 2", (SCALE,), ()),
+        REVERSE,
+    )
+    run = Run(steps, graph=graph)
+    for n in (1, 100):
+        run.check(n, factor=12)
+
+
+def test_host_functions_between_launches() -> None:
+    @host_function("test.negate")
+    def negate(inputs, outputs, attributes):
+        assert attributes == {"by": 2}
+        outputs[0][...] = -inputs[0]
+        return [7]
+
+    run = Run((ADD, Host("test.negate", ("h",), ("h",), ("k",), {"by": 2}), SCALE, REVERSE))
+    for n in (5, 64):
+        run.check(n, factor=-7)
+
+
+def test_programmatic_launch_clusters_and_empty_grids() -> None:
+    shapes = []
+
+    def observed(shape, pointers, scalars) -> None:
+        shapes.append(shape)
+        add(shape, pointers, scalars)
+
+    launch = dataclasses.replace(ADD, cluster=(2, 1, 1), attributes={"pdl": True})
+    run = Run((launch, REVERSE))
+    run.device.functions["add"] = FakeFunction(observed, 3, 1)
+    run.check(33)
+    assert (shapes[0].grid, shapes[0].cluster, shapes[0].overlap) == ((2, 1, 1), (2, 1, 1), True)
+    run.check(0)
+    assert len(shapes) == 1
+
+
+def test_profile_times_every_launch() -> None:
+    run = Run()
+    times = run.context.profile({"x": np.ones(5, np.float32)})
+    assert [(time.name, time.onnx_nodes) for time in times] == [("add", ("add_node",)), ("reverse", ("reverse_node",))]
+    assert not run.driver.events
+
+
+@pytest.mark.parametrize(
+    ("arch", "capability", "runs"),
+    [
+        ("sm_90a", (9, 0), True),
+        ("sm_90", (9, 0), True),
+        ("sm_80", (8, 6), True),
+        ("sm_100f", (10, 3), True),
+        ("sm_80", (9, 0), False),
+        ("sm_86", (8, 0), False),
+        ("sm_90a", (10, 0), False),
+        ("sm_100a", (10, 3), False),
+    ],
+)
+def test_architectures(arch: str, capability: tuple[int, int], runs: bool) -> None:
+    plan, tensors = reversed_sum(target=Target("cuda", f"cuda:{arch}", arch))
+    driver = new_driver(capability=capability)
+    if runs:
+        CudaDevice(plan, tensors, driver=cast(Driver, driver))
+        return
+    machine = f"sm_{capability[0]}{capability[1]}"
+    with pytest.raises(PlanTargetError, match=f"the plan is for {arch} .*, this GPU .* is {machine}"):
+        CudaDevice(plan, tensors, driver=cast(Driver, driver))
+
+
+def test_out_of_memory_leaves_a_usable_context() -> None:
+    run = Run()
+    run.check(16)
+    run.driver.limit = run.driver.allocated + 1024
+    with pytest.raises(DeviceMemoryError, match="out of memory"):
+        run.check(4096)
+    run.driver.limit = 1 << 40
+    run.check(16)
+    run.check(4096)
+
+
+def test_tensor_on_another_gpu() -> None:
+    run = Run()
+    x = run.tensor(4)
+    x._device = 1
+    with pytest.raises(InputError, match="input 'x' is on GPU 1, the plan runs on GPU 0"):
+        run.context.run({"x": x})
+
+
+def test_stream_handles() -> None:
+    class Torch:
+        cuda_stream = 17
+
+    class Protocol:
+        def __cuda_stream__(self):
+            return 0, 19
+
+    assert [stream_handle(stream) for stream in (5, Torch(), Protocol())] == [5, 17, 19]
+    with pytest.raises(InputError, match="expected a CUDA stream or its handle, found str"):
+        stream_handle("stream")
+
+
+def test_runs_on_the_callers_stream() -> None:
+    run = Run(stream=77)
+    run.check(8)
+    run.context.close()
+    assert not run.driver.streams
+
+
+def test_device_tensors_free_their_memory() -> None:
+    run = Run()
+    run.context.run({"x": np.ones(4, np.float32)})
+    before = run.driver.allocated
+    y = run.context.run({"x": np.ones(4, np.float32)}, on_device=True)["y"]
+    assert run.driver.allocated == before + 16
+    del y
+    gc.collect()
+    assert run.driver.allocated == before
