@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -79,12 +80,13 @@ class TypeAttr(Attribute):
 
 @dataclass(frozen=True)
 class SymbolRefAttr(Attribute):
-    """`@conv1`: the symbol of an op in the module."""
+    """`@conv1`: the symbol of an op in the module; `@kernels::@conv1` of one nested in another."""
 
     name: str
+    nested: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return symbol_text(self.name)
+        return "::".join(map(symbol_text, (self.name, *self.nested)))
 
 
 @dataclass(frozen=True)
@@ -122,18 +124,20 @@ class DenseArrayAttr(Attribute):
         return f"array<{self.type}" + (": " if self.values else "") + f"{_numbers(self.values, self.type)}>"
 
 
-@dataclass(frozen=True, eq=False)
 class DenseAttr(Attribute):
-    """`dense<[1, 2]> : tensor<2xi64>`: the elements of a small constant inline; compared by their bits."""
+    """`dense<[1, 2]> : tensor<2xi64>`: the elements of a small constant inline; compared by their bits.
 
-    array: np.ndarray
+    `type` follows from the array unless it is given: for a vector, and for `index` elements.
+    """
 
-    @property
-    def type(self) -> t.TensorType:
-        return t.TensorType(self.array.shape, t.scalar_of(self.array.dtype))
+    def __init__(self, array: np.ndarray, type: t.TensorType | t.VectorType | None = None) -> None:
+        self.array = np.asarray(array)
+        self.type = type or t.TensorType(self.array.shape, _dtype_of(self.array))
 
     def _key(self) -> tuple[object, ...]:
-        return self.array.shape, self.array.dtype, np.ascontiguousarray(self.array).tobytes()
+        strings = self.array.dtype == np.object_
+        bits = tuple(self.array.flat) if strings else np.ascontiguousarray(self.array).tobytes()
+        return self.type, self.array.shape, self.array.dtype, bits
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, DenseAttr) and self._key() == other._key()
@@ -141,8 +145,11 @@ class DenseAttr(Attribute):
     def __hash__(self) -> int:
         return hash(self._key())
 
+    def __repr__(self) -> str:
+        return f"DenseAttr({self})"
+
     def __str__(self) -> str:
-        return f"dense<{_nested(self.array, self.type.scalar)}> : {self.type}"
+        return f"dense<{_nested(self.array, self.type.dtype)}> : {self.type}"
 
 
 @dataclass(frozen=True)
@@ -171,6 +178,17 @@ class OpaqueAttr(Attribute):
         return f"#{self.name}" + (f"<{self.body}>" if self.body else "")
 
 
+@dataclass(frozen=True)
+class AffineAttr(Attribute):
+    """`affine_map<(d0) -> (d0)>` or `affine_set<…>`, kept as its text."""
+
+    kind: str
+    body: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}<{self.body}>"
+
+
 def symbol_text(name: str) -> str:
     """`@name`, quoted where the name is not an identifier."""
     return "@" + identifier(name)
@@ -187,7 +205,10 @@ def float_text(value: float, scalar: t.Scalar) -> str:
     if not math.isfinite(value):
         array = np.asarray(value, dtype=scalar.numpy)
         return f"0x{int.from_bytes(array.tobytes()[::-1]):0{scalar.bytes * 2}X}"
-    text = repr(value)
+    return _decimal(repr(value))
+
+
+def _decimal(text: str) -> str:
     mantissa, _, exponent = text.partition("e")
     mantissa = mantissa if "." in mantissa else mantissa + ".0"
     return f"{mantissa}e{exponent}" if exponent else mantissa
@@ -199,27 +220,33 @@ def _numbers(values: tuple[int, ...] | tuple[float, ...] | tuple[bool, ...], sca
     return ", ".join(float_text(v, scalar) if scalar.is_float else str(int(v)) for v in values)
 
 
-def _nested(array: np.ndarray, scalar: t.Scalar) -> str:
-    if array.ndim == 0:
-        return _element(array.flat[0], scalar)
-    if array.size and array.ndim and _is_splat(array):
-        return _element(array.flat[0], scalar)
+def _dtype_of(array: np.ndarray) -> t.Scalar | t.OpaqueType:
+    return t.string if array.dtype == np.object_ else t.scalar_of(array.dtype)
+
+
+def _nested(array: np.ndarray, dtype: t.Scalar | t.OpaqueType) -> str:
     if array.size == 0:
         return ""
-    return _list(array, scalar)
+    if isinstance(dtype, t.Scalar) and array.ndim and _is_splat(array):
+        return _element(array.flat[0], dtype)
+    return _list(array, dtype)
 
 
-def _list(array: np.ndarray, scalar: t.Scalar) -> str:
+def _list(array: np.ndarray, dtype: t.Scalar | t.OpaqueType) -> str:
     if array.ndim == 0:
-        return _element(array.flat[0], scalar)
-    return "[" + ", ".join(_list(part, scalar) for part in array) + "]"
+        return _element(array[()], dtype)
+    return "[" + ", ".join(_list(part, dtype) for part in map(np.asarray, array)) + "]"
 
 
-def _element(value: np.generic, scalar: t.Scalar) -> str:
-    if scalar.is_complex:
-        part = t.SCALARS[scalar.name[8:-1]]
+def _element(value: Any, dtype: t.Scalar | t.OpaqueType) -> str:
+    if not isinstance(dtype, t.Scalar):
+        return quote(str(value))
+    if dtype.is_complex:
+        part = t.SCALARS[dtype.name[8:-1]]
         return f"({float_text(value.real, part)}, {float_text(value.imag, part)})"
-    return _numbers((value,), scalar)  # type: ignore[arg-type]
+    if dtype.name in ("f32", "f16") and np.isfinite(value):
+        return _decimal(str(value))
+    return _numbers((value,), dtype)
 
 
 def _is_splat(array: np.ndarray) -> bool:

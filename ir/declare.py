@@ -21,12 +21,13 @@ import types as python_types
 import typing
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
 
 from .attributes import Attribute, DenseArrayAttr
 from .codec import Codec, codec_for
 from .core import Operation, Region, Value
-from .diagnostics import InternalError
+from .diagnostics import InternalError, suggest
 from .location import UNKNOWN, Location
 from .types import Type, i32
 
@@ -36,6 +37,7 @@ COMMUTATIVE = "commutative"  # the first two operands may change places
 TERMINATOR = "terminator"  # ends its block
 SYMBOL = "symbol"  # has a `sym_name` that other ops refer to
 ISOLATED = "isolated"  # its regions use no values from outside
+NO_TERMINATOR = "no terminator"  # the blocks of its regions may end with any op
 
 SEGMENTS = "operandSegmentSizes"
 _MISSING: Any = object()
@@ -75,6 +77,11 @@ class Definition:
     attributes: tuple[AttributeField, ...]
     regions: tuple[RegionField, ...]
     order: tuple[str, ...]
+
+    @cached_property
+    def attribute_names(self) -> frozenset[str]:
+        """The attributes the op has of its own; any other must be prefixed with a dialect: `kw.target`."""
+        return frozenset(a.name for a in self.attributes) | ({SEGMENTS} if self.segmented else set())
 
     @property
     def segmented(self) -> bool:
@@ -190,6 +197,9 @@ class Op(_Declared):
         self._verify_operands()
         for field in self.definition.attributes:
             self._verify_attribute(field)
+        for name in self.attributes.keys() - self.definition.attribute_names:
+            known = self.definition.attribute_names
+            self.require("." in name, f"has no attribute '{name}'{suggest(name, known)}")
         fixed = sum(not r.variadic for r in self.definition.regions)
         exact = fixed == len(self.definition.regions)
         enough = len(self.regions) == fixed if exact else len(self.regions) >= fixed

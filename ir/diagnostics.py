@@ -15,13 +15,12 @@ from .location import UNKNOWN, Location
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One message; `source` is the line of text that `location.position` points into, where there is one."""
+    """One message at a place; `notes` add where the thing comes from and what to do."""
 
     message: str
     location: Location = UNKNOWN
     severity: str = "error"
     notes: tuple[str, ...] = ()
-    source: str | None = None
 
     def render(self) -> str:
         """`file:line:column: error: message`, the source line with carets below the place, and a line a note."""
@@ -29,9 +28,9 @@ class Diagnostic:
         lines = [f"{self.severity}: {self.message}"]
         if position is not None:
             lines[0] = f"{position.file}:{position.line}:{position.column}: {lines[0]}"
-            if self.source is not None:
-                number = str(position.line)
-                lines.append(f"{number:>5} | {self.source}")
+            source = position.source_line
+            if source is not None:
+                lines.append(f"{position.line:>5} | {source}")
                 lines.append(f"      | {' ' * (position.column - 1)}{'^' * max(position.width, 1)}")
         lines += [f"note: {note}" for note in self.notes]
         return "\n".join(lines)
@@ -47,8 +46,12 @@ class CompileError(Exception):
     def with_note(self, note: str) -> CompileError:
         """The same error with `note` added to its last diagnostic; the class is kept."""
         *first, last = self.diagnostics
-        extended = Diagnostic(last.message, last.location, last.severity, (*last.notes, note), last.source)
+        extended = Diagnostic(last.message, last.location, last.severity, (*last.notes, note))
         return type(self)(*first, extended)
+
+
+class ParseError(CompileError):
+    """A text that is not IR: its syntax, a type, an undefined value."""
 
 
 class VerifyError(CompileError):

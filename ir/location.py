@@ -10,12 +10,20 @@ from .strings import quote
 
 @dataclass(frozen=True)
 class FilePosition:
-    """A position in a source text; `line` and `column` count from 1, `width` is the length of the caret line."""
+    """A position in a source text; `line` and `column` count from 1, `width` is the length of the caret line,
+    `text` the whole source."""
 
     file: str
     line: int
     column: int
     width: int = 1
+    text: str = field(default="", compare=False, repr=False)
+
+    @property
+    def source_line(self) -> str | None:
+        """The line this points into; None where the text was not kept."""
+        lines = self.text.split("\n", self.line)
+        return lines[self.line - 1] if self.text and self.line <= len(lines) else None
 
 
 @dataclass(frozen=True)

@@ -191,18 +191,20 @@ class TensorType(Type):
 class MemRefType(Type):
     """A buffer in a memory space ("" is the global or main memory); row-major unless `strides` (elements) say else.
 
-    A size or stride of None is dynamic.
+    A size, stride or offset (elements; only told with strides) of None is dynamic.
     """
 
     shape: tuple[int | None, ...]
     dtype: Scalar
     space: str = ""
     strides: tuple[int | None, ...] | None = None
+    offset: int | None = 0
 
     def __str__(self) -> str:
         layout = ""
         if self.strides is not None:
-            layout = ", strided<[" + ", ".join("?" if s is None else str(s) for s in self.strides) + "]>"
+            offset = "" if self.offset == 0 else f", offset: {'?' if self.offset is None else self.offset}"
+            layout = f", strided<[{', '.join('?' if s is None else str(s) for s in self.strides)}]{offset}>"
         space = f', "{self.space}"' if self.space else ""
         return f"memref<{_dims_text(self.shape)}{self.dtype}{layout}{space}>"
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from ..attributes import DictAttr
 from ..core import Block, Operation, Region, Value
-from ..declare import ISOLATED, SYMBOL, TERMINATOR, Op
+from ..declare import ISOLATED, NO_TERMINATOR, SYMBOL, TERMINATOR, Op
 from ..location import UNKNOWN, Location
 from ..types import FunctionType, Type
 
 
-class Module(Op, name="builtin.module", traits=(ISOLATED, SYMBOL)):
+class Module(Op, name="builtin.module", traits=(ISOLATED, SYMBOL, NO_TERMINATOR)):
     """A list of functions and kernels; `kw.target` and `kw.precision` make a dump replay by itself."""
 
     body: Region
     sym_name: str | None = None
+    sym_visibility: Literal["private"] | None = None
 
     def infer(self) -> list[Type]:
         return []
@@ -53,6 +56,7 @@ class Func(Op, name="func.func", traits=(ISOLATED, SYMBOL)):
     function_type: FunctionType
     arg_attrs: tuple[DictAttr, ...] | None = None
     res_attrs: tuple[DictAttr, ...] | None = None
+    sym_visibility: Literal["private"] | None = None
 
     def infer(self) -> list[Type]:
         return []
@@ -68,6 +72,9 @@ class Func(Op, name="func.func", traits=(ISOLATED, SYMBOL)):
 
     def verify(self) -> None:
         super().verify()
+        if not self.body.blocks:
+            self.require(self.sym_visibility, f"@{self.sym_name} has no body; only a private function may")
+            return
         found = tuple(a.type for a in self.block.arguments)
         self.require(found == self.function_type.inputs, f"@{self.sym_name} has arguments of other types than its body")
         last = self.block.last

@@ -22,7 +22,7 @@ def net() -> Module:
     x.name = "x"
     main.arg_attrs = (DictAttr.of({"kw.name": StringAttr("input")}),)
     body = Region(Block([index, f32], [Operation("t.yield")]))
-    attributes = {"flag": UnitAttr(), "two words": IntegerAttr(3), "d": DenseAttr(np.array([1, 2]))}
+    attributes = {"flag": UnitAttr(), "a b": IntegerAttr(3), "d": DenseAttr(np.array([1, 2]))}
     op = main.block.append(
         Operation("t.op", [x, x], [T, f32], attributes, [body, Region()], Location(("/a/Relu", "b")))
     )
@@ -46,7 +46,7 @@ module @net attributes {{kw.target = "cpu"}} {{
     ^bb0(%0: index, %1: f32):
       "t.yield"() : () -> ()
     }}, {{
-    }}) {{flag, "two words" = 3 : i64, d = dense<[1, 2]> : tensor<2xi64>}} : ({type}, {type}) -> ({type}, f32) {location}
+    }}) {{flag, "a b" = 3 : i64, d = dense<[1, 2]> : tensor<2xi64>}} : ({type}, {type}) -> ({type}, f32) {location}
     return %a_Relu : {type}
   }}
 }}"""
