@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .ir.core import Value
     from .ir.declare import Op
     from .ir.diagnostics import CompileError
+    from .ir.parser import parse
     from .passes.base import Pass, PassContext
     from .passes.rewrite import PatternPass, Rewriter, canonicalization, pattern
     from .runtime.errors import EngineError
@@ -28,6 +29,7 @@ __all__ = [
     "Rewriter",
     "Value",
     "canonicalization",
+    "parse",
     "pattern",
 ]
 
@@ -41,6 +43,7 @@ _HOMES = {
     "Rewriter": "passes.rewrite",
     "Value": "ir.core",
     "canonicalization": "passes.rewrite",
+    "parse": "ir.parser",
     "pattern": "passes.rewrite",
 }
 

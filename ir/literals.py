@@ -122,7 +122,8 @@ class Literals:
         return found
 
     def memref(self, children: list[Any]) -> t.MemRefType:
-        text, dtype, layout, space = children
+        text: Token | None = children[0]
+        _, dtype, layout, space = children
         if not isinstance(dtype, t.Scalar) or text == "*x":
             self.fail(text, f"a memref has a rank and scalar elements, found {text}{dtype}")
         strides, offset = layout or (None, 0)

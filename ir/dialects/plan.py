@@ -59,6 +59,7 @@ class Weight(Memory, name="plan.weight"):
 
     def infer(self) -> list[Type]:
         assert isinstance(self.value, DenseAttr | DenseResourceAttr)
+        assert isinstance(self.value.type, TensorType)
         return [buffer_type(self.value.type)]
 
 
