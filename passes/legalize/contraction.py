@@ -1,0 +1,157 @@
+"""Matrix products and convolutions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...ir.core import Value
+from ...ir.dialects import nn
+from ...ir.symbols import Dim, add, ceildiv, mul
+from ...ir.types import i32
+from .content import dims
+from .node import Node
+from .registry import Unsupported, legalize
+
+
+@legalize("MatMul")
+def matmul(n: Node) -> Value:
+    return matrix_product(n, n[0], n[1])
+
+
+def matrix_product(n: Node, a: Value, b: Value) -> Value:
+    """NumPy's matmul: an operand of rank 1 is a row or a column, whose dimension the result lacks."""
+    row, column = len(dims(a)) == 1, len(dims(b)) == 1
+    a = n.unsqueeze(a, [0]) if row else a
+    b = n.unsqueeze(b, [1]) if column else b
+    y = n(nn.MatMul(a, b))
+    rank = len(dims(y))
+    gone = [rank - 2] * row + [rank - 1] * column
+    return n.squeeze(y, gone)
+
+
+@legalize("Gemm")
+def gemm(n: Node) -> Value:
+    """alpha * a @ b + beta * c"""
+    y = n(nn.MatMul(n[0], n[1], trans_a=n.flag("transA"), trans_b=n.flag("transB")))
+    alpha, beta = n.float("alpha", 1.0), n.float("beta", 1.0)
+    y = _scaled(n, y, alpha)
+    if (c := n.get(2)) is None or beta == 0.0:
+        return y
+    return n(nn.Add(y, _scaled(n, c, beta)))
+
+
+def _scaled(n: Node, x: Value, factor: float) -> Value:
+    return x if factor == 1.0 else n(nn.Mul(x, n.like(factor, x)))
+
+
+@legalize("FusedMatMul", domain="com.microsoft")
+def fused_matmul(n: Node) -> Value:
+    if n.flag("transBatchA") or n.flag("transBatchB"):
+        raise Unsupported("transposed batches")
+    a, b = n[0], n[1]
+    trans_a, trans_b = n.flag("transA") and len(dims(a)) > 1, n.flag("transB") and len(dims(b)) > 1
+    if len(dims(a)) == 1 or len(dims(b)) == 1:
+        return _scaled(n, matrix_product(n, a, b), n.float("alpha", 1.0))
+    return _scaled(n, n(nn.MatMul(a, b, trans_a=trans_a, trans_b=trans_b)), n.float("alpha", 1.0))
+
+
+@legalize("MatMulInteger")
+def matmul_integer(n: Node) -> Value:
+    """(a - a_zero_point) @ (b - b_zero_point) in i32; a's zero point is one a row, b's one a column."""
+    a, b = (n.cast(x, i32) for x in (n[0], n[1]))
+    if (zero := n.get(2)) is not None:
+        zero = n.cast(zero, i32)
+        a = n(nn.Sub(a, n.unsqueeze(zero, [len(dims(zero))]) if dims(zero) else zero))
+    if (zero := n.get(3)) is not None:
+        zero = n.cast(zero, i32)
+        b = n(nn.Sub(b, n.unsqueeze(zero, [len(dims(zero)) - 1]) if len(dims(zero)) > 1 else zero))
+    return matrix_product(n, a, b)
+
+
+@legalize("Conv")
+def conv(n: Node) -> Value:
+    x, w = n[0], n[1]
+    kernel = [n.static(w, axis, "the kernel's size") for axis in range(2, len(dims(w)))]
+    strides, dilations = window(n, len(kernel))
+    pads = padding(n, dims(x)[2:], kernel, strides, dilations)
+    return n(nn.Conv(x, w, n.get(2), strides=strides, pads=pads, dilations=dilations, group=n.int("group", 1)))
+
+
+def window(n: Node, rank: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Strides and dilations, 1 where they are not given."""
+    return n.ints("strides") or (1,) * rank, n.ints("dilations") or (1,) * rank
+
+
+def padding(
+    n: Node, sizes: Sequence[Dim], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
+) -> tuple[int, ...]:
+    """Explicit pads (all before, then all after), or those that `auto_pad` implies."""
+    mode = n.str("auto_pad", "NOTSET")
+    if mode == "NOTSET":
+        return n.ints("pads") or (0,) * (2 * len(kernel))
+    if mode == "VALID":
+        return (0,) * (2 * len(kernel))
+    totals = [_same_padding(*axis) for axis in zip(sizes, kernel, strides, dilations, strict=True)]
+    small, large = [t // 2 for t in totals], [t - t // 2 for t in totals]
+    return tuple(small + large if mode == "SAME_UPPER" else large + small)
+
+
+def _same_padding(size: Dim, kernel: int, stride: int, dilation: int) -> int:
+    """The padding that makes ceil(size / stride) results."""
+    covered = add(mul(add(ceildiv(size, stride), -1), stride), (kernel - 1) * dilation + 1)
+    total = add(covered, mul(size, -1))
+    if not isinstance(total, int):
+        raise Unsupported(f"'auto_pad' over the size '{size}', which is only known at run time")
+    return max(total, 0)
+
+
+@legalize("ConvInteger")
+def conv_integer(n: Node) -> Value:
+    x, w = (n.cast(v, i32) for v in (n[0], n[1]))
+    if (zero := n.get(2)) is not None:
+        x = n(nn.Sub(x, n.cast(zero, i32)))
+    if (zero := n.get(3)) is not None:
+        zero = n.cast(zero, i32)
+        per_channel = len(dims(zero)) == 1 and dims(zero) != (1,)
+        shaped = [*dims(zero), *[1] * (len(dims(w)) - 1)] if per_channel else [1] * len(dims(zero))
+        w = n(nn.Sub(w, n.reshape(zero, shaped)))
+    kernel = [n.static(w, axis, "the kernel's size") for axis in range(2, len(dims(w)))]
+    strides, dilations = window(n, len(kernel))
+    pads = padding(n, dims(x)[2:], kernel, strides, dilations)
+    return n(nn.Conv(x, w, None, strides=strides, pads=pads, dilations=dilations, group=n.int("group", 1)))
+
+
+@legalize("ConvTranspose")
+def conv_transpose(n: Node) -> Value:
+    x, w = n[0], n[1]
+    kernel = [n.static(w, axis, "the kernel's size") for axis in range(2, len(dims(w)))]
+    strides, dilations = window(n, len(kernel))
+    extra = n.ints("output_padding") or (0,) * len(kernel)
+    pads = _transposed_padding(n, dims(x)[2:], kernel, strides, dilations, extra)
+    return n(
+        nn.ConvTranspose(
+            x, w, n.get(2), strides=strides, pads=pads, dilations=dilations, output_padding=extra, group=n.int("group", 1)
+        )
+    )
+
+
+def _transposed_padding(
+    n: Node,
+    sizes: Sequence[Dim],
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+    extra: Sequence[int],
+) -> tuple[int, ...]:
+    shape, mode = n.ints("output_shape"), n.str("auto_pad", "NOTSET")
+    if shape is None and mode in ("NOTSET", "VALID"):
+        return n.ints("pads") or (0,) * (2 * len(kernel))
+    totals: list[int] = []
+    for i, (size, k, s, d, e) in enumerate(zip(sizes, kernel, strides, dilations, extra, strict=True)):
+        wanted = mul(size, s) if shape is None else shape[i - len(kernel)]
+        total = add(add(mul(add(size, -1), s), e + (k - 1) * d + 1), mul(wanted, -1))
+        if not isinstance(total, int):
+            raise Unsupported(f"'{'auto_pad' if shape is None else 'output_shape'}' over a size known only at run time")
+        totals.append(total)
+    small, large = [t // 2 for t in totals], [t - t // 2 for t in totals]
+    return tuple(small + large if mode == "SAME_UPPER" else large + small)

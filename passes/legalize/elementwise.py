@@ -1,0 +1,329 @@
+"""Element-wise operators: one nn op each, or a few."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+
+from ...ir.core import Value
+from ...ir.dialects import nn
+from ...ir.symbols import Dim
+from ...ir.types import SCALARS, Scalar, i1
+from .content import dims, scalar
+from .node import Node, normal_axis
+from .registry import Unsupported, legalize
+
+# Operators whose meaning is one nn op's on the same operands.
+_UNARY: dict[str, type[nn.Unary]] = {
+    "Abs": nn.Abs, "Neg": nn.Neg, "Exp": nn.Exp, "Log": nn.Log, "Sqrt": nn.Sqrt, "Reciprocal": nn.Reciprocal,
+    "Floor": nn.Floor, "Ceil": nn.Ceil, "Round": nn.Round, "Sign": nn.Sign, "Sin": nn.Sin, "Cos": nn.Cos,
+    "Tan": nn.Tan, "Asin": nn.Asin, "Acos": nn.Acos, "Atan": nn.Atan, "Sinh": nn.Sinh, "Cosh": nn.Cosh,
+    "Tanh": nn.Tanh, "Asinh": nn.Asinh, "Acosh": nn.Acosh, "Atanh": nn.Atanh, "Erf": nn.Erf, "Relu": nn.Relu,
+    "Sigmoid": nn.Sigmoid, "HardSwish": nn.HardSwish, "Softplus": nn.Softplus, "Softsign": nn.Softsign,
+    "Mish": nn.Mish, "Not": nn.Not, "BitwiseNot": nn.Not, "IsNaN": nn.IsNan,
+}  # fmt: skip
+_BINARY: dict[str, type[nn.Binary]] = {
+    "Add": nn.Add, "Sub": nn.Sub, "Mul": nn.Mul, "Div": nn.Div, "And": nn.And, "Or": nn.Or, "Xor": nn.Xor,
+    "BitwiseAnd": nn.And, "BitwiseOr": nn.Or, "BitwiseXor": nn.Xor, "Equal": nn.Eq, "Less": nn.Lt,
+    "LessOrEqual": nn.Le, "Greater": nn.Gt, "GreaterOrEqual": nn.Ge,
+}  # fmt: skip
+
+
+def _one_operand(op: type[nn.Unary]) -> Callable[[Node], Value]:
+    return lambda n: n(op(n[0]))
+
+
+def _two_operands(op: type[nn.Binary]) -> Callable[[Node], Value]:
+    return lambda n: n(op(n[0], n[1]))
+
+
+for _name, _unary in _UNARY.items():
+    legalize(_name)(_one_operand(_unary))
+for _name, _binary in _BINARY.items():
+    legalize(_name)(_two_operands(_binary))
+
+
+@legalize("Identity", "Dropout")
+def identity(n: Node) -> list[Value]:
+    """Dropout does nothing at inference; its mask keeps everything."""
+    if not n.wants(1):
+        return [n[0]]
+    dtype = i1 if n.opset >= 10 else scalar(n[0])
+    return [n[0], n.full(1, dims(n[0]), dtype)]
+
+
+@legalize("Dropout", since=12)
+def dropout(n: Node) -> list[Value]:
+    """The ratio and the training mode are inputs; a training mode that does something is not for inference."""
+    if (training := n.get(2)) is not None:
+        mode, ratio = n.constant_of(training), n.constant_of(n.get(1))
+        active = mode is None or bool(mode.any())
+        if active and (ratio is None or bool(ratio.any())):
+            raise Unsupported("training mode")
+    return identity(n)
+
+
+@legalize("Pow")
+def pow(n: Node) -> Value:
+    """The result has the base's type."""
+    base, exponent = n[0], n[1]
+    if scalar(base) == scalar(exponent):
+        return n(nn.Pow(base, exponent))
+    if scalar(base).is_integer and scalar(exponent).is_float:
+        power = n(nn.Pow(n.cast(base, scalar(exponent)), exponent))
+        return n.cast(power, scalar(base))
+    return n(nn.Pow(base, n.cast(exponent, scalar(base))))
+
+
+@legalize("Mod")
+def mod(n: Node) -> Value:
+    return n(nn.Fmod(n[0], n[1]) if n.flag("fmod") else nn.Mod(n[0], n[1]))
+
+
+@legalize("BitShift")
+def bit_shift(n: Node) -> Value:
+    return n(nn.ShiftLeft(n[0], n[1]) if n.str("direction") == "LEFT" else nn.ShiftRight(n[0], n[1]))
+
+
+@legalize("Max")
+def max(n: Node) -> Value:
+    return functools.reduce(lambda a, b: n(nn.Max(a, b)), n.inputs)
+
+
+@legalize("Min")
+def min(n: Node) -> Value:
+    return functools.reduce(lambda a, b: n(nn.Min(a, b)), n.inputs)
+
+
+@legalize("Sum")
+def sum(n: Node) -> Value:
+    return functools.reduce(lambda a, b: n(nn.Add(a, b)), n.inputs)
+
+
+@legalize("Mean")
+def mean(n: Node) -> Value:
+    total = sum(n)
+    assert isinstance(total, Value)
+    return n(nn.Div(total, n.like(len(n), total)))
+
+
+@legalize("Where")
+def where(n: Node) -> Value:
+    return n(nn.Where(n[0], n[1], n[2]))
+
+
+@legalize("Clip")
+def clip_attributes(n: Node) -> Value:
+    low = n.like(n.float("min"), n[0]) if n.attribute("min") is not None else None
+    high = n.like(n.float("max"), n[0]) if n.attribute("max") is not None else None
+    return _clip(n, n[0], low, high)
+
+
+@legalize("Clip", since=11)
+def clip(n: Node) -> Value:
+    return _clip(n, n[0], n.get(1), n.get(2))
+
+
+def _clip(n: Node, x: Value, low: Value | None, high: Value | None) -> Value:
+    return x if low is None and high is None else n(nn.Clip(x, low, high))
+
+
+@legalize("IsInf")
+def is_inf(n: Node) -> Value:
+    negative, positive = n.flag("detect_negative", True), n.flag("detect_positive", True)
+    if negative and positive:
+        return n(nn.IsInf(n[0]))
+    if not negative and not positive:
+        return n.full(False, dims(n[0]), i1)
+    side = n.like(0, n[0])
+    return n(nn.And(n(nn.IsInf(n[0])), n(nn.Lt(n[0], side) if negative else nn.Gt(n[0], side))))
+
+
+@legalize("Cast")
+def cast(n: Node) -> Value:
+    return n.cast(n[0], _target(n))
+
+
+# The numbers of TensorProto.DataType; strings (8) are no element type of tensors that compute.
+_DATA_TYPES = {
+    1: "f32", 2: "ui8", 3: "i8", 4: "ui16", 5: "i16", 6: "i32", 7: "i64", 9: "i1", 10: "f16", 11: "f64", 12: "ui32",
+    13: "ui64", 14: "complex<f32>", 15: "complex<f64>", 16: "bf16", 17: "f8E4M3FN", 18: "f8E4M3FNUZ", 19: "f8E5M2",
+    20: "f8E5M2FNUZ", 21: "ui4", 22: "i4", 23: "f4E2M1FN", 24: "f8E8M0FNU", 25: "ui2", 26: "i2",
+}  # fmt: skip
+
+
+def data_type(number: int) -> Scalar:
+    """The element type of a `TensorProto.DataType` number."""
+    if number not in _DATA_TYPES:
+        raise Unsupported("strings" if number == 8 else f"element type {number}")
+    return SCALARS[_DATA_TYPES[number]]
+
+
+def _target(n: Node) -> Scalar:
+    return data_type(n.int("to"))
+
+
+@legalize("CastLike")
+def cast_like(n: Node) -> Value:
+    return n.cast(n[0], scalar(n[1]))
+
+
+@legalize("PRelu")
+def prelu(n: Node) -> Value:
+    return n(nn.Prelu(n[0], n[1]))
+
+
+@legalize("LeakyRelu")
+def leaky_relu(n: Node) -> Value:
+    return n(nn.LeakyRelu(n[0], alpha=n.float("alpha", 0.01)))
+
+
+@legalize("Elu")
+def elu(n: Node) -> Value:
+    return n(nn.Elu(n[0], alpha=n.float("alpha", 1.0)))
+
+
+@legalize("Celu")
+def celu(n: Node) -> Value:
+    return n(nn.Celu(n[0], alpha=n.float("alpha", 1.0)))
+
+
+@legalize("Selu")
+def selu(n: Node) -> Value:
+    alpha, gamma = n.float("alpha", 1.67326319217681884765625), n.float("gamma", 1.05070102214813232421875)
+    return n(nn.Selu(n[0], alpha=alpha, gamma=gamma))
+
+
+@legalize("HardSigmoid")
+def hard_sigmoid(n: Node) -> Value:
+    return n(nn.HardSigmoid(n[0], alpha=n.float("alpha", 0.2), beta=n.float("beta", 0.5)))
+
+
+@legalize("ThresholdedRelu")
+def thresholded_relu(n: Node) -> Value:
+    x = n[0]
+    above = n(nn.Gt(x, n.like(n.float("alpha", 1.0), x)))
+    return n(nn.Where(above, x, n.like(0, x)))
+
+
+@legalize("Shrink")
+def shrink(n: Node) -> Value:
+    """x + bias below -lambd, x - bias above lambd, 0 between."""
+    x = n[0]
+    bias, bound = n.float("bias", 0.0), n.float("lambd", 0.5)
+    low = n(nn.Lt(x, n.like(-bound, x)))
+    high = n(nn.Gt(x, n.like(bound, x)))
+    shrunk = n(nn.Where(high, n(nn.Sub(x, n.like(bias, x))), n.like(0, x)))
+    return n(nn.Where(low, n(nn.Add(x, n.like(bias, x))), shrunk))
+
+
+@legalize("Gelu")
+def gelu(n: Node) -> Value:
+    return n(nn.Gelu(n[0], approximate=n.str("approximate", "none")))
+
+
+@legalize("Swish")
+def swish(n: Node) -> Value:
+    x, alpha = n[0], n.float("alpha", 1.0)
+    if alpha == 1.0:
+        return n(nn.Silu(x))
+    return n(nn.Mul(x, n(nn.Sigmoid(n(nn.Mul(x, n.like(alpha, x)))))))
+
+
+@legalize("QuickGelu", domain="com.microsoft")
+def quick_gelu(n: Node) -> Value:
+    x = n[0]
+    return n(nn.Mul(x, n(nn.Sigmoid(n(nn.Mul(x, n.like(n.float("alpha", 1.702), x)))))))
+
+
+@legalize("Gelu", domain="com.microsoft")
+def microsoft_gelu(n: Node) -> Value:
+    return n(nn.Gelu(n[0]))
+
+
+@legalize("BiasGelu", domain="com.microsoft")
+def bias_gelu(n: Node) -> Value:
+    return n(nn.Gelu(n(nn.Add(n[0], n[1]))))
+
+
+@legalize("FastGelu", domain="com.microsoft")
+def fast_gelu(n: Node) -> Value:
+    x, bias = n[0], n.get(1)
+    return n(nn.Gelu(x if bias is None else n(nn.Add(x, bias)), approximate="tanh"))
+
+
+@legalize("DequantizeLinear")
+def dequantize_linear(n: Node) -> Value:
+    """(x - zero_point) * scale, the difference in i32 (or in the scale's type for floats)."""
+    x, scale = n[0], n[1]
+    result = data_type(n.int("output_dtype")) if n.int("output_dtype") else scalar(scale)
+    if (zero := n.get(2)) is not None:
+        wide = SCALARS["i32"] if scalar(x).is_integer else SCALARS["f32"]
+        difference = n(nn.Sub(n.cast(x, wide), n.cast(_per_axis(n, zero), wide)))
+    else:
+        difference = x
+    factor = n.cast(_per_axis(n, scale), SCALARS["f32"])
+    return n.cast(n(nn.Mul(n.cast(difference, SCALARS["f32"]), factor)), result)
+
+
+@legalize("QuantizeLinear")
+def quantize_linear(n: Node) -> Value:
+    """Round x / scale to even, add the zero point and saturate."""
+    x, scale, zero = n[0], n[1], n.get(2)
+    target = scalar(zero) if zero is not None else data_type(n.int("output_dtype") or 2)
+    quotient = n(nn.Div(n.cast(x, SCALARS["f32"]), n.cast(_per_axis(n, scale), SCALARS["f32"])))
+    if not target.is_integer:
+        return n.cast(quotient, target)
+    rounded = n(nn.Round(quotient))
+    if zero is not None:
+        rounded = n(nn.Add(rounded, n.cast(_per_axis(n, zero), SCALARS["f32"])))
+    low, high = integer_range(target)
+    limited = n(nn.Clip(rounded, n.constant(low, SCALARS["f32"]), n.constant(high, SCALARS["f32"])))
+    return n.cast(limited, target)
+
+
+def integer_range(dtype: Scalar) -> tuple[int, int]:
+    unsigned = dtype.name.startswith("ui")
+    return (0, 2**dtype.bits - 1) if unsigned else (-(2 ** (dtype.bits - 1)), 2 ** (dtype.bits - 1) - 1)
+
+
+def _per_axis(n: Node, parameter: Value) -> Value:
+    """A scale or zero point made to broadcast against the first input: for all, along an axis, or in blocks."""
+    shape, own = dims(n[0]), dims(parameter)
+    if not own or own == (1,):
+        return n.reshape(parameter, ())
+    axis = normal_axis(n.int("axis", 1), len(shape))
+    if len(own) == 1:
+        return n.reshape(parameter, [own[0] if i == axis else 1 for i in range(len(shape))])
+    block = n.int("block_size")
+    if not block:
+        return parameter
+    return _repeat(n, parameter, axis, block, shape)
+
+
+def _repeat(n: Node, x: Value, axis: int, times: int, shape: tuple[Dim, ...]) -> Value:
+    """Every entry along `axis` `times` times, cut to `shape`."""
+    own = dims(x)
+    spread = n.broadcast(n.unsqueeze(x, [axis + 1]), [*own[: axis + 1], times, *own[axis + 1 :]])
+    joined = n.reshape(spread, [*own[:axis], own[axis] * times, *own[axis + 1 :]])
+    return n.narrow(joined, axis, 0, shape[axis])
+
+
+@legalize("EyeLike")
+def eye_like(n: Node) -> Value:
+    rows, columns = dims(n[0])
+    dtype = data_type(n.int("dtype")) if n.int("dtype") else scalar(n[0])
+    shape = (rows, columns)
+    row, column = n.iota(shape, 0), n.iota(shape, 1)
+    shifted = n(nn.Add(row, n.like(n.int("k"), row)))
+    return n.cast(n(nn.Eq(shifted, column)), dtype)
+
+
+def signed_infinity(dtype: Scalar, sign: int) -> float | int:
+    """The extreme value of a type: infinity for floats, the limit for integers."""
+    if dtype.is_float:
+        return sign * np.inf
+    low, high = integer_range(dtype)
+    return high if sign > 0 else low

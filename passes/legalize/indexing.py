@@ -1,0 +1,139 @@
+"""Operators that read or write at indices, and those that find positions."""
+
+from __future__ import annotations
+
+from ...ir import symbols
+from ...ir.core import Value
+from ...ir.dialects import nn
+from ...ir.types import i1, i64
+from .content import dims, scalar
+from .node import Node
+from .registry import Unsupported, legalize
+
+
+@legalize("Gather")
+def gather(n: Node) -> Value:
+    x, indices = n[0], n[1]
+    axis = n.axis(len(dims(x)))
+    known = n.constant_of(indices)
+    if known is not None and known.size == 1 and _is_static_view(known.reshape(-1)[0], dims(x)[axis]):
+        # One constant position is a slice, which costs nothing.
+        position = int(known.reshape(-1)[0])
+        position = symbols.add(dims(x)[axis], position) if position < 0 else position
+        row = n.narrow(x, axis, position, symbols.add(position, 1))
+        return n.reshape(row, [*dims(x)[:axis], *known.shape, *dims(x)[axis + 1 :]])
+    return n(nn.Gather(x, indices, axis))
+
+
+def _is_static_view(position: object, size: symbols.Dim) -> bool:
+    return not isinstance(size, int) or -size <= int(position) < size  # type: ignore[call-overload]
+
+
+@legalize("GatherElements")
+def gather_elements(n: Node) -> Value:
+    return n(nn.GatherElements(n[0], n[1], n.axis(len(dims(n[0])))))
+
+
+@legalize("GatherND")
+def gather_nd(n: Node) -> Value:
+    return n(nn.GatherNd(n[0], n[1], batch_dims=n.int("batch_dims")))
+
+
+_REDUCTIONS = {"none": "none", "add": "add", "mul": "mul", "max": "max", "min": "min"}
+
+
+def _reduction(n: Node) -> str:
+    return _REDUCTIONS[n.str("reduction", "none")]
+
+
+@legalize("ScatterElements", "Scatter")
+def scatter_elements(n: Node) -> Value:
+    return n(nn.ScatterElements(n[0], n[1], n[2], n.axis(len(dims(n[0]))), reduction=_reduction(n)))  # type: ignore[arg-type]
+
+
+@legalize("ScatterND")
+def scatter_nd(n: Node) -> Value:
+    return n(nn.ScatterNd(n[0], n[1], n[2], reduction=_reduction(n)))  # type: ignore[arg-type]
+
+
+@legalize("OneHot")
+def one_hot(n: Node) -> Value:
+    """values[1] where an index equals the position along a new axis, values[0] elsewhere; negative indices wrap."""
+    indices, values = n[0], n[2]
+    (depth,) = n.sizes(1, "the depth")
+    rank = len(dims(indices)) + 1
+    axis = n.axis(rank, default=-1)
+    whole = n.cast(indices, i64)
+    size = n.constant(depth, i64) if isinstance(depth, int) else n.cast(n.reshape(n[1], ()), i64)
+    wrapped = n(nn.Where(n(nn.Lt(whole, n.constant(0, i64))), n(nn.Add(whole, size)), whole))
+    shape = [*dims(indices)[:axis], depth, *dims(indices)[axis:]]
+    here = n(nn.Eq(n.unsqueeze(wrapped, [axis]), n.iota(shape, axis)))
+    off, on = (n.index(values, 0, i) for i in range(2))
+    return n(nn.Where(here, on, off))
+
+
+@legalize("ArgMax")
+def arg_max(n: Node) -> Value:
+    axis, keep, last = n.axis(len(dims(n[0]))), n.flag("keepdims", True), n.flag("select_last_index")
+    return n(nn.ArgMax(n[0], axis, keep_dims=keep, select_last=last))
+
+
+@legalize("ArgMin")
+def arg_min(n: Node) -> Value:
+    axis, keep, last = n.axis(len(dims(n[0]))), n.flag("keepdims", True), n.flag("select_last_index")
+    return n(nn.ArgMin(n[0], axis, keep_dims=keep, select_last=last))
+
+
+@legalize("TopK")
+def top_k(n: Node) -> list[Value]:
+    """`k` was an attribute before opset 10."""
+    if n.opset < 10:
+        k: symbols.Dim = n.int("k")
+    else:
+        (k,) = n.sizes(1, "'k'")
+    axis = n.axis(len(dims(n[0])), default=-1)
+    return list(n.all(nn.TopK(n[0], k, axis, largest=n.flag("largest", True))))
+
+
+@legalize("CumSum")
+def cum_sum(n: Node) -> Value:
+    (axis,) = n.ints_of(1, "'axis'")
+    rank = len(dims(n[0]))
+    return n(
+        nn.CumSum(n[0], axis + rank if axis < 0 else axis, exclusive=n.flag("exclusive"), reverse=n.flag("reverse"))
+    )
+
+
+@legalize("ReverseSequence")
+def reverse_sequence(n: Node) -> Value:
+    """The first lengths[b] entries of every sequence b backwards: position t reads lengths[b] - 1 - t."""
+    x = n[0]
+    rank = len(dims(x))
+    time, batch = n.axis(rank, "time_axis", 0), n.axis(rank, "batch_axis", 1)
+    lengths = n.reshape(n.cast(n[1], i64), [d if i == batch else 1 for i, d in enumerate(dims(x))])
+    step = n.iota(dims(x), time)
+    mirrored = n(nn.Sub(n(nn.Sub(lengths, n.constant(1, i64))), step))
+    return n(nn.GatherElements(x, n(nn.Where(n(nn.Lt(step, lengths)), mirrored, step)), time))
+
+
+@legalize("Hardmax")
+def hardmax(n: Node) -> Value:
+    """1 at the first maximum along the axis; before opset 13 over all dimensions from the axis on."""
+    x = n[0]
+    shape, rank = dims(x), len(dims(x))
+    axis = n.axis(rank, default=-1 if n.opset >= 13 else 1)
+    if n.opset < 13:
+        x = n.reshape(x, [symbols.product(shape[:axis]), symbols.product(shape[axis:])])
+        axis = 1
+    best = n(nn.ArgMax(x, axis, keep_dims=True, select_last=False))
+    hit = n(nn.Eq(n.iota(dims(x), axis), best))
+    return n.reshape(n.cast(hit, scalar(x)), shape)
+
+
+@legalize("Compress", "NonZero", "Unique")
+def data_dependent(n: Node) -> Value:
+    raise Unsupported("its result's size depends on data")
+
+
+def is_bool(value: Value) -> bool:
+    return scalar(value) == i1

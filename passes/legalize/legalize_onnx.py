@@ -1,0 +1,136 @@
+"""The pass from the onnx dialect to nn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ...ir.core import Block, Operation, OpResult, Value
+from ...ir.diagnostics import CompileError, Diagnostic, VerifyError
+from ...ir.dialects import nn
+from ...ir.dialects import onnx as dialect
+from ...ir.dialects.builtin import Func, Module
+from ..base import Pass, PassContext
+from . import contraction, elementwise, indexing, normalization, pooling, recurrent, reduction, shape  # noqa: F401
+from .content import Contents
+from .materialize import materialize
+from .node import Node
+from .registry import Unsupported, legalization
+
+
+class LegalizeOnnx(Pass):
+    """Express every ONNX operator, whatever its version, in nn ops of static rank with symbolic sizes.
+
+    Sizes that the model computes with operators become expressions in the types; the ops that computed them are gone.
+
+    Example: "onnx.Gemm"(%x, %w, %b) {transB = 1 : i64} becomes "nn.matmul"(%x, %w) {trans_b = true} and "nn.add".
+    """
+
+    name = "legalize-onnx"
+
+    def run(self, module: Module, context: PassContext) -> None:
+        for function in module.block:
+            if isinstance(function, Func) and any(map(dialect.is_onnx, function.walk())):
+                legalize_function(function, dialect.opsets(module))
+                context.mark_changed()
+        module.attributes.pop(dialect.OPSETS, None)
+
+
+def legalize_function(function: Func, opsets: dict[str, int]) -> None:
+    """Legalize in place. Raises one CompileError that names every operator that cannot be, with its nodes."""
+    legalizer = _Legalizer(opsets)
+    legalizer.check(function)
+    legalizer.block(list(function.block))
+    legalizer.raise_unsupported()
+    materialize(function, legalizer.contents)
+    _remove_dead(function)
+    function.update_type()
+
+
+class _Legalizer:
+    def __init__(self, opsets: dict[str, int]) -> None:
+        self.opsets = opsets
+        self.contents = Contents()
+        self.unsupported: dict[tuple[str, str], list[str]] = {}
+        """Node names by operator and reason."""
+
+    def check(self, function: Func) -> None:
+        """Raise for all operators without a legalization before anything is done."""
+        for op in function.walk():
+            if _is_node(op) and self.find(op) is None:
+                self.refuse(op, "")
+        self.raise_unsupported()
+
+    def find(self, op: Operation):  # noqa: ANN201
+        domain, operator = dialect.operator_of(op.name)
+        return legalization(domain, operator, self.opsets.get(domain, 1))
+
+    def block(self, ops: Iterable[Operation]) -> None:
+        for op in ops:
+            if _is_node(op):
+                self.node(op)
+
+    def node(self, op: Operation) -> None:
+        # A node that reads the result of a refused one is left alone: the reason has been told.
+        if any(_is_refused(value) for value in op.operands):
+            return
+        function = self.find(op)
+        assert function is not None
+        domain, _ = dialect.operator_of(op.name)
+        node = Node(op, self.opsets.get(domain, 1), self.contents, lambda block: self.inline(op, block))
+        try:
+            results = function(node)
+        except Unsupported as reason:
+            self.refuse(op, str(reason))
+            return
+        except VerifyError as error:
+            raise error.with_note(f"while legalizing {op.name} {', '.join(map(repr, op.location.names))}") from None
+        values = [results] if isinstance(results, Value) else list(results)
+        for old, new in zip(op.results, values, strict=False):
+            if new is not None:
+                new.name = new.name or old.name
+                old.replace_all_uses_with(new)
+        op.erase()
+
+    def inline(self, op: Operation, block: Block) -> tuple[Value, ...]:
+        """Move the ops of a subgraph in front of `op` and legalize them there."""
+        *inner, end = list(block)
+        assert op.parent is not None
+        for moved in inner:
+            op.parent.insert_before(moved.detach(), op)
+        self.block(inner)
+        values = end.operands
+        end.detach().drop_operands()
+        return values
+
+    def refuse(self, op: Operation, reason: str) -> None:
+        self.unsupported.setdefault((op.name, reason), []).append(", ".join(op.location.names) or op.name)
+
+    def raise_unsupported(self) -> None:
+        if not self.unsupported:
+            return
+        diagnostics: list[Diagnostic] = []
+        for (name, reason), nodes in self.unsupported.items():
+            domain, operator = dialect.operator_of(name)
+            version = self.opsets.get(domain)
+            text = f"operator '{operator}' of {domain}" + (f" opset {version}" if version else "")
+            message = f"{text} is not supported" + (f": {reason}" if reason else "")
+            count = f"{len(nodes)} node{'s' * (len(nodes) != 1)}"
+            more = f" and {len(nodes) - 5} more" if len(nodes) > 5 else ""
+            listed = ", ".join(f"'{node}'" for node in nodes[:5])
+            diagnostics.append(Diagnostic(message, notes=(f"{count}: {listed}{more}",)))
+        raise CompileError(*diagnostics)
+
+
+def _is_node(op: Operation) -> bool:
+    return dialect.is_onnx(op) and not isinstance(op, dialect.NoValue | dialect.Yield)
+
+
+def _is_refused(value: Value) -> bool:
+    return isinstance(value, OpResult) and _is_node(value.op)
+
+
+def _remove_dead(function: Func) -> None:
+    for op in reversed(list(function.walk())):
+        unused = not any(result.uses for result in op.results)
+        if unused and isinstance(op, nn.NnOp | dialect.NoValue) and op.parent is not None:
+            op.erase()

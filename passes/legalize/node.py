@@ -1,0 +1,254 @@
+"""What a legalization function sees: the operands and attributes of one ONNX node, and a builder of `nn` ops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...ir.attributes import (
+    ArrayAttr,
+    Attribute,
+    DenseArrayAttr,
+    DenseAttr,
+    DenseResourceAttr,
+    StringAttr,
+)
+from ...ir.core import Block, Operation, Region, Value
+from ...ir.dialects import nn
+from ...ir.dialects import onnx as dialect
+from ...ir.location import Location
+from ...ir.symbols import Dim, Expr
+from ...ir.types import NoneType, Scalar, TensorType, i64, none
+from .content import Contents, constant, dims, scalar
+from .registry import Unsupported
+
+
+class Builder:
+    """Makes `nn` ops in front of an op, follows their contents, and knows the usual small steps."""
+
+    def __init__(self, anchor: Operation, contents: Contents) -> None:
+        self.anchor = anchor
+        self.contents = contents
+
+    @property
+    def location(self) -> Location:
+        return self.anchor.location
+
+    def __call__(self, op: nn.NnOp) -> Value:
+        """Append `op`; its only result."""
+        return self.all(op)[0]
+
+    def all(self, op: Operation) -> tuple[Value, ...]:
+        """Append `op`; its results."""
+        op.location = self.location
+        block = self.anchor.parent
+        assert block is not None
+        block.insert_before(op, self.anchor)
+        self.contents.learn(op)
+        return tuple(op.results)
+
+    # What is known at compile time
+
+    def constant_of(self, value: Value | None) -> np.ndarray | None:
+        """The numbers of a constant, or of what follows from constants; None for a value of run time."""
+        if value is None:
+            return None
+        known = self.contents.get(value)
+        if known is not None:
+            return None if known.dtype == object else known
+        return constant(value)
+
+    def sizes_of(self, value: Value | None) -> tuple[Dim, ...] | None:
+        """The elements of an integer tensor as sizes, flattened; None where they are only known at run time."""
+        if value is None:
+            return None
+        known = self.contents.get(value)
+        if known is None:
+            known = constant(value)
+        return None if known is None else tuple(v if isinstance(v, Expr) else int(v) for v in known.reshape(-1))
+
+    # Usual steps; each returns its operand where there is nothing to do
+
+    def constant(self, value: Any, dtype: Scalar) -> Value:
+        return self(nn.Constant.of(value, dtype))
+
+    def like(self, value: float, reference: Value) -> Value:
+        """A number of the element type of `reference`, without dimensions."""
+        return self.constant(value, scalar(reference))
+
+    def cast(self, x: Value, dtype: Scalar) -> Value:
+        return x if scalar(x) == dtype else self(nn.Cast(x, dtype))
+
+    def reshape(self, x: Value, shape: Sequence[Dim]) -> Value:
+        type = TensorType(tuple(shape), scalar(x))
+        return x if x.type == type else self(nn.Reshape(x, result_types=[type]))
+
+    def broadcast(self, x: Value, shape: Sequence[Dim]) -> Value:
+        type = TensorType(tuple(shape), scalar(x))
+        return x if x.type == type else self(nn.BroadcastTo(x, result_types=[type]))
+
+    def full(self, value: float, shape: Sequence[Dim], dtype: Scalar) -> Value:
+        return self.broadcast(self.constant(value, dtype), shape)
+
+    def transpose(self, x: Value, perm: Sequence[int]) -> Value:
+        return x if list(perm) == list(range(len(perm))) else self(nn.Transpose(x, tuple(perm)))
+
+    def unsqueeze(self, x: Value, axes: Sequence[int]) -> Value:
+        """New dimensions of size 1 at `axes` of the result, none negative."""
+        shape = list(dims(x))
+        for axis in sorted(axes):
+            shape.insert(axis, 1)
+        return self.reshape(x, shape)
+
+    def squeeze(self, x: Value, axes: Sequence[int]) -> Value:
+        return self.reshape(x, [d for i, d in enumerate(dims(x)) if i not in axes])
+
+    def narrow(self, x: Value, axis: int, start: Dim, end: Dim) -> Value:
+        """x[..., start:end, ...] along one axis; the bounds lie within the tensor."""
+        shape = dims(x)
+        if start == 0 and end == shape[axis]:
+            return x
+        starts: list[Dim] = [0] * len(shape)
+        ends = list(shape)
+        starts[axis], ends[axis] = start, end
+        return self(nn.Slice(x, tuple(starts), tuple(ends), (1,) * len(shape)))
+
+    def iota(self, shape: Sequence[Dim], axis: int, dtype: Scalar = i64) -> Value:
+        """The index along `axis` at every place of a tensor."""
+        return self(nn.Iota(axis, result_types=[TensorType(tuple(shape), dtype)]))
+
+    def index(self, x: Value, axis: int, position: int) -> Value:
+        """x[..., position, ...]: one entry along an axis, which goes away."""
+        return self.squeeze(self.narrow(x, axis, position, position + 1), [axis])
+
+    def concat(self, values: Sequence[Value], axis: int) -> Value:
+        return values[0] if len(values) == 1 else self(nn.Concat(tuple(values), axis))
+
+    def reduce(self, x: Value, kind: str, axes: Sequence[int], keep_dims: bool = False) -> Value:
+        return self(nn.Reduce(x, kind, tuple(axes), keep_dims)) if axes else x
+
+
+class Node(Builder):
+    """An ONNX node being legalized; `n[i]` is a required input, `n(op)` appends an `nn` op."""
+
+    def __init__(
+        self, op: Operation, opset: int, contents: Contents, inline: Callable[[Block], tuple[Value, ...]]
+    ) -> None:
+        super().__init__(op, contents)
+        self.op = op
+        self.opset = opset
+        self.inline = inline
+        """Legalizes the ops of a subgraph's block in place of this node; gives what it yields."""
+
+    # Inputs and outputs
+
+    def __len__(self) -> int:
+        """The number of inputs, trailing omitted ones left out."""
+        given = [i for i, v in enumerate(self.op.operands) if not isinstance(v.type, NoneType)]
+        return given[-1] + 1 if given else 0
+
+    def get(self, index: int) -> Value | None:
+        """An optional input, None where it is omitted."""
+        operands = self.op.operands
+        if index >= len(operands) or isinstance(operands[index].type, NoneType):
+            return None
+        value = operands[index]
+        if not isinstance(value.type, TensorType) or value.type.shape is None:
+            raise Unsupported(f"input {index} is {value.type}, not a tensor of known rank")
+        return value
+
+    def __getitem__(self, index: int) -> Value:
+        value = self.get(index)
+        if value is None:
+            raise Unsupported(f"input {index} is missing")
+        return value
+
+    @property
+    def inputs(self) -> list[Value]:
+        """All inputs of an operator that takes any number."""
+        return [self[i] for i in range(len(self))]
+
+    def wants(self, result: int) -> bool:
+        """Whether an optional output is asked for."""
+        return result < len(self.op.results) and self.op.results[result].type != none
+
+    # Attributes
+
+    def attribute(self, name: str) -> Attribute | None:
+        return self.op.attributes.get(name)
+
+    def int(self, name: str, default: int = 0) -> int:
+        attribute = self.attribute(name)
+        return default if attribute is None else int(attribute.value)  # type: ignore[attr-defined]
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        return bool(self.int(name, default))
+
+    def float(self, name: str, default: float = 0.0) -> float:
+        attribute = self.attribute(name)
+        return default if attribute is None else float(attribute.value)  # type: ignore[attr-defined]
+
+    def str(self, name: str, default: str = "") -> str:
+        attribute = self.attribute(name)
+        return attribute.value if isinstance(attribute, StringAttr) else default
+
+    def ints(self, name: str) -> tuple[int, ...] | None:
+        attribute = self.attribute(name)
+        return tuple(int(v) for v in attribute.values) if isinstance(attribute, DenseArrayAttr) else None
+
+    def floats(self, name: str) -> tuple[float, ...] | None:
+        attribute = self.attribute(name)
+        return tuple(float(v) for v in attribute.values) if isinstance(attribute, DenseArrayAttr) else None
+
+    def strings(self, name: str) -> tuple[str, ...] | None:
+        attribute = self.attribute(name)
+        if not isinstance(attribute, ArrayAttr):
+            return None
+        return tuple(v.value for v in attribute.values if isinstance(v, StringAttr))
+
+    def array(self, name: str) -> np.ndarray | None:
+        attribute = self.attribute(name)
+        return attribute.array if isinstance(attribute, DenseAttr | DenseResourceAttr) else None
+
+    def axis(self, rank: int, name: str = "axis", default: int = 0) -> int:
+        """An axis attribute, counted from the front."""
+        return normal_axis(self.int(name, default), rank)
+
+    def region(self, name: str) -> Region:
+        names = self.strings(dialect.REGION_NAMES) or ()
+        return self.op.regions[names.index(name)]
+
+    # Inputs that must be known at compile time
+
+    def sizes(self, index: int, what: str) -> tuple[Dim, ...]:
+        """The elements of an input as sizes. Raises Unsupported where they are only known at run time."""
+        known = self.sizes_of(self[index])
+        if known is None:
+            raise Unsupported(f"{what} is computed from data at run time")
+        return known
+
+    def numbers(self, index: int, what: str) -> np.ndarray:
+        """The elements of an input. Raises Unsupported where they are only known at run time."""
+        known = self.constant_of(self[index])
+        if known is None:
+            raise Unsupported(f"{what} is only known at run time")
+        return known
+
+    def ints_of(self, index: int, what: str) -> tuple[int, ...]:
+        return tuple(int(v) for v in self.numbers(index, what).reshape(-1))
+
+    def static(self, value: Value, axis: int, what: str) -> int:
+        """A dimension that must be a number."""
+        dim = dims(value)[axis]
+        if not isinstance(dim, int):
+            raise Unsupported(f"{what} is '{dim}', which is only known at run time")
+        return dim
+
+
+def normal_axis(axis: int, rank: int) -> int:
+    """`axis` counted from the front. Raises Unsupported where it is outside the rank."""
+    if not -rank <= axis < max(rank, 1):
+        raise Unsupported(f"axis {axis} is outside the {rank} dimensions")
+    return axis + rank if axis < 0 else axis

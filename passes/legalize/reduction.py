@@ -1,0 +1,75 @@
+"""Reductions over axes, which were an attribute and are an input since opset 13 (sums) or 18."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...ir.core import Value
+from ...ir.dialects import nn
+from .content import dims, scalar
+from .node import Node, normal_axis
+from .registry import legalize
+
+
+def _axes(n: Node, rank: int) -> tuple[int, ...]:
+    """The axes to reduce; all of them, or none where the node says so, if none are given."""
+    axes = n.ints("axes")
+    if axes is None and n.get(1) is not None:
+        axes = n.ints_of(1, "'axes'")
+    if not axes:
+        return () if n.flag("noop_with_empty_axes") else tuple(range(rank))
+    return tuple(sorted({normal_axis(axis, rank) for axis in axes}))
+
+
+def _reduce(n: Node, kind: str, x: Value) -> Value:
+    axes = _axes(n, len(dims(x)))
+    return n.reduce(x, kind, axes, n.flag("keepdims", True))
+
+
+def _plain(kind: str) -> Callable[[Node], Value]:
+    return lambda n: _reduce(n, kind, n[0])
+
+
+for _name, _kind in {"Sum": "add", "Mean": "mean", "Prod": "mul"}.items():
+    legalize(f"Reduce{_name}")(_plain(_kind))
+
+
+@legalize("ReduceMax", "ReduceMin")
+def reduce_extremum(n: Node) -> Value:
+    """The maximum of booleans is whether any holds, the minimum whether all do."""
+    is_max, is_bool = n.op.name == "onnx.ReduceMax", scalar(n[0]).is_bool
+    return _reduce(n, ("or" if is_max else "and") if is_bool else ("max" if is_max else "min"), n[0])
+
+
+@legalize("ReduceL1")
+def reduce_l1(n: Node) -> Value:
+    return _reduce(n, "add", n(nn.Abs(n[0])))
+
+
+@legalize("ReduceL2")
+def reduce_l2(n: Node) -> Value:
+    return n(nn.Sqrt(_reduce(n, "add", n(nn.Mul(n[0], n[0])))))
+
+
+@legalize("ReduceSumSquare")
+def reduce_sum_square(n: Node) -> Value:
+    return _reduce(n, "add", n(nn.Mul(n[0], n[0])))
+
+
+@legalize("ReduceLogSum")
+def reduce_log_sum(n: Node) -> Value:
+    return n(nn.Log(_reduce(n, "add", n[0])))
+
+
+@legalize("ReduceLogSumExp")
+def reduce_log_sum_exp(n: Node) -> Value:
+    """log(sum(exp(x - max))) + max, which cannot overflow; an infinite maximum is not subtracted."""
+    x = n[0]
+    axes = _axes(n, len(dims(x)))
+    if not axes:
+        return x
+    top = n.reduce(x, "max", axes, True)
+    finite = n(nn.Where(n(nn.IsInf(top)), n.like(0, x), top))
+    total = n.reduce(n(nn.Exp(n(nn.Sub(x, finite)))), "add", axes, True)
+    result = n(nn.Add(n(nn.Log(total)), finite))
+    return result if n.flag("keepdims", True) else n.squeeze(result, axes)
