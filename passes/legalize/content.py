@@ -1,8 +1,8 @@
 """What is known of tensors at compile time: numbers, and sizes as expressions of the model's symbols.
 
 Exporters compute shapes with operators (Shape, Gather, Mul, Concat, …, Reshape). A `Contents` follows such
-tensors through the `nn` ops that legalization makes: the content of a value is an array of its dtype, or an object array of
-`int` and `Expr`. An operator that needs sizes asks for the content; the ops that computed it are then dead.
+tensors through the `nn` ops that legalization makes: the content of a value is an array of its dtype, or an object
+array of `int` and `Expr`. An operator that needs sizes asks for the content; the ops that computed it are then dead.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LIMIT = 1024
 _ZERO = (0.0, float("inf"))
 
 
-class Undecided(Exception):
+class UndecidedError(Exception):
     """An element depends on sizes in a way that no expression says."""
 
 
@@ -64,7 +64,7 @@ class Contents:
             return _numeric(op, arrays)
         try:
             return [_SYMBOLIC[op.name](op, *arrays)] if op.name in _SYMBOLIC else None
-        except Undecided:
+        except UndecidedError:
             return None
 
 
@@ -128,8 +128,8 @@ def _settled(array: np.ndarray, dtype: Scalar) -> np.ndarray:
 Symbolic = Callable[..., np.ndarray]
 
 
-def _elementwise(function: Callable[..., Any]) -> Symbolic:
-    vectorized = np.frompyfunc(function, function.__code__.co_argcount, 1)
+def _elementwise(function: Callable[..., Any], arity: int = 2) -> Symbolic:
+    vectorized = np.frompyfunc(function, arity, 1)
 
     def evaluate(op: Operation, *arrays: np.ndarray) -> np.ndarray:
         return np.asarray(vectorized(*(_exact(array) for array in arrays)), object)
@@ -148,19 +148,19 @@ def _exact(array: np.ndarray) -> np.ndarray:
 
 
 def _undecided() -> Any:
-    raise Undecided
+    raise UndecidedError
 
 
 def _divide(a: Dim, b: Dim) -> Dim:
     """C's division, which is the floor where nothing is negative."""
     if b == 0 or symbols.bounds(a, {})[0] < 0 or symbols.bounds(b, {})[0] < 0:
-        raise Undecided
+        raise UndecidedError
     return symbols.floordiv(a, b)
 
 
 def _remainder(a: Dim, b: Dim) -> Dim:
     if b == 0 or symbols.bounds(a, {})[0] < 0 or symbols.bounds(b, {})[0] < 0:
-        raise Undecided
+        raise UndecidedError
     return symbols.mod(a, b)
 
 
@@ -200,7 +200,7 @@ def _same(op: Operation, x: np.ndarray) -> np.ndarray:
 
 def _cast(op: Operation, x: np.ndarray) -> np.ndarray:
     """Sizes keep their value in every integer and float type; a size as a boolean asks whether it is 0."""
-    return _elementwise(lambda v: not _equal(v, 0))(op, x) if scalar(op.results[0]).is_bool else _exact(x)
+    return _elementwise(lambda v: not _equal(v, 0), 1)(op, x) if scalar(op.results[0]).is_bool else _exact(x)
 
 
 def _structural(op: Operation, *arrays: np.ndarray) -> np.ndarray:
@@ -208,11 +208,11 @@ def _structural(op: Operation, *arrays: np.ndarray) -> np.ndarray:
     assert isinstance(op, nn.NnOp)
     exact = [array if i and op.name == "nn.gather" else _exact(array) for i, array in enumerate(arrays)]
     if op.name == "nn.gather" and exact[1].dtype == object:
-        raise Undecided
+        raise UndecidedError
     try:
         return np.asarray(op.interpret(exact, {})[0], object)
     except (ValueError, IndexError):
-        raise Undecided from None
+        raise UndecidedError from None
 
 
 def _broadcast(op: Operation, x: np.ndarray) -> np.ndarray:
@@ -232,7 +232,7 @@ def _reduce(op: Operation, x: np.ndarray) -> np.ndarray:
     assert isinstance(op, nn.Reduce)
     combine = {"add": symbols.add, "mul": symbols.mul, "max": symbols.maximum, "min": symbols.minimum}.get(op.kind)
     if combine is None or not x.size:
-        raise Undecided
+        raise UndecidedError
     function = np.frompyfunc(combine, 2, 1)
     result = _exact(x)
     for axis in sorted(op.axes, reverse=True):
@@ -241,23 +241,23 @@ def _reduce(op: Operation, x: np.ndarray) -> np.ndarray:
 
 
 _SYMBOLIC: dict[str, Symbolic] = {
-    "nn.add": _elementwise(lambda a, b: symbols.add(a, b)),
+    "nn.add": _elementwise(symbols.add),
     "nn.sub": _elementwise(lambda a, b: symbols.add(a, symbols.mul(b, -1))),
-    "nn.mul": _elementwise(lambda a, b: symbols.mul(a, b)),
+    "nn.mul": _elementwise(symbols.mul),
     "nn.div": _float_division,
     "nn.fmod": _elementwise(_remainder),
     "nn.mod": _elementwise(_remainder),
-    "nn.min": _elementwise(lambda a, b: symbols.minimum(a, b)),
-    "nn.max": _elementwise(lambda a, b: symbols.maximum(a, b)),
-    "nn.neg": _elementwise(lambda a: symbols.mul(a, -1)),
-    "nn.abs": _elementwise(_absolute),
+    "nn.min": _elementwise(symbols.minimum),
+    "nn.max": _elementwise(symbols.maximum),
+    "nn.neg": _elementwise(lambda a: symbols.mul(a, -1), 1),
+    "nn.abs": _elementwise(_absolute, 1),
     "nn.lt": _elementwise(_less),
     "nn.gt": _elementwise(lambda a, b: _less(b, a)),
     "nn.le": _elementwise(lambda a, b: not _less(b, a)),
     "nn.ge": _elementwise(lambda a, b: not _less(a, b)),
     "nn.eq": _elementwise(_equal),
     "nn.ne": _elementwise(lambda a, b: not _equal(a, b)),
-    "nn.where": _elementwise(_select),
+    "nn.where": _elementwise(_select, 3),
     "nn.floor": _same,
     "nn.ceil": _same,
     "nn.round": _same,

@@ -10,7 +10,7 @@ from ...ir.symbols import Dim, add, ceildiv, mul
 from ...ir.types import i32
 from .content import dims
 from .node import Node
-from .registry import Unsupported, legalize
+from .registry import UnsupportedError, legalize
 
 
 @legalize("MatMul")
@@ -47,7 +47,7 @@ def _scaled(n: Node, x: Value, factor: float) -> Value:
 @legalize("FusedMatMul", domain="com.microsoft")
 def fused_matmul(n: Node) -> Value:
     if n.flag("transBatchA") or n.flag("transBatchB"):
-        raise Unsupported("transposed batches")
+        raise UnsupportedError("transposed batches")
     a, b = n[0], n[1]
     trans_a, trans_b = n.flag("transA") and len(dims(a)) > 1, n.flag("transB") and len(dims(b)) > 1
     if len(dims(a)) == 1 or len(dims(b)) == 1:
@@ -74,7 +74,7 @@ def conv(n: Node) -> Value:
     kernel = [n.static(w, axis, "the kernel's size") for axis in range(2, len(dims(w)))]
     strides, dilations = window(n, len(kernel))
     pads = padding(n, dims(x)[2:], kernel, strides, dilations)
-    return n(nn.Conv(x, w, n.get(2), strides=strides, pads=pads, dilations=dilations, group=n.int("group", 1)))
+    return n(nn.Conv(x, w, bias=n.get(2), strides=strides, pads=pads, dilations=dilations, group=n.int("group", 1)))
 
 
 def window(n: Node, rank: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -101,7 +101,7 @@ def _same_padding(size: Dim, kernel: int, stride: int, dilation: int) -> int:
     covered = add(mul(add(ceildiv(size, stride), -1), stride), (kernel - 1) * dilation + 1)
     total = add(covered, mul(size, -1))
     if not isinstance(total, int):
-        raise Unsupported(f"'auto_pad' over the size '{size}', which is only known at run time")
+        raise UnsupportedError(f"'auto_pad' over the size '{size}', which is only known at run time")
     return max(total, 0)
 
 
@@ -118,7 +118,7 @@ def conv_integer(n: Node) -> Value:
     kernel = [n.static(w, axis, "the kernel's size") for axis in range(2, len(dims(w)))]
     strides, dilations = window(n, len(kernel))
     pads = padding(n, dims(x)[2:], kernel, strides, dilations)
-    return n(nn.Conv(x, w, None, strides=strides, pads=pads, dilations=dilations, group=n.int("group", 1)))
+    return n(nn.Conv(x, w, strides=strides, pads=pads, dilations=dilations, group=n.int("group", 1)))
 
 
 @legalize("ConvTranspose")
@@ -130,7 +130,14 @@ def conv_transpose(n: Node) -> Value:
     pads = _transposed_padding(n, dims(x)[2:], kernel, strides, dilations, extra)
     return n(
         nn.ConvTranspose(
-            x, w, n.get(2), strides=strides, pads=pads, dilations=dilations, output_padding=extra, group=n.int("group", 1)
+            x,
+            w,
+            bias=n.get(2),
+            strides=strides,
+            pads=pads,
+            dilations=dilations,
+            output_pads=extra,
+            group=n.int("group", 1),
         )
     )
 
@@ -151,7 +158,9 @@ def _transposed_padding(
         wanted = mul(size, s) if shape is None else shape[i - len(kernel)]
         total = add(add(mul(add(size, -1), s), e + (k - 1) * d + 1), mul(wanted, -1))
         if not isinstance(total, int):
-            raise Unsupported(f"'{'auto_pad' if shape is None else 'output_shape'}' over a size known only at run time")
+            raise UnsupportedError(
+                f"'{'auto_pad' if shape is None else 'output_shape'}' over a size known only at run time"
+            )
         totals.append(total)
     small, large = [t // 2 for t in totals], [t - t // 2 for t in totals]
     return tuple(small + large if mode == "SAME_UPPER" else large + small)

@@ -13,7 +13,7 @@ from ...ir.symbols import Dim
 from ...ir.types import SCALARS, Scalar, i1
 from .content import dims, scalar
 from .node import Node, normal_axis
-from .registry import Unsupported, legalize
+from .registry import UnsupportedError, legalize
 
 # Operators whose meaning is one nn op's on the same operands.
 _UNARY: dict[str, type[nn.Unary]] = {
@@ -61,7 +61,7 @@ def dropout(n: Node) -> list[Value]:
         mode, ratio = n.constant_of(training), n.constant_of(n.get(1))
         active = mode is None or bool(mode.any())
         if active and (ratio is None or bool(ratio.any())):
-            raise Unsupported("training mode")
+            raise UnsupportedError("training mode")
     return identity(n)
 
 
@@ -157,7 +157,7 @@ _DATA_TYPES = {
 def data_type(number: int) -> Scalar:
     """The element type of a `TensorProto.DataType` number."""
     if number not in _DATA_TYPES:
-        raise Unsupported("strings" if number == 8 else f"element type {number}")
+        raise UnsupportedError("strings" if number == 8 else f"element type {number}")
     return SCALARS[_DATA_TYPES[number]]
 
 

@@ -8,7 +8,7 @@ from ...ir.dialects import nn
 from ...ir.types import i1, i64
 from .content import dims, scalar
 from .node import Node
-from .registry import Unsupported, legalize
+from .registry import UnsupportedError, legalize
 
 
 @legalize("Gather")
@@ -132,7 +132,7 @@ def hardmax(n: Node) -> Value:
 
 @legalize("Compress", "NonZero", "Unique")
 def data_dependent(n: Node) -> Value:
-    raise Unsupported("its result's size depends on data")
+    raise UnsupportedError("its result's size depends on data")
 
 
 def is_bool(value: Value) -> bool:

@@ -14,7 +14,7 @@ from . import contraction, elementwise, indexing, normalization, pooling, recurr
 from .content import Contents
 from .materialize import materialize
 from .node import Node
-from .registry import Unsupported, legalization
+from .registry import UnsupportedError, legalization
 
 
 class LegalizeOnnx(Pass):
@@ -60,7 +60,7 @@ class _Legalizer:
                 self.refuse(op, "")
         self.raise_unsupported()
 
-    def find(self, op: Operation):  # noqa: ANN201
+    def find(self, op: Operation):
         domain, operator = dialect.operator_of(op.name)
         return legalization(domain, operator, self.opsets.get(domain, 1))
 
@@ -79,7 +79,7 @@ class _Legalizer:
         node = Node(op, self.opsets.get(domain, 1), self.contents, lambda block: self.inline(op, block))
         try:
             results = function(node)
-        except Unsupported as reason:
+        except UnsupportedError as reason:
             self.refuse(op, str(reason))
             return
         except VerifyError as error:

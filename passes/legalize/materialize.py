@@ -41,7 +41,9 @@ def _is_source(value: Value) -> bool:
     """Whether `value` is in its simplest form already: reading the size of a computed tensor would keep that alive."""
     if not isinstance(value, OpResult):
         return False
-    return isinstance(value.op, nn.Constant) or (isinstance(value.op, nn.DimOf) and isinstance(value.op.x, BlockArgument))
+    return isinstance(value.op, nn.Constant) or (
+        isinstance(value.op, nn.DimOf) and isinstance(value.op.x, BlockArgument)
+    )
 
 
 class _Writer:

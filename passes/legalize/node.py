@@ -22,7 +22,7 @@ from ...ir.location import Location
 from ...ir.symbols import Dim, Expr
 from ...ir.types import NoneType, Scalar, TensorType, i64, none
 from .content import Contents, constant, dims, scalar
-from .registry import Unsupported
+from .registry import UnsupportedError
 
 
 class Builder:
@@ -156,13 +156,13 @@ class Node(Builder):
             return None
         value = operands[index]
         if not isinstance(value.type, TensorType) or value.type.shape is None:
-            raise Unsupported(f"input {index} is {value.type}, not a tensor of known rank")
+            raise UnsupportedError(f"input {index} is {value.type}, not a tensor of known rank")
         return value
 
     def __getitem__(self, index: int) -> Value:
         value = self.get(index)
         if value is None:
-            raise Unsupported(f"input {index} is missing")
+            raise UnsupportedError(f"input {index} is missing")
         return value
 
     @property
@@ -223,17 +223,17 @@ class Node(Builder):
     # Inputs that must be known at compile time
 
     def sizes(self, index: int, what: str) -> tuple[Dim, ...]:
-        """The elements of an input as sizes. Raises Unsupported where they are only known at run time."""
+        """The elements of an input as sizes. Raises UnsupportedError where they are only known at run time."""
         known = self.sizes_of(self[index])
         if known is None:
-            raise Unsupported(f"{what} is computed from data at run time")
+            raise UnsupportedError(f"{what} is computed from data at run time")
         return known
 
     def numbers(self, index: int, what: str) -> np.ndarray:
-        """The elements of an input. Raises Unsupported where they are only known at run time."""
+        """The elements of an input. Raises UnsupportedError where they are only known at run time."""
         known = self.constant_of(self[index])
         if known is None:
-            raise Unsupported(f"{what} is only known at run time")
+            raise UnsupportedError(f"{what} is only known at run time")
         return known
 
     def ints_of(self, index: int, what: str) -> tuple[int, ...]:
@@ -243,12 +243,12 @@ class Node(Builder):
         """A dimension that must be a number."""
         dim = dims(value)[axis]
         if not isinstance(dim, int):
-            raise Unsupported(f"{what} is '{dim}', which is only known at run time")
+            raise UnsupportedError(f"{what} is '{dim}', which is only known at run time")
         return dim
 
 
 def normal_axis(axis: int, rank: int) -> int:
-    """`axis` counted from the front. Raises Unsupported where it is outside the rank."""
+    """`axis` counted from the front. Raises UnsupportedError where it is outside the rank."""
     if not -rank <= axis < max(rank, 1):
-        raise Unsupported(f"axis {axis} is outside the {rank} dimensions")
+        raise UnsupportedError(f"axis {axis} is outside the {rank} dimensions")
     return axis + rank if axis < 0 else axis

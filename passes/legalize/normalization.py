@@ -8,10 +8,10 @@ from ...ir.dialects import nn
 from ...ir.types import f32
 from .content import dims, scalar
 from .node import Node
-from .registry import Unsupported, legalize
+from .registry import UnsupportedError, legalize
 
 
-def _coerced(n: Node, op: type[nn.Softmax] | type[nn.LogSoftmax]) -> Value:
+def _coerced(n: Node, op: type[nn.Softmax | nn.LogSoftmax]) -> Value:
     """Before opset 13: over all dimensions from `axis` on, as one."""
     shape = dims(n[0])
     axis = n.axis(len(shape), default=1)
@@ -44,9 +44,9 @@ def log_softmax(n: Node) -> Value:
 @legalize("BatchNormalization")
 def batch_normalization(n: Node) -> Value:
     if n.flag("training_mode") or n.wants(1):
-        raise Unsupported("training mode")
+        raise UnsupportedError("training mode")
     if not n.flag("spatial", True):
-        raise Unsupported("spatial = 0")
+        raise UnsupportedError("spatial = 0")
     dtype = scalar(n[0])
     parameters = [n.cast(n[i], dtype) for i in range(1, 5)]
     return n(nn.BatchNorm(n[0], *parameters, epsilon=n.float("epsilon", 1e-5)))
@@ -89,7 +89,7 @@ def skip_layer_normalization(n: Node) -> list[Value | None]:
     if (bias := n.get(4)) is not None:
         total = n(nn.Add(total, bias))
     if n.wants(1) or n.wants(2):
-        raise Unsupported("the mean or the standard deviation as a result")
+        raise UnsupportedError("the mean or the standard deviation as a result")
     axis = len(dims(total)) - 1
     return [n(nn.LayerNorm(total, n[2], n.get(3), axis=axis, epsilon=n.float("epsilon", 1e-12))), None, None, total]
 
@@ -100,7 +100,7 @@ def skip_rms_normalization(n: Node) -> list[Value | None]:
     if (bias := n.get(3)) is not None:
         total = n(nn.Add(total, bias))
     if n.wants(1) or n.wants(2):
-        raise Unsupported("the mean or the standard deviation as a result")
+        raise UnsupportedError("the mean or the standard deviation as a result")
     axis = len(dims(total)) - 1
     return [n(nn.RmsNorm(total, n[2], axis=axis, epsilon=n.float("epsilon", 1e-5))), None, None, total]
 

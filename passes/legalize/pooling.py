@@ -13,7 +13,7 @@ from ...ir.symbols import Dim
 from .content import dims, scalar
 from .contraction import padding, window
 from .node import Node
-from .registry import Unsupported, legalize
+from .registry import UnsupportedError, legalize
 
 
 @legalize("GlobalAveragePool")
@@ -45,10 +45,8 @@ def _window(n: Node) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...],
 def max_pool(n: Node) -> list[Value]:
     kernel, strides, dilations, pads = _window(n)
     if n.wants(1):
-        raise Unsupported("the indices of the maxima")
-    y = nn.MaxPool(
-        n[0], kernel=kernel, strides=strides, pads=pads, dilations=dilations, ceil_mode=n.flag("ceil_mode")
-    )
+        raise UnsupportedError("the indices of the maxima")
+    y = nn.MaxPool(n[0], kernel=kernel, strides=strides, pads=pads, dilations=dilations, ceil_mode=n.flag("ceil_mode"))
     return [n(y)]
 
 
@@ -104,7 +102,7 @@ def resize_10(n: Node) -> Value:
 @legalize("Resize", since=11)
 def resize(n: Node) -> Value:
     if n.str("keep_aspect_ratio_policy", "stretch") != "stretch" or n.flag("antialias"):
-        raise Unsupported("keep_aspect_ratio_policy or antialias")
+        raise UnsupportedError("keep_aspect_ratio_policy or antialias")
     rank = len(dims(n[0]))
     axes = [axis + rank if axis < 0 else axis for axis in n.ints("axes") or range(rank)]
     scales = n.constant_of(n.get(2)) if n.get(2) is not None else None
@@ -118,7 +116,7 @@ def resize(n: Node) -> Value:
         for axis, size in zip(axes, n.sizes(3, "'sizes'"), strict=True):
             sizes[axis] = size
     else:
-        raise Unsupported("'scales' is only known at run time")
+        raise UnsupportedError("'scales' is only known at run time")
     coordinates = n.str("coordinate_transformation_mode", "half_pixel")
     return _resize(n, full, sizes, n.str("mode", "nearest"), coordinates, n.str("nearest_mode", "round_prefer_floor"))
 
@@ -130,7 +128,7 @@ def _resize(
     target = [_scaled(d, s) for d, s in zip(dims(x), scales, strict=True)] if sizes is None else list(sizes)
     if list(dims(x)) == target:
         return x
-    raise Unsupported(f"mode '{mode}' with coordinates '{coordinates}' and rounding '{rounding}'")
+    raise UnsupportedError(f"mode '{mode}' with coordinates '{coordinates}' and rounding '{rounding}'")
 
 
 def _scaled(dim: Dim, scale: float) -> Dim:
@@ -138,7 +136,7 @@ def _scaled(dim: Dim, scale: float) -> Dim:
         return int(np.floor(dim * scale))
     if scale == int(scale):
         return symbols.mul(dim, int(scale))
-    raise Unsupported(f"size '{dim}' scaled by {scale}")
+    raise UnsupportedError(f"size '{dim}' scaled by {scale}")
 
 
 def element_size(x: Value) -> int:

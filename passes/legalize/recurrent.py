@@ -6,17 +6,17 @@ from ...ir.core import Value
 from ...ir.dialects import nn
 from .content import dims
 from .node import Node
-from .registry import Unsupported, legalize
+from .registry import UnsupportedError, legalize
 
 _Y, _Y_H, _Y_C = range(3)
 
 
 def _common(n: Node) -> dict[str, object]:
-    """What the three layers share. Raises Unsupported for what nn lacks."""
+    """What the three layers share. Raises UnsupportedError for what nn lacks."""
     if n.attribute("clip") is not None:
-        raise Unsupported("'clip'")
+        raise UnsupportedError("'clip'")
     if n.attribute("activation_alpha") is not None or n.attribute("activation_beta") is not None:
-        raise Unsupported("parameters of activations")
+        raise UnsupportedError("parameters of activations")
     return {"direction": n.str("direction", "forward")}
 
 
@@ -41,7 +41,7 @@ def _batch_first(n: Node, results: list[Value]) -> list[Value]:
 @legalize("LSTM")
 def lstm(n: Node) -> list[Value]:
     if n.flag("input_forget"):
-        raise Unsupported("'input_forget'")
+        raise UnsupportedError("'input_forget'")
     states = [None if (s := n.get(i)) is None else _time_first(n, s) for i in (5, 6)]
     op = nn.Lstm(
         _time_first(n, n[0]),

@@ -27,7 +27,7 @@ Legalization = Callable[["Node"], Results]
 _TABLE: dict[tuple[str, str], dict[int, Legalization]] = {}
 
 
-class Unsupported(Exception):
+class UnsupportedError(Exception):
     """Raised by a legalization for a form of its operator that it cannot express; the message says which."""
 
 

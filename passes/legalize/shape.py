@@ -11,11 +11,11 @@ from ...ir import symbols
 from ...ir.attributes import DenseAttr, DenseResourceAttr
 from ...ir.core import Value
 from ...ir.dialects import nn
-from ...ir.symbols import Dim, Expr
-from ...ir.types import TensorType, f32, i64
+from ...ir.symbols import Dim
+from ...ir.types import i64
 from .content import dims, scalar
 from .node import Node, normal_axis
-from .registry import Unsupported, legalize
+from .registry import UnsupportedError, legalize
 
 # A size may be 0, but slices are read for sizes from 1 on: x[-1:] of a sequence is one element, not min(n, 1).
 _ONE = (1.0, math.inf)
@@ -33,7 +33,7 @@ def simplified(value: Dim) -> Dim:
 def constant(n: Node) -> Value:
     value = n.attribute("value")
     if not isinstance(value, DenseAttr | DenseResourceAttr):
-        raise Unsupported("string constants")
+        raise UnsupportedError("string constants")
     return n(nn.Constant(value))
 
 
@@ -147,7 +147,7 @@ def expand(n: Node) -> Value:
 
 def _same(a: Dim, b: Dim) -> Dim:
     if isinstance(a, int) and isinstance(b, int) and a != b:
-        raise Unsupported(f"size {a} cannot be expanded to {b}")
+        raise UnsupportedError(f"size {a} cannot be expanded to {b}")
     return a if isinstance(a, int) else b
 
 
@@ -226,7 +226,7 @@ def _limited(position: Dim, dim: Dim, low: Dim, high: Dim) -> Dim:
 
 
 def _is_negative(position: Dim) -> bool:
-    """Raises Unsupported where the sign depends on sizes."""
+    """Raises UnsupportedError where the sign depends on sizes."""
     if isinstance(position, int):
         return position < 0
     below, above = symbols.bounds(position, at_least_one(position))
@@ -249,7 +249,7 @@ def range_(n: Node) -> Value:
     if dtype.is_float:
         return _float_range(n)
     if start is None or limit is None or delta is None:
-        raise Unsupported("its length is computed from data at run time")
+        raise UnsupportedError("its length is computed from data at run time")
     length = symbols.ceildiv(symbols.add(limit[0], symbols.mul(start[0], -1)), delta[0])
     length = max(length, 0) if isinstance(length, int) else length
     steps = n.iota((length,), 0, dtype)
@@ -328,7 +328,7 @@ def center_crop_pad(n: Node) -> Value:
     for axis, size in zip(axes, target, strict=True):
         own = dims(x)[axis]
         if not isinstance(own, int) or not isinstance(size, int):
-            raise Unsupported("sizes that are only known at run time")
+            raise UnsupportedError("sizes that are only known at run time")
         if size <= own:
             start = (own - size) // 2
             x = n.narrow(x, axis, start, start + size)
@@ -354,6 +354,6 @@ def trilu(n: Node) -> Value:
 def if_(n: Node) -> list[Value]:
     condition = n.constant_of(n[0])
     if condition is None:
-        raise Unsupported("the condition is only known at run time")
+        raise UnsupportedError("the condition is only known at run time")
     branch = n.region("then_branch" if bool(condition.reshape(-1)[0]) else "else_branch")
     return list(n.inline(branch.block))
