@@ -105,7 +105,6 @@ def sum(n: Node) -> Value:
 @legalize("Mean")
 def mean(n: Node) -> Value:
     total = sum(n)
-    assert isinstance(total, Value)
     return n(nn.Div(total, n.like(len(n), total)))
 
 
@@ -221,7 +220,7 @@ def shrink(n: Node) -> Value:
 
 @legalize("Gelu")
 def gelu(n: Node) -> Value:
-    return n(nn.Gelu(n[0], approximate=n.str("approximate", "none")))
+    return n(nn.Gelu(n[0], approximate="tanh" if n.str("approximate") == "tanh" else "none"))
 
 
 @legalize("Swish")

@@ -10,11 +10,14 @@ from ...ir.dialects import nn
 from ...ir.dialects import onnx as dialect
 from ...ir.dialects.builtin import Func, Module
 from ..base import Pass, PassContext
-from . import contraction, elementwise, indexing, normalization, pooling, recurrent, reduction, shape  # noqa: F401
+from . import contraction, elementwise, indexing, normalization, pooling, recurrent, reduction, shape
 from .content import Contents
 from .materialize import materialize
 from .node import Node
-from .registry import UnsupportedError, legalization
+from .registry import Legalization, UnsupportedError, legalization
+
+FAMILIES = (contraction, elementwise, indexing, normalization, pooling, recurrent, reduction, shape)
+"""The modules whose import registers the legalizations."""
 
 
 class LegalizeOnnx(Pass):
@@ -60,7 +63,7 @@ class _Legalizer:
                 self.refuse(op, "")
         self.raise_unsupported()
 
-    def find(self, op: Operation):
+    def find(self, op: Operation) -> Legalization | None:
         domain, operator = dialect.operator_of(op.name)
         return legalization(domain, operator, self.opsets.get(domain, 1))
 

@@ -135,7 +135,8 @@ class _Writer:
             for dim in dims or ():
                 linear = symbols.linear_part(dim, name) if isinstance(dim, Expr) else None
                 if linear is not None and isinstance(linear[0], int) and isinstance(linear[1], int) and linear[0]:
-                    whole = self.builder(nn.Sub(self._dimension(dim), self.builder.constant(linear[1], i64)))
+                    known = self.dimension(argument, dims.index(dim))
+                    whole = self.builder(nn.Sub(known, self.builder.constant(linear[1], i64)))
                     return self.builder(nn.Div(whole, self.builder.constant(linear[0], i64)))
         return None
 
@@ -143,8 +144,11 @@ class _Writer:
         for argument in self.function.block.arguments:
             dims = argument.type.shape if isinstance(argument.type, TensorType) else None
             if dims and value in dims:
-                key = ("dim", argument, dims.index(value))
-                if key not in self.written:
-                    self.written[key] = self.builder(nn.DimOf(argument, dims.index(value)))
-                return self.written[key]
+                return self.dimension(argument, dims.index(value))
         return None
+
+    def dimension(self, argument: Value, axis: int) -> Value:
+        key = ("dim", argument, axis)
+        if key not in self.written:
+            self.written[key] = self.builder(nn.DimOf(argument, axis))
+        return self.written[key]

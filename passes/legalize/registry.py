@@ -13,7 +13,7 @@ A function serves the opsets from `since` up to the next registration of the sam
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ...ir.core import Value
 from ...ir.dialects.onnx import DOMAIN
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 Results = Value | Sequence[Value | None]
 Legalization = Callable[["Node"], Results]
+F = TypeVar("F", bound=Legalization)
 
 _TABLE: dict[tuple[str, str], dict[int, Legalization]] = {}
 
@@ -31,10 +32,10 @@ class UnsupportedError(Exception):
     """Raised by a legalization for a form of its operator that it cannot express; the message says which."""
 
 
-def legalize(*operators: str, since: int = 1, domain: str = DOMAIN) -> Callable[[Legalization], Legalization]:
+def legalize(*operators: str, since: int = 1, domain: str = DOMAIN) -> Callable[[F], F]:
     """Register a function for `operators` from opset `since` on."""
 
-    def register(function: Legalization) -> Legalization:
+    def register(function: F) -> F:
         for operator in operators:
             versions = _TABLE.setdefault((domain, operator), {})
             assert since not in versions, f"{operator}-{since} is registered twice"
