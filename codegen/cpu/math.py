@@ -33,7 +33,7 @@ class Arithmetic:
 
     def _binary(self, instruction: str, a: str | float, b: str | float) -> str:
         text = f"{instruction} {self.type} {self._operand(a)}, {self._operand(b)}"
-        return self.builder.define(instruction.split()[0], text)
+        return self.builder.define(instruction, text)
 
     def add(self, a: str | float, b: str | float) -> str:
         return self._binary("fadd" if self.type.is_float else "add", a, b)

@@ -49,7 +49,8 @@ def compiled(name: str):
     parameters = ", ".join(f"ptr %p{i}" for i in range(arity))
     main = (
         f"define void @apply({parameters}, ptr %out) {{\n{loads}"
-        f"  %y = call {lanes} @{function_name(name, lanes)}({call})\n  store {lanes} %y, ptr %out, align 4\n  ret void\n}}"
+        f"  %y = call {lanes} @{function_name(name, lanes)}({call})\n"
+        f"  store {lanes} %y, ptr %out, align 4\n  ret void\n}}"
     )
     module = llvm.parse("\n".join([*sorted(declarations), body, main]))
     machine = llvm.target_machine(
