@@ -3,8 +3,7 @@
 Each function of `FUNCTIONS` becomes one LLVM function a lane count, `@kw.exp.v64f32`, which is inlined where it is
 called. Errors are at most 2 units in the last place (tests/codegen/cpu/test_math.py), infinities and not-a-number
 come out as C's library gives them, and denormals are honoured. The polynomials are weighted minimax fits to the
-function named beside them. Other widths: f16 and bf16 are computed in f32; for f64, and for functions that are not
-here, every lane calls C's library.
+function named beside them. For f64, and for the functions of `LIBRARY`, every lane calls C's library.
 """
 
 from __future__ import annotations
@@ -258,7 +257,14 @@ def pow(f: Arithmetic, x: str, y: str) -> str:
 FUNCTIONS: dict[str, Callable[..., str]] = {
     "exp": exp, "log": log, "tanh": tanh, "erf": erf, "sin": sin, "cos": cos, "pow": pow,
 }  # fmt: skip
-_ARITY = {"pow": 2}
+
+LIBRARY = (
+    "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh", "atan2", "exp2", "expm1", "log2", "log1p",
+    "log10", "cbrt",
+)  # fmt: skip
+"""What only C's library computes."""
+
+_BINARY = ("pow", "atan2", "fmod", "ipow")
 
 
 def function_name(name: str, type: Lanes) -> str:
@@ -266,10 +272,45 @@ def function_name(name: str, type: Lanes) -> str:
 
 
 def definition(name: str, type: Lanes) -> tuple[str, set[str]]:
-    """The text of the LLVM function for `name` on lanes of f32, and the declarations it needs."""
+    """The text of the LLVM function for `name` on lanes of `type`, and the declarations it needs."""
     builder = Builder()
-    arguments = [f"%{builder.fresh(argument)}" for argument in "xy"[: _ARITY.get(name, 1)]]
-    result = FUNCTIONS[name](Arithmetic(builder, type), *arguments)
+    arguments = [f"%{builder.fresh(argument)}" for argument in ("x", "y")[: 2 if name in _BINARY else 1]]
+    inlined = ""
+    if name == "ipow":
+        result = _integer_power(builder, type, *arguments)
+    elif name in FUNCTIONS and type.element == "float":
+        result = FUNCTIONS[name](Arithmetic(builder, type), *arguments)
+        inlined = "alwaysinline "
+    else:
+        result = _by_lane(builder, name, type, arguments)
     parameters = ", ".join(f"{type} {argument}" for argument in arguments)
-    head = f"define internal {type} @{function_name(name, type)}({parameters}) alwaysinline nounwind {{"
-    return "\n".join([head, *builder.lines, f"  ret {type} {result}", "}"]), builder.declarations
+    head = f"define internal {type} @{function_name(name, type)}({parameters}) {inlined}nounwind {{"
+    return "\n".join([head, "entry:", *builder.lines, f"  ret {type} {result}", "}"]), builder.declarations
+
+
+def _by_lane(builder: Builder, name: str, type: Lanes, arguments: Sequence[str]) -> str:
+    """C's function on each lane."""
+    scalar = Lanes(type.element)
+    function = name if type.element == "double" else f"{name}f"
+    if type.count is None:
+        return builder.call(name, scalar, function, [(scalar, argument) for argument in arguments])
+    result = "poison"
+    for lane in range(type.count):
+        values = [builder.define("x", f"extractelement {type} {argument}, i64 {lane}") for argument in arguments]
+        one = builder.call(name, scalar, function, [(scalar, value) for value in values])
+        result = builder.define("y", f"insertelement {type} {result}, {scalar} {one}, i64 {lane}")
+    return result
+
+
+def _integer_power(builder: Builder, type: Lanes, x: str, y: str) -> str:
+    """x to the power y, wrapping, by squaring as often as y has bits; 0 for negative exponents unless x is 1 or -1."""
+    i = Arithmetic(builder, type)
+    result, base, one = type.constant(1), x, type.constant(1)
+    for bit in range(type.width - 1):
+        used = i.compare("ne", i.bits("and", i.bits("lshr", y, bit), 1), 0)
+        result = i.mul(result, i.select(used, base, one))
+        base = i.mul(base, base)
+    unit = i.of("i1").bits("or", i.compare("eq", x, 1), i.compare("eq", x, -1))
+    magnitude = i.select(i.compare("eq", i.bits("and", y, 1), 0), 1, x)
+    negative = i.select(unit, magnitude, 0)
+    return i.select(i.compare("slt", y, 0), negative, result)

@@ -56,14 +56,14 @@ def _call(builder: Builder, call: Call, symbols: Mapping[str, str]) -> str:
         return result
     a, b = args
     if call.function == "ceildiv":  # -(-a // b)
-        return builder.define("ceildiv", f"sub i64 0, {_floordiv(builder, builder.define('neg', f'sub i64 0, {a}'), b)}")
-    quotient = _floordiv(builder, a, b)
+        return builder.define("ceildiv", f"sub i64 0, {floordiv(builder, builder.define('neg', f'sub i64 0, {a}'), b)}")
+    quotient = floordiv(builder, a, b)
     if call.function == "floordiv":
         return quotient
     return builder.define("mod", f"sub i64 {a}, {mul(builder, quotient, b)}")
 
 
-def _floordiv(builder: Builder, a: str, b: str) -> str:
+def floordiv(builder: Builder, a: str, b: str) -> str:
     """Division of any integer by a positive one, rounded down."""
     quotient = builder.define("quotient", f"sdiv i64 {a}, {b}")
     rest = builder.define("rest", f"srem i64 {a}, {b}")
