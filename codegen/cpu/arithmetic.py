@@ -189,9 +189,7 @@ def shift(emitter: KernelEmitter, op: Operation) -> None:
         shifted = builder.define(name, f"{_SHIFTS[name]} {lanes} {x}, {amount}")
         if name == "shrsi":
             return shifted
-        return builder.define(
-            name, f"select {lanes.of('i1')} {within}, {lanes} {shifted}, {lanes} {lanes.constant(0)}"
-        )
+        return builder.define(name, f"select {lanes.of('i1')} {within}, {lanes} {shifted}, {lanes} {lanes.constant(0)}")
 
     elementwise(emitter, op, compute)
 
@@ -380,5 +378,3 @@ def _library_call(emitter: KernelEmitter, name: str, lanes: Lanes, *operands: st
     emitter.functions.add((name, lanes))
     arguments = ", ".join(f"{lanes} {operand}" for operand in operands)
     return emitter.builder.define(name, f"call {lanes} @{math.function_name(name, lanes)}({arguments})")
-
-

@@ -127,9 +127,7 @@ def _from_scalars(builder: Builder, scalars: Sequence[str], want: Lanes) -> str:
     return value
 
 
-def _blend(
-    builder: Builder, parts: Sequence[str], have: Lanes, want: Lanes, places: Sequence[tuple[int, int]]
-) -> str:
+def _blend(builder: Builder, parts: Sequence[str], have: Lanes, want: Lanes, places: Sequence[tuple[int, int]]) -> str:
     """Lanes of three and more parts: each part is spread to where its lanes belong, then joined."""
     assert want.count is not None
     result, filled = "", [False] * want.count
