@@ -43,7 +43,7 @@ class Program:
 def kernel_symbols(function: kernel.Func) -> tuple[str, ...]:
     """The model's symbols that a tile program needs as arguments, in the order it takes them."""
     names: set[str] = set()
-    for shape in function.argument_shapes():
+    for shape in (function.grid or (), *function.argument_shapes()):
         names.update(*(free_symbols(dim) for dim in shape))
     for op in function.walk():
         if isinstance(op, tile.SymbolValue):

@@ -1,1 +1,7 @@
-"""LLVM IR for CPUs."""
+"""LLVM IR for CPUs: tile programs to text, text to an object, a module in the plan phase to a plan."""
+
+from __future__ import annotations
+
+from .generate import compile_object, generate, kernel_source
+
+__all__ = ["compile_object", "generate", "kernel_source"]

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from ...ir.core import Block, Operation, Value
 from ...ir.dialects import kernel
-from ...ir.symbols import Dim, free_symbols
+from ...ir.symbols import Dim
 from ...ir.types import MemRefType, Scalar
+from ..program import kernel_symbols
 from . import sizes
 from .builder import Builder, Lanes
 from .tiles import Tile, shape_of
@@ -120,17 +121,6 @@ class KernelEmitter:
             if handler is None:
                 op.fail("has no LLVM code: it is not an op of tile programs for CPUs")
             handler(self, op)
-
-
-def kernel_symbols(func: kernel.Func) -> tuple[str, ...]:
-    """The model's symbols a tile program depends on, in the order its functions take them."""
-    names: set[str] = set()
-    for dim in (*(func.grid or ()), *(dim for shape in func.argument_shapes() for dim in shape)):
-        names |= free_symbols(dim)
-    for op in func.walk():
-        if op.name == "tile.symbol":
-            names |= free_symbols(op.value)  # type: ignore[attr-defined]
-    return tuple(sorted(names))
 
 
 def has_grid_barrier(func: kernel.Func) -> bool:

@@ -1,0 +1,120 @@
+"""A module in the plan phase to a plan for a CPU: LLVM IR text, object code, and the runtime's program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import llvmlite.binding as binding
+import numpy as np
+
+from ...ir.dialects import kernel
+from ...ir.dialects.builtin import Module
+from ...ir.target import CpuTarget, Target
+from ...runtime import plan as run
+from ..program import Program, kernel_record, precision_of
+from . import arithmetic, control, indirect, llvm, math, memory, vectors  # noqa: F401  (handlers register themselves)
+from .builder import Lanes
+from .emitter import KernelEmitter
+from .launch import entry_function, launch_function, run_function
+from .pool import pool_source
+
+BARRIER = "declare void @kw_barrier(ptr, i64)"
+
+
+@dataclass(frozen=True)
+class Source:
+    """LLVM IR of kernels: a text a kernel, and what they share."""
+
+    kernels: dict[str, str]
+    entries: tuple[str, ...]
+    functions: tuple[str, ...]
+    declarations: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The whole module."""
+        parts = ["\n".join(self.declarations), *self.functions, *self.kernels.values(), *self.entries]
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def generate(module: Module) -> tuple[run.Plan, dict[str, np.ndarray]]:
+    """The plan of a module in the plan phase, and its tensors. Raises CompileError where it cannot be compiled."""
+    target = Target.of(module)
+    assert isinstance(target, CpuTarget)
+    program = Program.of(module)
+    steps, entries = native_steps(program)
+    source = kernel_source(program.kernels, entries)
+    tensors = {**program.tensors, "object": np.frombuffer(compile_object(source.text, target), np.uint8)}
+    for name, text in source.kernels.items():
+        tensors[f"source:{name}"] = np.frombuffer(text.encode(), np.uint8)
+    plan = run.Plan(
+        name=module.sym_name or "model",
+        target=run.Target("cpu", target.name, target.arch, target.features),
+        precision=precision_of(module),
+        inputs=program.inputs,
+        outputs=program.outputs,
+        buffers=program.buffers,
+        kernels=tuple(kernel_record(k, binary="object", source=f"source:{k.sym_name}") for k in program.kernels),
+        steps=steps,
+        symbols=program.symbols,
+        arena_lower_bound=program.arena_lower_bound,
+    )
+    return plan, tensors
+
+
+def native_steps(program: Program) -> tuple[tuple[run.Step, ...], list[str]]:
+    """The program's steps, launches that follow each other joined to one native function; and those functions' text."""
+    buffers = {buffer.name: place for place, buffer in enumerate(program.buffers)}
+    symbols = {symbol.name: place for place, symbol in enumerate(program.symbols)}
+    steps: list[run.Step] = []
+    entries: list[str] = []
+    pending: list[run.Launch] = []
+
+    def flush() -> None:
+        if pending:
+            name = f"plan.{len(entries)}"
+            entries.append(entry_function(name, pending, buffers, symbols))
+            steps.append(run.Native(name, tuple(pending)))
+            pending.clear()
+
+    for step in program.steps:
+        if isinstance(step, run.Launch):
+            pending.append(step)
+        else:
+            flush()
+            steps.append(step)
+    flush()
+    return tuple(steps), entries
+
+
+def kernel_source(kernels: Iterable[kernel.Func], entries: Sequence[str] = ()) -> Source:
+    """The LLVM IR of tile programs. Raises CompileError, naming the op, for one that has no code."""
+    texts: dict[str, str] = {}
+    declarations: set[str] = {BARRIER}
+    functions: set[tuple[str, Lanes]] = set()
+    for func in kernels:
+        emitter = KernelEmitter(func)
+        comment = f"; {func.sym_name}: {', '.join(func.onnx or ())}".rstrip(": ")
+        texts[func.sym_name] = "\n".join([comment, emitter.emit(), run_function(func), launch_function(func)])
+        declarations |= emitter.builder.declarations
+        functions |= emitter.functions
+    bodies = []
+    for name, lanes in sorted(functions, key=lambda f: (f[0], str(f[1]))):
+        body, needed = math.definition(name, lanes)
+        bodies.append(body)
+        declarations |= needed
+    return Source(texts, tuple(entries), tuple(bodies), tuple(sorted(declarations)))
+
+
+def compile_object(source: str, target: CpuTarget) -> bytes:
+    """Optimized object code of LLVM IR text together with the worker pool."""
+    features = ",".join(f"+{name.lstrip('+')}" for name in target.features)
+    machine = llvm.target_machine(target.arch, target.cpu, features)
+    module = llvm.parse(source)
+    module.triple = target.arch
+    module.data_layout = str(machine.target_data)
+    pool = binding.parse_assembly(pool_source(target.arch))
+    module.link_in(pool)
+    llvm.optimize(module, machine)
+    return bytes(machine.emit_object(module))
