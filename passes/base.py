@@ -92,6 +92,8 @@ class Pass:
     name: ClassVar[str] = ""
     tolerance: ClassVar[float] = _ROUNDING
     """How far results may move, relative to their norm; EXACT for passes that never change a bit."""
+    phase: ClassVar[str] = ""
+    """For a user's pass: the phase at whose end it runs once its file is loaded; "" for only where it is named."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

@@ -28,10 +28,9 @@ from .registry import UnsupportedError
 class Builder:
     """Makes `nn` ops in front of an op, follows their contents, and knows the usual small steps."""
 
-    def __init__(self, anchor: Operation, contents: Contents, learn: Callable[[Operation], None] | None = None) -> None:
+    def __init__(self, anchor: Operation, contents: Contents) -> None:
         self.anchor = anchor
         self.contents = contents
-        self.learn = learn or contents.learn
 
     @property
     def location(self) -> Location:
@@ -47,7 +46,7 @@ class Builder:
         block = self.anchor.parent
         assert block is not None
         block.insert_before(op, self.anchor)
-        self.learn(op)
+        self.contents.learn(op)
         return tuple(op.results)
 
     # What is known at compile time
@@ -135,14 +134,9 @@ class Node(Builder):
     """An ONNX node being legalized; `n[i]` is a required input, `n(op)` appends an `nn` op."""
 
     def __init__(
-        self,
-        op: Operation,
-        opset: int,
-        contents: Contents,
-        learn: Callable[[Operation], None],
-        inline: Callable[[Block], tuple[Value, ...]],
+        self, op: Operation, opset: int, contents: Contents, inline: Callable[[Block], tuple[Value, ...]]
     ) -> None:
-        super().__init__(op, contents, learn)
+        super().__init__(op, contents)
         self.op = op
         self.opset = opset
         self.inline = inline

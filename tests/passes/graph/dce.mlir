@@ -1,0 +1,29 @@
+// RUN: kernelwright opt %s --pass-pipeline=dce --split-input-file | filecheck %s
+
+// CHECK-LABEL: func.func @a_dead_chain_goes_whole
+func.func @a_dead_chain_goes_whole(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // CHECK-NEXT: return %x
+  %0 = "nn.relu"(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  %1 = "nn.neg"(%0) : (tensor<4xf32>) -> tensor<4xf32>
+  return %x : tensor<4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @what_is_read_stays
+func.func @what_is_read_stays(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // CHECK-NEXT: %0 = "nn.relu"(%x)
+  // CHECK-NEXT: return %0
+  %0 = "nn.relu"(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  %1 = "nn.neg"(%0) : (tensor<4xf32>) -> tensor<4xf32>
+  return %0 : tensor<4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @unknown_ops_may_have_effects
+func.func @unknown_ops_may_have_effects(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // CHECK-NEXT: "their.op"
+  %0 = "their.op"(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  return %x : tensor<4xf32>
+}
