@@ -9,7 +9,10 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+import filecheck_plugin
 import pytest
+
+pytest_collect_file = filecheck_plugin.pytest_collect_file
 
 
 @dataclass(frozen=True)
