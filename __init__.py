@@ -10,17 +10,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .compiler.driver import compile
     from .ir.core import Value
     from .ir.declare import Op
     from .ir.diagnostics import CompileError
     from .ir.parser import parse
     from .passes.base import Pass, PassContext
     from .passes.rewrite import PatternPass, Rewriter, canonicalization, pattern
+    from .runtime.engine import Engine, load
     from .runtime.errors import EngineError
 
 __version__ = "0.1.0"
 __all__ = [
     "CompileError",
+    "Engine",
     "EngineError",
     "Op",
     "Pass",
@@ -29,12 +32,15 @@ __all__ = [
     "Rewriter",
     "Value",
     "canonicalization",
+    "compile",
+    "load",
     "parse",
     "pattern",
 ]
 
 _HOMES = {
     "CompileError": "ir.diagnostics",
+    "Engine": "runtime.engine",
     "EngineError": "runtime.errors",
     "Op": "ir.declare",
     "Pass": "passes.base",
@@ -43,6 +49,8 @@ _HOMES = {
     "Rewriter": "passes.rewrite",
     "Value": "ir.core",
     "canonicalization": "passes.rewrite",
+    "compile": "compiler.driver",
+    "load": "runtime.engine",
     "parse": "ir.parser",
     "pattern": "passes.rewrite",
 }

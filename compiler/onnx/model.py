@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from google.protobuf.message import DecodeError
-
 import onnx
 import onnx.checker
 import onnx.external_data_helper
 import onnx.helper
 import onnx.inliner
 import onnx.shape_inference
+from google.protobuf.message import DecodeError
 
 from ...ir.diagnostics import CompileError, Diagnostic
 from . import tensors

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import ml_dtypes
 import numpy as np
-
 import onnx
 import onnx.external_data_helper
 import onnx.numpy_helper

@@ -1,0 +1,119 @@
+"""`kernelwright bench`: latency and throughput of a plan."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from ...runtime.engine import Engine, load
+from ..options import Shapes
+from ..samples import random_inputs, read_inputs
+from .format import table, time_text
+from .options import FILE, shapes_option
+
+_PERCENTILES = (50, 90, 95, 99)
+_PROFILE_RUNS = 20
+
+
+@click.command("bench")
+@click.argument("plan", type=FILE)
+@click.option("--iterations", type=int, help="Runs to measure  [default: as many as fit into --duration].")
+@click.option("--warm-up", default=200.0, show_default=True, metavar="MS", help="Time to run before measuring.")
+@click.option("--duration", default=3.0, show_default=True, metavar="S", help="Time to measure.")
+@click.option("--input", "inputs", multiple=True, metavar="NAME=FILE.npy", help="An input (repeatable).")
+@shapes_option
+@click.option("--profile", is_flag=True, help="Also the time of every kernel.")
+@click.option("--threads", type=int, help="Worker threads of a CPU plan  [default: physical cores].")
+@click.option("--device", default=0, show_default=True, help="The number of the GPU.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON; times in seconds.")
+def command(
+    plan: Path,
+    iterations: int | None,
+    warm_up: float,
+    duration: float,
+    inputs: tuple[str, ...],
+    shapes: Shapes,
+    profile: bool,
+    threads: int | None,
+    device: int,
+    as_json: bool,
+) -> None:
+    """Run PLAN again and again, one inference after the other, and print percentiles of the latency."""
+    with load(plan, threads=threads, device=device) as engine:
+        given = read_inputs(inputs)
+        arrays = {**random_inputs(engine.plan, shapes, given=given), **given}
+        context = engine.create_context()
+        times = measure(lambda: context.run(arrays), iterations, warm_up / 1000, duration)
+        result = summary(times)
+        if profile:
+            result["kernels"] = kernel_times(context, arrays)
+        context.close()
+        click.echo(json.dumps(result, indent=2) if as_json else _text(engine, result))
+
+
+def measure(run: Callable[[], Any], iterations: int | None, warm_up: float, duration: float) -> np.ndarray:
+    """Seconds of each of `iterations` calls, or of as many as take `duration` seconds, after warming up."""
+    start = time.perf_counter()
+    while time.perf_counter() - start < warm_up:
+        run()
+    times: list[float] = []
+    start = before = time.perf_counter()
+    while len(times) < iterations if iterations else (not times or before - start < duration):
+        run()
+        now = time.perf_counter()
+        times.append(now - before)
+        before = now
+    return np.array(times)
+
+
+def summary(times: np.ndarray) -> dict[str, Any]:
+    """Latency statistics in seconds, and inferences a second."""
+    latency = {f"p{p}": float(np.percentile(times, p)) for p in _PERCENTILES}
+    latency |= {"mean": float(times.mean()), "min": float(times.min()), "max": float(times.max())}
+    return {"iterations": len(times), "latency": latency, "throughput": len(times) / float(times.sum())}
+
+
+def kernel_times(context: Any, arrays: dict[str, np.ndarray]) -> list[dict[str, Any]]:
+    """Seconds and calls of each kernel in one run, slowest first: for each step the median of several runs."""
+    runs = [context.profile(arrays) for _ in range(_PROFILE_RUNS)]
+    seconds: dict[str, float] = defaultdict(float)
+    calls: dict[str, int] = defaultdict(int)
+    nodes: dict[str, tuple[str, ...]] = {}
+    for samples in zip(*runs, strict=True):
+        name = samples[0].name
+        seconds[name] += float(np.median([sample.seconds for sample in samples]))
+        calls[name] += 1
+        nodes[name] = samples[0].onnx_nodes
+    order = sorted(seconds, key=lambda name: -seconds[name])
+    return [{"name": n, "seconds": seconds[n], "calls": calls[n], "onnx_nodes": nodes[n]} for n in order]
+
+
+def _text(engine: Engine, result: dict[str, Any]) -> str:
+    latency = result["latency"]
+    lines = [
+        f"{engine.name} on {engine.target.name}, {engine.precision}: {result['iterations']} runs",
+        "latency     " + "  ".join(f"{key} {time_text(latency[key])}" for key in ("p50", "p90", "p95", "p99")),
+        "            " + "  ".join(f"{key} {time_text(latency[key])}" for key in ("mean", "min", "max")),
+        f"throughput  {result['throughput']:.1f} inferences/s",
+    ]
+    if "kernels" in result:
+        total = sum(kernel["seconds"] for kernel in result["kernels"]) or 1.0
+        rows = [
+            [
+                k["name"],
+                str(k["calls"]),
+                time_text(k["seconds"]),
+                f"{k['seconds'] / total:.1%}",
+                ", ".join(k["onnx_nodes"]),
+            ]
+            for k in result["kernels"]
+        ]
+        lines += ["", table(["kernel", "calls", "time", "share", "ONNX nodes"], rows, right=(1, 2, 3))]
+    return "\n".join(lines)

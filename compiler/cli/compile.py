@@ -1,0 +1,64 @@
+"""`kernelwright compile`: a model to a plan, or to the IR of any phase."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import click
+
+from ...ir.target import Target
+from ..driver import Compiled, compile_model, write
+from ..options import CompileOptions, PassOptions, Shapes
+from ..phases import PHASES, RESUMABLE
+from .format import bytes_text
+from .options import FILE, model_options, pass_options
+from .progress import progress_bar
+
+_PHASE_HELP = "Stop after a phase and write its IR (weights beside it): " + ", ".join(PHASES) + "."
+
+
+@click.command("compile")
+@click.argument("model", type=FILE)
+@click.option("-o", "--output", type=FILE, help="The file to write  [default: MODEL.plan, or MODEL.PHASE.mlir].")
+@model_options
+@click.option("--compile-to", "stop", type=click.Choice(list(PHASES)), default="binary", help=_PHASE_HELP)
+@click.option(
+    "--compile-from", "start", type=click.Choice(RESUMABLE), help="The phase that MODEL.mlir was written after."
+)
+@click.option("--add-pass", "add", multiple=True, metavar="PHASE:PASSES", help="Run passes at the end of a phase.")
+@pass_options
+def command(
+    model: Path,
+    output: Path | None,
+    target: Target,
+    precision: str,
+    shapes: Shapes,
+    min_shapes: Shapes,
+    opt_shapes: Shapes,
+    max_shapes: Shapes,
+    stop: str,
+    start: str | None,
+    passes: PassOptions,
+) -> None:
+    """Compile MODEL, an ONNX file or the IR of a phase (.mlir), into a plan."""
+    options = CompileOptions(target, precision, shapes, min_shapes, opt_shapes, max_shapes, start, stop, passes)
+    output = output or Path(f"{model.name.removesuffix(model.suffix)}{_suffix(stop, target)}")
+    started = time.perf_counter()
+    with progress_bar() as report:
+        compiled = compile_model(model, options, report)
+        write(compiled, output, stop)
+    click.echo(f"{output}: {_summary(compiled)} in {time.perf_counter() - started:.1f} s")
+
+
+def _suffix(stop: str, target: Target) -> str:
+    if stop in RESUMABLE:
+        return f".{stop}.mlir"
+    return {"source": ".cu" if target.kind == "cuda" else ".ll"}.get(stop, ".plan")
+
+
+def _summary(compiled: Compiled) -> str:
+    if compiled.plan is None:
+        return f"{sum(1 for _ in compiled.module.walk())} ops"
+    weights = sum(array.nbytes for array in compiled.tensors.values())
+    return f"{len(compiled.plan.kernels)} kernels, {bytes_text(weights)}, {compiled.plan.target.name}"

@@ -1,0 +1,175 @@
+"""From a model, or IR of any phase, to a plan.
+
+The road is: import, the passes of `pipelines`, code generation. Everything a compilation depends on is in the module
+(target, precision, profile) or in `CompileOptions`; there is no global state.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import __version__
+from ..ir.attributes import StringAttr
+from ..ir.diagnostics import CompileError, Diagnostic, InternalError
+from ..ir.dialects.builtin import Module
+from ..ir.target import ATTRIBUTE as TARGET
+from ..ir.target import Target
+from ..ir.verify import verify
+from ..runtime.engine import Engine
+from ..runtime.plan import Plan
+from . import host, phases, pipelines, profiles
+from .irfile import read_module, write_module
+from .onnx.importer import import_model
+from .options import CompileOptions, PassOptions, Shapes
+from .session import Report, Session
+
+PRECISION = "kw.precision"
+Tensors = Mapping[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Compiled:
+    """Where a compilation stopped: always a module, and the plan with its tensors once code was generated."""
+
+    module: Module
+    plan: Plan | None = None
+    tensors: Tensors = dataclasses.field(default_factory=dict)
+
+    def engine(self, **options: Any) -> Engine:
+        assert self.plan is not None
+        return Engine(self.plan, self.tensors, **options)
+
+
+def compile_model(source: Any, options: CompileOptions, report: Report | None = None) -> Compiled:
+    """Compile a path to .onnx or .mlir, a ModelProto, or a Module, up to the phase `options.stop`.
+
+    `report` is told phase, pass and progress. Raises CompileError for what the user can mend, InternalError for a
+    defect of the compiler.
+    """
+    session = Session(options.passes, report)
+    module, start = _read(source, options, session, report)
+    road = phases.after(start, options.stop)
+    steps = pipelines.with_user_passes(pipelines.steps(Target.of(module)), session.loaded, options.passes.add)
+    session.run(module, [step for step in steps if step.phase in road])
+    verify(module)
+    phases.mark(module, options.stop if options.stop in phases.RESUMABLE else "plan")
+    compiled = Compiled(module)
+    if options.stop not in phases.RESUMABLE:
+        compiled = _generate(module, options, session, report)
+    session.finish()
+    return compiled
+
+
+def _read(source: Any, options: CompileOptions, session: Session, report: Report | None) -> tuple[Module, str]:
+    """The module to start with and the last phase it went through."""
+    if report is not None:
+        report("import", str(source) if isinstance(source, (str, os.PathLike)) else "model", 0.0)
+    if isinstance(source, os.PathLike):
+        source = os.fspath(source)
+    if isinstance(source, Module):
+        module = source
+    elif isinstance(source, str) and source.endswith(".mlir"):
+        with session.measure("Parser"):
+            module = read_module(source)
+    else:
+        with session.measure("Import"):
+            module = import_model(source, shapes=options.shapes)
+        phases.mark(module, "import")
+    start = options.start or phases.of(module)
+    if start is None:
+        note = f"say which one with --compile-from ({', '.join(phases.RESUMABLE)})"
+        raise CompileError(
+            Diagnostic(f"the IR does not say which phase it comes from ({phases.ATTRIBUTE})", notes=(note,))
+        )
+    phases.check(start, phases.RESUMABLE, "--compile-from")
+    if start == "import":
+        profiles.attach(module, options)
+    if TARGET not in module.attributes:
+        options.target.attach(module)
+    module.attributes.setdefault(PRECISION, StringAttr(options.precision))
+    return module, start
+
+
+def _generate(module: Module, options: CompileOptions, session: Session, report: Report | None) -> Compiled:
+    target = Target.of(module)
+    # The back end of the other target is not imported: NVRTC is an optional dependency.
+    generate = import_module(f"...codegen.{target.kind}", __name__).generate
+    if report is not None:
+        report("binary", "code generation", 1.0)
+    with session.measure("Code generation"):
+        try:
+            plan, tensors = generate(module)
+        except CompileError:
+            raise
+        except Exception as error:
+            raise InternalError(f"code generation failed: {type(error).__name__}: {error}") from error
+    precision = module.attributes[PRECISION]
+    assert isinstance(precision, StringAttr)
+    plan = dataclasses.replace(
+        plan, precision=precision.value, ir=str(module), provenance={"kernelwright": __version__, **plan.provenance}
+    )
+    return Compiled(module, plan, tensors)
+
+
+def compile(
+    model: Any,
+    target: str | Target = "cpu",
+    precision: str = "fp32",
+    *,
+    shapes: Shapes | None = None,
+    min_shapes: Shapes | None = None,
+    opt_shapes: Shapes | None = None,
+    max_shapes: Shapes | None = None,
+    disable_passes: Sequence[str] = (),
+    load_passes: Sequence[str | os.PathLike[str]] = (),
+    add_passes: Sequence[str] = (),
+    report: Callable[[str, str, float], None] | None = None,
+) -> Engine:
+    """Compile an ONNX model (a path or a ModelProto), an .mlir file or a Module, and return an engine that runs it.
+
+    `shapes` fixes input shapes by name; the three others give the profile of symbolic dimensions. `add_passes` are
+    texts like "rewrite:my-pass". Raises CompileError.
+    """
+    options = CompileOptions(
+        target=target if isinstance(target, Target) else host.resolve(target),
+        precision=precision,
+        shapes=shapes or {},
+        min_shapes=min_shapes or {},
+        opt_shapes=opt_shapes or {},
+        max_shapes=max_shapes or {},
+        passes=PassOptions(
+            disabled=tuple(disable_passes), load=tuple(str(f) for f in load_passes), add=tuple(add_passes)
+        ),
+    )
+    return compile_model(model, options, report).engine()
+
+
+def write(compiled: Compiled, path: Path, stop: str) -> None:
+    """Write what a compilation made: a plan, the sources, or IR with its weights beside it. Raises CompileError."""
+    if stop in phases.RESUMABLE:
+        write_module(path, compiled.module)
+    elif stop == "source":
+        path.write_text(sources(compiled))
+    else:
+        compiled.engine().save(path)
+
+
+def sources(compiled: Compiled) -> str:
+    """The text of every source of a plan, each once, in the order of the kernels."""
+    assert compiled.plan is not None
+    names = dict.fromkeys(kernel.source for kernel in compiled.plan.kernels if kernel.source)
+    return "\n".join(bytes(compiled.tensors[name]).decode() for name in names)
+
+
+def fingerprint(path: Path) -> str:
+    """SHA-256 of a file, the name under which a plan remembers its model."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

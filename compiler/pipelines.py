@@ -1,0 +1,71 @@
+"""The table of contents of the compiler: which passes run, in which order, and why there.
+
+Import and code generation are no passes: they change the representation, not the module (see driver.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..ir.diagnostics import CompileError
+from ..ir.target import Target
+from ..passes.base import Pass
+from ..passes.graph.canonicalize import Canonicalize
+from ..passes.graph.cse import Cse
+from ..passes.graph.dce import Dce
+from ..passes.legalize.legalize_onnx import LegalizeOnnx
+from ..passes.manager import Step
+from ..passes.options import parse_pipeline
+from . import phases
+
+Entry = tuple[Pass, str]
+
+LEGALIZE: tuple[Entry, ...] = (
+    (LegalizeOnnx(), "every version of every operator becomes a few core ops; sizes become symbols"),
+    (Canonicalize(), "legalizations are written to be right, not short"),
+    (Cse(), "each operator brings its own constants"),
+    (Dce(), "shape arithmetic is in the types now"),
+)
+
+REWRITE: tuple[Entry, ...] = (
+    (Canonicalize(), "one form for equal things, so that the passes below have fewer to know"),
+    (Cse(), "exporters repeat shape arithmetic and masks"),
+    (Dce(), "what the rewrites left behind"),
+)
+
+KERNELS: tuple[Entry, ...] = ()
+
+TILE: dict[str, tuple[Entry, ...]] = {"cpu": (), "cuda": ()}
+
+PLAN: tuple[Entry, ...] = ()
+
+
+def steps(target: Target) -> list[Step]:
+    """The passes of all phases for a target."""
+    by_phase = {
+        "legalize": LEGALIZE,
+        "rewrite": REWRITE,
+        "kernels": KERNELS,
+        "tile": TILE[target.kind],
+        "plan": PLAN,
+    }
+    return [Step(transform, phase, reason) for phase, entries in by_phase.items() for transform, reason in entries]
+
+
+def with_user_passes(built_in: list[Step], loaded: Iterable[type[Pass]], added: Iterable[str]) -> list[Step]:
+    """The pipeline with the user's passes at the ends of their phases.
+
+    `loaded` are classes that name a phase, `added` texts like `rewrite:my-pass{size=2},cse`. Raises CompileError.
+    """
+    extra = [Step(cls(), cls.phase, "the user's") for cls in loaded if cls.phase]
+    for text in added:
+        phase, colon, pipeline = text.partition(":")
+        if not colon:
+            raise CompileError(f"--add-pass: expected PHASE:PASSES, found '{text}'")
+        extra += [Step(transform, phase, "the user's") for transform in parse_pipeline(pipeline)]
+    result: list[Step] = []
+    for step in extra:
+        phases.check(step.phase, phases.WITH_PASSES, f"pass '{step.transform.name}'")
+    for phase in phases.WITH_PASSES:
+        result += [step for step in [*built_in, *extra] if step.phase == phase]
+    return result

@@ -1,0 +1,82 @@
+"""From pass options to a pass manager with its instruments, and what is printed when it is done."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+
+from ..ir.dialects.builtin import Module
+from ..passes.base import PassContext, lookup
+from ..passes.instruments import DumpIR, Progress, Timing
+from ..passes.manager import Instrument, PassManager, Step
+from . import plugins
+from .options import PassOptions
+from .reproducers import CrashReproducer
+
+Report = Callable[[str, str, float], None]
+
+
+class Session:
+    """The passes of one compilation: loads the user's, runs them all, prints dumps, remarks and times."""
+
+    def __init__(self, options: PassOptions, report: Report | None = None) -> None:
+        self.options = options
+        self.timing = Timing() if options.timing else None
+        self.loaded = [cls for file in options.load for cls in plugins.load_file(file)]
+        plugins.load_entry_points()
+        self._instruments = list(self._make_instruments(report))
+
+    def _make_instruments(self, report: Report | None) -> Iterable[Instrument]:
+        options = self.options
+        if report is not None:
+            yield Progress(report)
+        if self.timing is not None:
+            yield self.timing
+        for names in (options.print_before, options.print_after):
+            for name in names:
+                lookup(name)
+        yield DumpIR(
+            before=options.print_before,
+            after=options.print_after,
+            every=options.print_after_all or (options.tree is not None and not _selects(options)),
+            on_change=options.print_after_change,
+            on_failure=options.print_after_failure,
+            tree=options.tree,
+        )
+        yield CrashReproducer(options.crash_reproducer, options.load)
+
+    def run(self, module: Module, steps: Iterable[Step]) -> PassContext:
+        """Run `steps` on `module` in place. Raises CompileError."""
+        manager = PassManager(steps, self._instruments, self.options.disabled, self.options.verify_each)
+        context = PassContext()
+        try:
+            return manager.run(module, context)
+        finally:
+            self._print_remarks(context)
+
+    def measure(self, name: str) -> AbstractContextManager[None]:
+        """Count the time of something that is not a pass."""
+        return self.timing.measure(name) if self.timing else nullcontext()
+
+    def finish(self) -> None:
+        """Print the time report, if one was asked for."""
+        if self.timing is not None:
+            print(self.timing.report(), file=sys.stderr)
+
+    def _print_remarks(self, context: PassContext) -> None:
+        node = self.options.remarks
+        if node is None:
+            return
+        chosen = [remark for remark in context.remarks if node in ("", "*") or remark.concerns(node)]
+        for remark in chosen:
+            print(remark, file=sys.stderr)
+        if not chosen:
+            where = "" if node in ("", "*") else f" about '{node}'"
+            print(f"no remarks{where}", file=sys.stderr)
+
+
+def _selects(options: PassOptions) -> bool:
+    return bool(
+        options.print_before or options.print_after or options.print_after_change or options.print_after_failure
+    )
