@@ -7,6 +7,7 @@
 | `tuple[T, ...]` for any other T here | `[…]` |
 | `Literal["a", "b"]` | `"a"`, checked |
 | `Dim` | `4 : i64` or `"batch * seq"` |
+| `tuple[Dim, ...]` | `array<i64: 1, 2>`, or `[1 : i64, "batch"]` where one is symbolic |
 | `Scalar`, `Type` and subclasses | the type |
 | `Attribute` and subclasses | itself |
 | a class with `to_attribute` and `from_attribute` | what they say |
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import types as python_types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +65,20 @@ def _decode_dim(attribute: Attribute) -> symbols.Dim:
     return symbols.parse(_expect(StringAttr)(attribute))
 
 
+def _encode_dims(values: Sequence[symbols.Dim]) -> Attribute:
+    if all(isinstance(value, int) for value in values):
+        return DenseArrayAttr(i64, tuple(int(value) for value in values if isinstance(value, int)))
+    return ArrayAttr(tuple(map(_encode_dim, values)))
+
+
+def _decode_dims(attribute: Attribute) -> tuple[symbols.Dim, ...]:
+    if isinstance(attribute, DenseArrayAttr) and attribute.type == i64:
+        return tuple(int(value) for value in attribute.values)
+    if not isinstance(attribute, ArrayAttr):
+        raise TypeError(f"expected sizes, found {attribute}")
+    return tuple(map(_decode_dim, attribute.values))
+
+
 _DIM = Codec(_encode_dim, _decode_dim, "an integer or a size expression in quotes")
 _PLAIN: dict[Any, Codec] = {
     bool: Codec(lambda v: BoolAttr(bool(v)), _expect(BoolAttr), "true or false"),
@@ -71,6 +86,7 @@ _PLAIN: dict[Any, Codec] = {
     float: Codec(lambda v: FloatAttr(float(v)), _expect(FloatAttr), "a floating-point number"),
     str: Codec(StringAttr, _expect(StringAttr), "a string"),
     symbols.Dim: _DIM,
+    tuple[symbols.Dim, ...]: Codec(_encode_dims, _decode_dims, "integers or size expressions in quotes"),
 }
 _NUMBERS = {int: (i64, "integers"), float: (f64, "floating-point numbers"), bool: (i1, "booleans")}
 

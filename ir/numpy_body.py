@@ -129,6 +129,9 @@ class NumpyBody:
     def read(self, tensor: Value, index: Sequence[Dim], outside: float | None = None) -> Array:
         array = self.tensors[tensor]
         positions = [self.index(i) for i in index]
+        if outside is None and array.size == 0:
+            # Nothing is there to read, and nobody asks: the grid is empty as well.
+            return widen(np.zeros(np.broadcast_shapes(*map(np.shape, positions)), array.dtype))
         if outside is None:
             return widen(array[tuple(positions)])
         inside: Array = np.bool_(True)

@@ -34,9 +34,13 @@ class NnOp(Op, traits=(PURE,)):
     def evaluate(self, *operands: Any, **sizes: Any) -> Any:
         raise NotImplementedError(f"'{self.name}' has no NumPy evaluation")
 
-    def interpret(self, operands: Sequence[Array | None], sizes: Mapping[str, int]) -> tuple[Array, ...]:
-        """All results, as a tuple. A missing optional operand is None; a variadic one stands for its values in turn."""
-        results = self.evaluate(*operands, sizes=sizes) if self.sized else self.evaluate(*operands)
+    def interpret(self, operands: Sequence[Array], sizes: Mapping[str, int]) -> tuple[Array, ...]:
+        """All results, from the values of `operands` one for one and of the model's symbols."""
+        given: list[Array | None] = []
+        remaining = iter(operands)
+        for field, count in zip(self.definition.operands, self.segment_sizes(), strict=True):
+            given += [next(remaining) for _ in range(count)] if count or field.variadic else [None]
+        results = self.evaluate(*given, sizes=sizes) if self.sized else self.evaluate(*given)
         return results if isinstance(results, tuple) else (results,)
 
     def decompose(self, emit: Emit) -> Value:
@@ -79,10 +83,14 @@ def bind(dims: Sequence[Dim], sizes: Mapping[str, int]) -> tuple[int, ...]:
     return bound  # type: ignore[return-value]
 
 
-def normalize_axis(op: Op, axis: int, rank: int, name: str = "axis") -> int:
-    """`axis` checked; it counts from the front."""
-    op.require(0 <= axis < rank, f"attribute '{name}' is {axis} where the operand has rank {rank}")
-    return axis
+def require_axis(op: Op, axis: int, rank: int) -> None:
+    """Refuse an axis that is none of the operand's; axes count from the front."""
+    op.require(0 <= axis < rank, f"has axis {axis} where the operand has rank {rank}")
+
+
+def require_same(op: Op, a: Dim, b: Dim, what: str) -> None:
+    """Refuse two sizes that are known to differ; symbolic ones are checked when they are bound."""
+    op.require(not (isinstance(a, int) and isinstance(b, int)) or a == b, f"{what} differ: {a} and {b}")
 
 
 def broadcast_dim(op: Op, a: Dim, b: Dim) -> Dim:

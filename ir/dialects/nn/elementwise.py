@@ -235,7 +235,7 @@ class IsInf(_Test, name="nn.is_inf"):
         if self.positive and self.negative:
             return body.apply("eq", body.apply("abs", x), body.constant(math.inf, self.dtype))
         if not self.positive and not self.negative:
-            return body.constant(False, i1)
+            return body.apply("lt", x, x)
         return body.apply("eq", x, body.constant(math.inf if self.positive else -math.inf, self.dtype))
 
 
