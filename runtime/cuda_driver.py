@@ -263,8 +263,9 @@ class Driver:
             status = self._cuda.cuInit(0)[0]
         except Exception as error:  # the bindings have several classes for a library that is not there
             raise DeviceError(
-                f"no CUDA driver: {str(error).splitlines()[0]}",
+                "no CUDA driver: libcuda cannot be loaded",
                 "install the NVIDIA driver, or compile for --target cpu",
+                str(error).splitlines()[0],
             ) from None
         if status == self._cuda.CUresult.CUDA_ERROR_NO_DEVICE:
             raise DeviceError("no NVIDIA GPU: the driver is there but sees none", "compile for --target cpu")

@@ -49,7 +49,10 @@ class _Verifier:
     def run(self) -> None:
         self._interface()
         self._buffers()
+        cuda = self.plan.target.kind == "cuda"
+        self._require(cuda or self.plan.object in self.tensors, f"no tensor '{self.plan.object}' with its code")
         for kernel in self.plan.kernels:
+            self._require(bool(kernel.binary) or not cuda, f"kernel '{kernel.name}' has no binary")
             for tensor in filter(None, (kernel.binary, kernel.source)):
                 self._require(tensor in self.tensors, f"kernel '{kernel.name}': no tensor '{tensor}'")
         for step in walk(self.plan.steps):
