@@ -63,6 +63,8 @@ def cli(verbose: bool) -> None:
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit: 0 for success, 1 for an error, 2 for wrong usage."""
     args = sys.argv[1:] if args is None else args
+    # An option with an optional value would take the file name that follows it; only `--remarks=NODE` gives one.
+    args = ["--remarks=*" if arg == "--remarks" else arg for arg in args]
     verbose = "-v" in args or "--verbose" in args
     try:
         code = cli.main(args, prog_name="kernelwright", standalone_mode=False)

@@ -49,7 +49,7 @@ _PASS_OPTIONS = [
     click.option("--check-numerics", is_flag=True,
                  help="Evaluate the module before and after every pass and stop where results depart."),
     click.option("--timing", is_flag=True, help="Print the time of every pass, as a tree."),
-    click.option("--remarks", is_flag=False, flag_value="*", metavar="[=NODE]",
+    click.option("--remarks", metavar="[=NODE]",
                  help="Say why passes left something undone, for all ONNX nodes or for one."),
     click.option("--crash-reproducer", metavar="FILE", type=FILE,
                  help="Where a pass fails, write the IR before it and the passes that remain."),
