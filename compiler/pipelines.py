@@ -13,6 +13,7 @@ from ..passes.base import Pass
 from ..passes.graph.canonicalize import Canonicalize
 from ..passes.graph.cse import Cse
 from ..passes.graph.dce import Dce
+from ..passes.kernel.decompose import Decompose
 from ..passes.legalize.legalize_onnx import LegalizeOnnx
 from ..passes.manager import Step
 from ..passes.options import parse_pipeline
@@ -33,7 +34,7 @@ REWRITE: tuple[Entry, ...] = (
     (Dce(), "what the rewrites left behind"),
 )
 
-KERNELS: tuple[Entry, ...] = ()
+KERNELS: tuple[Entry, ...] = ((Decompose(), "kernels are formed of reductions and element-wise ops"),)
 
 TILE: dict[str, tuple[Entry, ...]] = {"cpu": (), "cuda": ()}
 
