@@ -13,7 +13,6 @@ from ..passes.base import Pass
 from ..passes.graph.canonicalize import Canonicalize
 from ..passes.graph.cse import Cse
 from ..passes.graph.dce import Dce
-from ..passes.kernel.decompose import Decompose
 from ..passes.legalize.legalize_onnx import LegalizeOnnx
 from ..passes.manager import Step
 from ..passes.options import parse_pipeline
@@ -34,7 +33,7 @@ REWRITE: tuple[Entry, ...] = (
     (Dce(), "what the rewrites left behind"),
 )
 
-KERNELS: tuple[Entry, ...] = ((Decompose(), "kernels are formed of reductions and element-wise ops"),)
+KERNELS: tuple[Entry, ...] = ()
 
 TILE: dict[str, tuple[Entry, ...]] = {"cpu": (), "cuda": ()}
 

@@ -39,6 +39,7 @@ SYMBOL = "symbol"  # has a `sym_name` that other ops refer to
 ISOLATED = "isolated"  # its regions use no values from outside
 NO_TERMINATOR = "no terminator"  # the blocks of its regions may end with any op
 
+_STRUCTURE = ("name", "location", "attributes", "parent", "prev", "next", "results", "regions")
 SEGMENTS = "operandSegmentSizes"
 _MISSING: Any = object()
 
@@ -329,6 +330,8 @@ def _definition(cls: type[Op]) -> Definition:
         hint = hints[name]
         if typing.get_origin(hint) is ClassVar or name in order:
             continue
+        if hasattr(Operation, name) or name in _STRUCTURE:
+            raise InternalError(f"{cls.__name__} cannot have a field '{name}': every operation has one")
         default = cls.__dict__.get(name, _MISSING)
         order.append(name)
         if (operand := _operand_field(name, hint)) is not None:

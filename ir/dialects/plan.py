@@ -90,14 +90,14 @@ def memory_of(buffer: Value) -> Value:
 
 
 class Launch(Op, name="plan.launch"):
-    """Run the kernel `callee` on buffers: first the inputs, then the `results` written ones.
+    """Run the kernel `callee` on buffers: first the inputs, then the `written` results.
 
     `barrier` is false where the next launch does not depend on this one.
     """
 
     buffers: tuple[Value, ...]
     callee: SymbolRefAttr
-    results: int = 1
+    written: int = 1
     barrier: bool = True
 
     def infer(self) -> list[Type]:
@@ -105,11 +105,11 @@ class Launch(Op, name="plan.launch"):
 
     @property
     def reads(self) -> tuple[Value, ...]:
-        return self.buffers[: len(self.buffers) - self.results]
+        return self.buffers[: len(self.buffers) - self.written]
 
     @property
     def writes(self) -> tuple[Value, ...]:
-        return self.buffers[len(self.buffers) - self.results :]
+        return self.buffers[len(self.buffers) - self.written :]
 
 
 class Copy(Op, name="plan.copy"):

@@ -348,3 +348,12 @@ def trilu(n: Node) -> Value:
     border = n(nn.Add(row, k))
     kept = n(nn.Ge(column, border) if n.flag("upper", True) else nn.Le(column, border))
     return n(nn.Where(kept, x, n.like(0, x)))
+
+
+@legalize("If")
+def if_(n: Node) -> list[Value]:
+    condition = n.constant_of(n[0])
+    if condition is None:
+        raise UnsupportedError("the condition is only known at run time")
+    branch = n.region("then_branch" if bool(condition.reshape(-1)[0]) else "else_branch")
+    return list(n.inline(branch.block))

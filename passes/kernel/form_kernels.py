@@ -1,0 +1,99 @@
+"""Group the ops of `main` into kernels."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ...ir.attributes import DenseAttr
+from ...ir.core import Operation
+from ...ir.dialects import nn
+from ...ir.dialects.builtin import Func, Module, Return
+from ..base import Pass, PassContext
+from .groups import Group, adds_unit_dims_only, is_source, join, new_group
+from .outline import KernelNames, merge_equal, outline
+
+INLINE_ELEMENTS = 16
+"""Constants up to this many elements become part of a kernel's code."""
+
+
+class FormKernels(Pass):
+    """Group the ops of `main` into kernels, each outlined as a `kernel.func` and called where its result is made.
+
+    Around a root (matmul, convolution, pooling, reduction) a kernel takes the element-wise ops that follow it; chains
+    of element-wise ops and views become one kernel; reductions over the same rows and what stands between them
+    (softmax, layer norm) become one. Reshapes stay in `main`: they cost nothing. Equal kernels are one symbol.
+
+    Before:
+        %0 = "nn.matmul"(%x, %w) : (tensor<4x8xf32>, tensor<8x8xf32>) -> tensor<4x8xf32>
+        %1 = "nn.relu"(%0) : (tensor<4x8xf32>) -> tensor<4x8xf32>
+    After:
+        %0 = "kernel.call"(%x, %w) {callee = @matmul} : (tensor<4x8xf32>, tensor<8x8xf32>) -> tensor<4x8xf32>
+    """
+
+    name: ClassVar[str] = "form-kernels"
+
+    fuse: bool = True
+
+    def run(self, module: Module, context: PassContext) -> None:
+        main = module.main
+        _copy_sources_to_users(main)
+        groups = self._groups(main, context)
+        names = KernelNames(module)
+        for group in groups:
+            outline(group, main, module, names)
+        merge_equal(module)
+
+    def _groups(self, main: Func, context: PassContext) -> list[Group]:
+        """The groups in program order of their sinks."""
+        group_of: dict[Operation, Group] = {}
+        for op in reversed(main.block):
+            if stays_in_main(op):
+                continue
+            group = self._common_group(op, group_of)
+            reason = join(op, group) if group is not None else None
+            if group is not None and reason is None:
+                group_of[op] = group
+            elif isinstance(op, nn.Reshape):
+                continue
+            else:
+                group_of[op] = new_group(op)
+                if group is not None:
+                    context.remark(op, f"not fused into the kernel of {_label(group.sink)}: {reason}")
+        return [group for op in main.block if (group := group_of.get(op)) is not None and group.sink is op]
+
+    def _common_group(self, op: Operation, group_of: dict[Operation, Group]) -> Group | None:
+        """The group that holds every user of `op`, if there is one."""
+        if not self.fuse and not is_source(op):
+            return None
+        users = {group_of.get(user) for result in op.results for user in result.users}
+        return users.pop() if len(users) == 1 else None
+
+
+def stays_in_main(op: Operation) -> bool:
+    """Returns, weights, and reshapes of dense tensors are no work; those that only add unit dims may join a kernel."""
+    if isinstance(op, nn.Reshape):
+        return not adds_unit_dims_only(op)
+    return isinstance(op, Return) or (isinstance(op, nn.Constant) and not _is_inline(op))
+
+
+def _is_inline(op: nn.Constant) -> bool:
+    return isinstance(op.value, DenseAttr) and op.value.array.size <= INLINE_ELEMENTS
+
+
+def _copy_sources_to_users(main: Func) -> None:
+    """Give every user of a value made from nothing a copy of its own, so that it never stands between kernels."""
+    for op in reversed(main.block):
+        shared = is_source(op) or isinstance(op, nn.BroadcastTo)
+        if not shared or stays_in_main(op):
+            continue
+        for user, index in list(op.results[0].uses)[1:]:
+            if isinstance(user, Return):
+                continue
+            copy = op.clone()
+            assert user.parent is not None
+            user.parent.insert_before(copy, user)
+            user.set_operand(index, copy.results[0])
+
+
+def _label(op: Operation) -> str:
+    return repr(op.location.names[0]) if op.location.names else f"'{op.name}'"

@@ -1,0 +1,211 @@
+"""Which `nn` ops may share a kernel.
+
+Groups grow from consumers to producers: walking the function backwards, an op joins the group that holds all its users
+when `joins` finds no objection. Each group therefore has one sink, its last op, and merging never makes a cycle.
+
+A group works in a *space*: the shape its elements are computed in. With a reduction over trailing dimensions inside,
+the space is the reduction's input, and values of the reduced shape belong to its rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from ...ir.core import Operation, Value
+from ...ir.dialects import nn
+from ...ir.symbols import Dim
+from ...ir.types import TensorType
+
+
+class Kind(Enum):
+    """How an op computes an element of its result."""
+
+    ELEMENTWISE = auto()  # from its operands' elements at the same index
+    VIEW = auto()  # from one element of an operand at another index
+    REDUCE = auto()  # from many elements, along dims
+    ROOT = auto()  # a contraction or window with a schedule of its own; takes an epilogue
+    OPAQUE = auto()  # alone
+
+
+_VIEWS = (nn.Transpose, nn.Slice, nn.Flip, nn.BroadcastTo, nn.Tile, nn.Pad, nn.Concat, nn.Gather, nn.DynamicSlice)
+_ROOTS = (nn.MatMul, nn.Conv, nn.ConvTranspose, nn.MaxPool, nn.AvgPool, nn.Resize)
+_SOURCES = (nn.Constant, nn.Iota, nn.Size, nn.DimOf, nn.ShapeOf)
+
+
+def kind_of(op: Operation) -> Kind:
+    """The kind of an `nn` op."""
+    if isinstance(op, (nn.Elementwise, *_SOURCES)):
+        return Kind.ELEMENTWISE
+    if isinstance(op, nn.Reshape):
+        return Kind.VIEW if adds_unit_dims_only(op) else Kind.OPAQUE
+    if isinstance(op, _VIEWS):
+        return Kind.VIEW
+    if isinstance(op, nn.Reduce):
+        return Kind.REDUCE
+    return Kind.ROOT if isinstance(op, _ROOTS) else Kind.OPAQUE
+
+
+def is_source(op: Operation) -> bool:
+    """Whether `op` makes its value from nothing but attributes and sizes."""
+    return isinstance(op, _SOURCES)
+
+
+def adds_unit_dims_only(op: nn.Reshape) -> bool:
+    """Whether a reshape only inserts or drops dimensions of size 1, so that its index map needs no division."""
+    before, after = tensor(op.x).dims, tensor(op.result).dims
+    return [d for d in before if d != 1] == [d for d in after if d != 1]
+
+
+def tensor(value: Value) -> TensorType:
+    assert isinstance(value.type, TensorType)
+    return value.type
+
+
+def same_elements(a: tuple[Dim, ...], b: tuple[Dim, ...]) -> bool:
+    """Whether two shapes are equal but for dimensions of size 1."""
+    return [d for d in a if d != 1] == [d for d in b if d != 1]
+
+
+@dataclass(eq=False)
+class Group:
+    """Ops of one kernel. `rows` are the reduced dims of `space` (counted from its end) once a reduction is inside."""
+
+    sink: Operation
+    space: tuple[Dim, ...]
+    root: Operation | None = None
+    rows: int | None = None
+    ops: set[Operation] = field(default_factory=set)
+
+
+def new_group(op: Operation) -> Group:
+    """The group of `op` alone."""
+    group = Group(op, tensor(op.results[0]).dims, ops={op})
+    match kind_of(op):
+        case Kind.ROOT | Kind.OPAQUE:
+            group.root = op
+        case Kind.REDUCE:
+            assert isinstance(op, nn.Reduce)
+            _take_reduction(group, op)
+    return group
+
+
+def _take_reduction(group: Group, op: nn.Reduce) -> None:
+    group.root = group.root or op
+    trailing = trailing_axes(op)
+    if trailing is not None:
+        group.rows = trailing
+        group.space = tensor(op.x).dims
+
+
+def trailing_axes(op: nn.Reduce) -> int | None:
+    """How many trailing dims `op` reduces, where it reduces exactly those."""
+    rank = tensor(op.x).rank
+    count = len(op.axes)
+    return count if sorted(op.axes) == list(range(rank - count, rank)) else None
+
+
+def join(op: Operation, group: Group) -> str | None:
+    """Add `op`, all of whose users are in `group`, to it; or say why not."""
+    reason = objection(op, group)
+    if reason is None:
+        group.ops.add(op)
+        if isinstance(op, nn.Reduce):
+            _take_reduction(group, op)
+        elif kind_of(op) is Kind.ROOT:
+            group.root = op
+    return reason
+
+
+def objection(op: Operation, group: Group) -> str | None:
+    """Why `op` cannot be computed inside `group`; None where it can."""
+    if len(op.results) != 1:
+        return "it has several results"
+    match kind_of(op):
+        case Kind.OPAQUE:
+            return "it has a kernel of its own"
+        case Kind.ROOT:
+            return _root_objection(op, group)
+        case Kind.REDUCE:
+            assert isinstance(op, nn.Reduce)
+            return _reduce_objection(op, group)
+        case Kind.ELEMENTWISE | Kind.VIEW:
+            return _pointwise_objection(op, group)
+
+
+def _root_objection(op: Operation, group: Group) -> str | None:
+    if group.root is not None:
+        return f"the kernel already has the root '{group.root.name}'"
+    if not same_elements(tensor(op.result).dims, group.space):
+        return f"the kernel works on {_shape(group.space)}, not on its shape"
+    if not reaches_sink_in_place(op.results[0], group):
+        return "a view or a broadcast stands between it and the kernel's result"
+    return None
+
+
+def reaches_sink_in_place(value: Value, group: Group) -> bool:
+    """Whether every path from `value` through the group to its sink is element-wise at the same index."""
+    space = tensor(value).dims
+    pending, seen = [value], {value}
+    while pending:
+        for user in pending.pop().users:
+            if user not in group.ops:
+                continue
+            plain = isinstance(user, nn.Elementwise) or is_unit_reshape(user)
+            if not plain or not same_elements(tensor(user.results[0]).dims, space):
+                return False
+            if user is not group.sink and user.results[0] not in seen:
+                seen.add(user.results[0])
+                pending.append(user.results[0])
+    return True
+
+
+def _reduce_objection(op: nn.Reduce, group: Group) -> str | None:
+    source, reduced = tensor(op.x).dims, tensor(op.result).dims
+    trailing = trailing_axes(op)
+    if group.root is not None and not isinstance(group.root, nn.Reduce):
+        return f"the kernel already has the root '{group.root.name}'"
+    if group.rows is not None:
+        same = trailing == group.rows and source == group.space
+        return None if same else "the kernel reduces other rows"
+    if group.root is not None:
+        return "the kernel already has a reduction over other dims"
+    if same_elements(reduced, group.space) and reaches_sink_in_place(op.results[0], group):
+        return None
+    if trailing is not None and source == group.space and op.keep_dims:
+        return None
+    return "its result is not in the kernel's rows"
+
+
+def _pointwise_objection(op: Operation, group: Group) -> str | None:
+    users = [u for u in op.result.users if u in group.ops]
+    for user in users:
+        if kind_of(user) in (Kind.ROOT, Kind.OPAQUE):
+            if not (isinstance(user, nn.MatMul) and isinstance(op, nn.Transpose)):
+                return f"'{user.name}' reads its operands from memory"
+        elif isinstance(user, nn.Concat | nn.Pad):
+            return f"'{user.name}' would compute it for every element"
+    if group.rows is not None and kind_of(op) is Kind.VIEW and not is_unit_reshape(op):
+        return None
+    return _recomputation(op, group)
+
+
+def is_unit_reshape(op: Operation) -> bool:
+    return isinstance(op, nn.Reshape) and adds_unit_dims_only(op)
+
+
+def _recomputation(op: Operation, group: Group) -> str | None:
+    """Broadcast values are computed again for every element that reads them: refuse where that costs."""
+    shape = tensor(op.result).dims
+    if same_elements(shape, group.space) or is_source(op) or isinstance(op, nn.BroadcastTo):
+        return None
+    if group.rows is not None and same_elements(shape, group.space[: len(group.space) - group.rows]):
+        return None
+    if kind_of(op) is Kind.VIEW or tensor(op.result).size == 1:
+        return None
+    views_only = all(kind_of(u) is Kind.VIEW and not isinstance(u, nn.BroadcastTo) for u in op.result.users)
+    return None if views_only else "it is broadcast, and would be computed again for every element"
+
+
+def _shape(dims: tuple[Dim, ...]) -> str:
+    return "x".join(map(str, dims)) or "a scalar"

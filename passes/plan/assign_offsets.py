@@ -1,0 +1,97 @@
+"""Place the arena's buffers."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from ...ir.attributes import DictAttr, IntegerAttr
+from ...ir.dialects import plan
+from ...ir.dialects.builtin import Module
+from ...ir.symbols import Dim, free_symbols, substitute
+from ..analysis.liveness import Lifetime, arena_lifetimes, conflict, lower_bound
+from ..base import Pass, PassContext
+
+TYPICAL_SIZE = 64
+"""What an unbounded symbolic dimension is taken for when buffers are ordered; any other value still works."""
+
+
+class AssignOffsets(Pass):
+    """Give every arena buffer an offset, so that buffers that live at the same time do not overlap.
+
+    Buffers are placed from the largest to the smallest, each in the tightest gap between those already placed that it
+    conflicts with (best fit; Pisarchyk & Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020).
+    Static sizes give integers. Where sizes are expressions, the order found at the profile's optimum is kept for all
+    sizes: `after` names the buffers below, and an offset is the largest of their ends.
+
+    The module gets `plan.arena_bytes` and `plan.arena_lower_bound` (the largest live set) where sizes are static.
+    """
+
+    name: ClassVar[str] = "assign-offsets"
+
+    def run(self, module: Module, context: PassContext) -> None:
+        lifetimes = arena_lifetimes(module.main)
+        sizes = {life.op: _align(_size_at(life.bytes, typical_sizes(module))) for life in lifetimes}
+        offsets = place(lifetimes, sizes)
+        if all(isinstance(life.bytes, int) for life in lifetimes):
+            for op, offset in offsets.items():
+                op.offset = offset
+            total = max((offsets[op] + sizes[op] for op in offsets), default=0)
+            module.attributes["plan.arena_bytes"] = IntegerAttr(total)
+            module.attributes["plan.arena_lower_bound"] = IntegerAttr(lower_bound(lifetimes, sizes))
+        else:
+            _order_by_offset(module, lifetimes, offsets)
+
+
+def typical_sizes(module: Module) -> dict[str, int]:
+    """The optimum of each symbol's profile (`kw.profiles = {batch = [1, 8, 32]}`)."""
+    profiles = module.attributes.get("kw.profiles")
+    sizes: dict[str, int] = {}
+    for name, entry in profiles.items if isinstance(profiles, DictAttr) else ():
+        values = getattr(entry, "values", ())
+        if len(values) == 3:
+            sizes[name] = int(getattr(values[1], "value", values[1]))
+    return sizes
+
+
+def _size_at(size: Dim, sizes: dict[str, int]) -> int:
+    known = substitute(size, {name: sizes.get(name, TYPICAL_SIZE) for name in free_symbols(size)})
+    assert isinstance(known, int)
+    return known
+
+
+def _align(size: int) -> int:
+    return -(-size // plan.ALIGNMENT) * plan.ALIGNMENT
+
+
+def place(lifetimes: list[Lifetime], sizes: dict[plan.Arena, int]) -> dict[plan.Arena, int]:
+    """Offsets by best fit, largest buffers first."""
+    placed: list[Lifetime] = []
+    offsets: dict[plan.Arena, int] = {}
+    for life in sorted(lifetimes, key=lambda one: (-sizes[one.op], one.start)):
+        neighbours = sorted((offsets[p.op], sizes[p.op]) for p in placed if conflict(p, life))
+        offsets[life.op] = _best_gap(neighbours, sizes[life.op])
+        placed.append(life)
+    return offsets
+
+
+def _best_gap(neighbours: list[tuple[int, int]], size: int) -> int:
+    """The start of the smallest gap of at least `size` below or between `neighbours` (offset, size), else their end."""
+    best: tuple[int, int] | None = None
+    end = 0
+    for offset, length in neighbours:
+        gap = offset - end
+        if gap >= size and (best is None or gap < best[0]):
+            best = gap, end
+        end = max(end, offset + length)
+    return best[1] if best is not None else end
+
+
+def _order_by_offset(module: Module, lifetimes: list[Lifetime], offsets: dict[plan.Arena, int]) -> None:
+    """Write `after`, and move the buffers to the front of `main` from the lowest to the highest."""
+    ordered = sorted(lifetimes, key=lambda life: (offsets[life.op], life.start))
+    block = module.main.block
+    anchor = block.first
+    for position, life in enumerate(ordered):
+        life.op.after = tuple(lower.op.label for lower in ordered[:position] if conflict(lower, life))
+        life.op.detach()
+        anchor = block.insert_after(life.op, anchor) if anchor is not None else block.append(life.op)

@@ -1,0 +1,92 @@
+// RUN: kernelwright opt %s --split-input-file --pass-pipeline=form-kernels | filecheck %s
+
+// A matmul takes the bias, the activation and the residual that follow it.
+// CHECK: "kernel.func"
+// CHECK: "nn.matmul"
+// CHECK-NEXT: "nn.add"
+// CHECK-NEXT: "nn.relu"
+// CHECK-NEXT: "nn.add"
+// CHECK-NEXT: "kernel.return"
+// CHECK: in_place = array<i64: 3>
+// CHECK: func.func @main
+// CHECK: "kernel.call"
+// CHECK-NOT: "kernel.call"
+module {
+  func.func @main(%x: tensor<4x8xf32>, %w: tensor<8x8xf32>, %b: tensor<8xf32>, %r: tensor<4x8xf32>) -> tensor<4x8xf32> {
+    %0 = "nn.matmul"(%x, %w) {trans_a = false, trans_b = false, precision = "ieee"} : (tensor<4x8xf32>, tensor<8x8xf32>) -> tensor<4x8xf32>
+    %1 = "nn.add"(%0, %b) : (tensor<4x8xf32>, tensor<8xf32>) -> tensor<4x8xf32>
+    %2 = "nn.relu"(%1) : (tensor<4x8xf32>) -> tensor<4x8xf32>
+    %3 = "nn.add"(%2, %r) : (tensor<4x8xf32>, tensor<4x8xf32>) -> tensor<4x8xf32>
+    return %3 : tensor<4x8xf32>
+  }
+}
+
+// -----
+
+// A value with users in two kernels is made once, by a kernel of its own.
+// CHECK: func.func @main
+// CHECK-COUNT-3: "kernel.call"
+// CHECK-NOT: "kernel.call"
+module {
+  func.func @main(%x: tensor<4x8xf32>, %w: tensor<8x8xf32>) -> (tensor<4x8xf32>, tensor<4x8xf32>) {
+    %0 = "nn.exp"(%x) : (tensor<4x8xf32>) -> tensor<4x8xf32>
+    %1 = "nn.matmul"(%0, %w) {trans_a = false, trans_b = false, precision = "ieee"} : (tensor<4x8xf32>, tensor<8x8xf32>) -> tensor<4x8xf32>
+    %2 = "nn.tanh"(%0) : (tensor<4x8xf32>) -> tensor<4x8xf32>
+    return %1, %2 : tensor<4x8xf32>, tensor<4x8xf32>
+  }
+}
+
+// -----
+
+// A softmax, spelled as reductions over the last dim, is one kernel; its operand's chain is not computed in the matmul's.
+// CHECK: "nn.reduce"
+// CHECK-NEXT: "nn.sub"
+// CHECK-NEXT: "nn.exp"
+// CHECK-NEXT: "nn.reduce"
+// CHECK-NEXT: "nn.div"
+// CHECK-NEXT: "kernel.return"
+// CHECK: func.func @main
+// CHECK: "kernel.call"
+// CHECK-NOT: "kernel.call"
+module {
+  func.func @main(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+    %0 = "nn.reduce"(%x) {kind = "max", axes = array<i64: 1>, keep_dims = true} : (tensor<4x8xf32>) -> tensor<4x1xf32>
+    %1 = "nn.sub"(%x, %0) : (tensor<4x8xf32>, tensor<4x1xf32>) -> tensor<4x8xf32>
+    %2 = "nn.exp"(%1) : (tensor<4x8xf32>) -> tensor<4x8xf32>
+    %3 = "nn.reduce"(%2) {kind = "add", axes = array<i64: 1>, keep_dims = true} : (tensor<4x8xf32>) -> tensor<4x1xf32>
+    %4 = "nn.div"(%2, %3) : (tensor<4x8xf32>, tensor<4x1xf32>) -> tensor<4x8xf32>
+    return %4 : tensor<4x8xf32>
+  }
+}
+
+// -----
+
+// Reductions over the first dim have no rows: what follows them in the full shape is another kernel.
+// CHECK: func.func @main
+// CHECK-COUNT-2: "kernel.call"
+// CHECK-NOT: "kernel.call"
+module {
+  func.func @main(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+    %0 = "nn.reduce"(%x) {kind = "max", axes = array<i64: 0>, keep_dims = true} : (tensor<4x8xf32>) -> tensor<1x8xf32>
+    %1 = "nn.sub"(%x, %0) : (tensor<4x8xf32>, tensor<1x8xf32>) -> tensor<4x8xf32>
+    return %1 : tensor<4x8xf32>
+  }
+}
+
+// -----
+
+// Reshapes stay outside and cost nothing; equal kernels are one symbol.
+// CHECK: "kernel.func"
+// CHECK-NOT: "kernel.func"
+// CHECK: func.func @main
+// CHECK: "kernel.call"(%{{.*}}) {callee = @[[RELU:[a-z]+]]}
+// CHECK: "nn.reshape"
+// CHECK: "kernel.call"(%{{.*}}) {callee = @[[RELU]]}
+module {
+  func.func @main(%x: tensor<4x8xf32>) -> (tensor<32xf32>, tensor<4x8xf32>) {
+    %0 = "nn.relu"(%x) : (tensor<4x8xf32>) -> tensor<4x8xf32>
+    %1 = "nn.reshape"(%0) : (tensor<4x8xf32>) -> tensor<32xf32>
+    %2 = "nn.relu"(%0) : (tensor<4x8xf32>) -> tensor<4x8xf32>
+    return %1, %2 : tensor<32xf32>, tensor<4x8xf32>
+  }
+}
