@@ -13,9 +13,12 @@ from ..passes.base import Pass
 from ..passes.graph.canonicalize import Canonicalize
 from ..passes.graph.cse import Cse
 from ..passes.graph.dce import Dce
+from ..passes.kernel.form_kernels import FormKernels
 from ..passes.legalize.legalize_onnx import LegalizeOnnx
 from ..passes.manager import Step
 from ..passes.options import parse_pipeline
+from ..passes.plan.assign_offsets import AssignOffsets
+from ..passes.plan.lower_to_plan import LowerToPlan
 from . import phases
 
 Entry = tuple[Pass, str]
@@ -33,11 +36,16 @@ REWRITE: tuple[Entry, ...] = (
     (Dce(), "what the rewrites left behind"),
 )
 
-KERNELS: tuple[Entry, ...] = ()
+KERNELS: tuple[Entry, ...] = (
+    (FormKernels(), "what shares a launch is decided while ops still say what they mean"),
+)
 
 TILE: dict[str, tuple[Entry, ...]] = {"cpu": (), "cuda": ()}
 
-PLAN: tuple[Entry, ...] = ()
+PLAN: tuple[Entry, ...] = (
+    (LowerToPlan(), "kernels are final: tensors can become buffers"),
+    (AssignOffsets(), "after aliases and in-place results have decided which buffers there are"),
+)
 
 
 def steps(target: Target) -> list[Step]:
