@@ -9,7 +9,7 @@ carry `unroll = n`. On a GPU `layout` attributes say which thread holds which el
 from __future__ import annotations
 
 from .compute import ConvertLayout, Iota, Mma, MmaWait, NumPrograms, ProgramId, Reduce, SymbolValue, TileOp
-from .memory import Alloc, Copy, CopyAsync, Gather, Load, Prefetch, Scatter, Store, View
+from .memory import Alloc, Copy, CopyAsync, Flatten, Gather, Load, Prefetch, Scatter, Store, View
 from .state import Barriers, Buffer, ExecutionError, Worker, register_type
 from .sync import (
     AllocBarriers,
@@ -39,6 +39,7 @@ __all__ = [
     "CopyAsync",
     "End",
     "ExecutionError",
+    "Flatten",
     "Gather",
     "GridBarrier",
     "Iota",

@@ -81,14 +81,31 @@ class View(TileOp, name="tile.view", traits=(PURE,)):
         return source[tuple(key)]
 
 
+class Flatten(TileOp, name="tile.flatten", traits=(PURE,)):
+    """The same dense, row-major memory with one dimension."""
+
+    source: Value
+
+    def infer(self) -> list[Type]:
+        source = self.memref_type(self.source, "source")
+        self.require(source.strides is None, f"needs dense memory, found {source}")
+        size: int | None = 1
+        for dim in source.shape:
+            size = None if size is None or dim is None else size * dim
+        return [MemRefType((size,), source.dtype, source.space)]
+
+    def interpret(self, worker: Worker, *operands: Any) -> Buffer:
+        return operands[0].flattened()
+
+
 class Load(TileOp, name="tile.load"):
     """A register tile from memory, or a scalar when `dims` is empty: element p is `memref` at p's index (see above).
 
     Along the memref dims in `checked` indices may leave the memref, and such elements are `fill`. The result's element
     type is the memref's, except that unsigned integers become signless; conversions are ops of `arith`. Booleans are
-    bytes in memory and `i1` in registers. `alignment`: the address of every run of elements that lie side by side in
-    memory is a multiple of so many bytes, and no single access is wider. `cache`: "global" bypasses L1, "streaming"
-    expects no other use.
+    bytes in memory and `i1` in registers. `alignment`: along the last vector dim every group of so many bytes lies side
+    by side at an address that is a multiple of it, and is inside or outside as a whole: the widest single access.
+    `cache`: "global" bypasses L1, "streaming" expects no other use.
     """
 
     memref: Value

@@ -65,6 +65,11 @@ class Buffer:
     def __getitem__(self, key: Any) -> Buffer:
         return Buffer(self.array[key], self.space, self.marks[key] if self.marks else None)
 
+    def flattened(self) -> Buffer:
+        marks = self.marks
+        flat = Marks(*(m.reshape(-1) for m in (marks.written, marks.read, marks.arriving))) if marks else None
+        return Buffer(self.array.reshape(-1), self.space, flat)
+
     def load(self, index: tuple[Any, ...], checked: bool = True) -> np.ndarray:
         """The elements at broadcast index arrays. Raises ExecutionError on a race."""
         if self.marks is not None and checked:

@@ -1,0 +1,70 @@
+"""From a kernel of `nn` ops to the frame of its tile program: memrefs for tensors, then grid and attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...ir.core import Block, Value
+from ...ir.dialects import kernel
+from ...ir.symbols import Dim
+from ...ir.types import MemRefType, Scalar, TensorType
+from .access import Memory
+from .body import TileBody
+from .builder import Builder, erase_unused
+
+
+@dataclass
+class Frame:
+    """A tile program under construction for `func`, whose `nn` ops stay until `finish`."""
+
+    func: kernel.Func
+    block: Block
+    body: TileBody
+    results: list[Memory]
+    shapes: list[tuple[Dim, ...]]
+
+    def finish(self, grid: Sequence[Dim], threads: int | None) -> None:
+        """End the program and make it the body of the kernel."""
+        self.block.append(kernel.Return(location=self.func.location))
+        erase_unused(self.block)
+        old = self.func.body.block
+        for op in reversed(list(old)):
+            op.drop_operands()
+        self.func.body.blocks.clear()
+        self.func.body.add_block(self.block)
+        self.func.grid = tuple(grid)
+        self.func.threads = threads
+        self.func.arg_shapes = tuple(map(kernel.shape_text, self.shapes))
+
+
+def tensor_type(value: Value) -> TensorType:
+    assert isinstance(value.type, TensorType), f"expected a tensor, found {value.type}"
+    return value.type
+
+
+def returned(func: kernel.Func) -> tuple[Value, ...]:
+    """The tensors a kernel returns."""
+    return func.block.terminator.operands
+
+
+def open_frame(func: kernel.Func, result_shapes: Sequence[Sequence[Dim]] | None = None) -> Frame:
+    """A frame whose result memrefs have `result_shapes` (as many elements each; default: the tensors' own)."""
+    block = Block()
+    shapes = [tensor_type(argument).dims for argument in func.block.arguments]
+    inputs = {}
+    for argument, shape in zip(func.block.arguments, shapes, strict=True):
+        value = block.add_argument(_memref(shape, tensor_type(argument).scalar), argument.name)
+        inputs[argument] = Memory(value, shape)
+    results = []
+    wanted = result_shapes or [tensor_type(v).dims for v in returned(func)]
+    for tensor, sizes in zip(returned(func), wanted, strict=True):
+        value = block.add_argument(_memref(sizes, tensor_type(tensor).scalar))
+        results.append(Memory(value, tuple(sizes)))
+        shapes.append(tuple(sizes))
+    body = TileBody(Builder(block, func.location), inputs)
+    return Frame(func, block, body, results, shapes)
+
+
+def _memref(shape: Sequence[Dim], dtype: Scalar) -> MemRefType:
+    return MemRefType(tuple(dim if isinstance(dim, int) else None for dim in shape), dtype)

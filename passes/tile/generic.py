@@ -1,0 +1,135 @@
+"""The strategies for kernels without a schedule of their own: any loop nests (`generic`), and reductions with the
+element-wise ops around them (`rows`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...ir.attributes import DictAttr
+from ...ir.dialects import kernel
+from ...ir.dialects.nn.base import NnOp
+from ...ir.symbols import Dim, product
+from ...ir.target import CpuTarget, CudaTarget
+from .frame import returned, tensor_type
+from .nest import NestSchedule, build_nest
+from .plans import ResultPlan, estimate, plan_results
+from .reductions import power_of_two
+from .strategies import AnyTarget, register
+
+CPU_WORK = 32768
+"""Reads that make a CPU work item worth its start."""
+CPU_ROW = 8192
+"""The most columns of a CPU work item, a quarter of an L1 cache of floats."""
+THREADS = 128
+WARP = 32
+ROW_IN_REGISTERS = 8192
+"""The most columns of which a thread block keeps a whole row in registers."""
+
+
+@dataclass(frozen=True)
+class Generic:
+    """Every element of the results from its loop nest; any shapes, types and groups of ops."""
+
+    name: str = "generic"
+    priority: int = 0
+
+    def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+        if (refused := _without_loop_nest(func)) is not None:
+            return refused
+        plans = plan_results(func)
+        sizes = _cpu(plans, target) if isinstance(target, CpuTarget) else _cuda(func, plans, target)
+        return sizes.to_attribute()
+
+    def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
+        build_nest(func, NestSchedule.from_attribute(schedule))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Reductions along contiguous memory and what is computed around them, a row at a time: softmax, layer norm.
+
+    On a GPU the threads of a block share a row, or several short ones, kept in registers where it fits.
+    """
+
+    name: str = "rows"
+    priority: int = 10
+
+    def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+        if (refused := _without_loop_nest(func)) is not None:
+            return refused
+        plans = plan_results(func)
+        if not all(plan.reduces_rows for plan in plans):
+            return "a result does not come from a reduction along contiguous memory"
+        sizes = _cpu(plans, target) if isinstance(target, CpuTarget) else _cuda_rows(plans)
+        return sizes.to_attribute()
+
+    def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
+        build_nest(func, NestSchedule.from_attribute(schedule))
+
+
+register(Generic())
+register(Rows())
+
+
+def _without_loop_nest(func: kernel.Func) -> str | None:
+    for op in func.block:
+        if isinstance(op, NnOp) and not op.has_loop_nest:
+            return f"'{op.name}' has no loop nest"
+    return None
+
+
+def _widest(plans: list[ResultPlan]) -> ResultPlan:
+    return max(plans, key=lambda plan: estimate(product(plan.extents)) * plan.work)
+
+
+def _cpu(plans: list[ResultPlan], target: CpuTarget) -> NestSchedule:
+    plan = _widest(plans)
+    columns = plan.columns
+    worker_columns = CPU_ROW
+    if isinstance(columns, int) and (columns <= 2 * CPU_ROW or plan.reduces_rows):
+        worker_columns = max(columns, 1)
+    taken = worker_columns if columns is not None else 1
+    if not isinstance(columns, int) and columns is not None:
+        taken = estimate(columns)
+    rows = max(CPU_WORK // (taken * plan.work), 1)
+    if plan.rows and isinstance(plan.rows[-1], int):
+        # Enough items for all cores, and an equal number of rows in each.
+        outer = estimate(product(plan.rows[:-1]))
+        rows = min(rows, max(plan.rows[-1] * outer // (4 * target.cores), 1), max(plan.rows[-1], 1))
+        rows = -(-plan.rows[-1] // -(-plan.rows[-1] // rows)) if plan.rows[-1] else 1
+    return NestSchedule(2 * target.lanes(32), worker_columns, rows, 1, 4 * target.lanes(32), 0)
+
+
+def _cuda(func: kernel.Func, plans: list[ResultPlan], target: CudaTarget) -> NestSchedule:
+    plan = _widest(plans)
+    bytes = max(tensor_type(v).scalar.bytes for v in returned(func))
+    width = 1 if plan.work >= 16 else max(16 // max(bytes, 4), 1)
+    elements = estimate(product(plan.extents))
+    while width > 1 and elements < THREADS * width * target.multiprocessors:
+        width //= 2
+    tile = THREADS * width
+    lanes = tile if not isinstance(plan.columns, int) else min(tile, power_of_two(max(plan.columns, 1)))
+    rows = 1
+    if plan.rows and plan.columns is not None:
+        rows = tile // lanes
+        rows = rows if not isinstance(plan.rows[-1], int) else min(rows, power_of_two(max(plan.rows[-1], 1)))
+    elif plan.columns is None:
+        lanes, rows = 1, 1
+    return NestSchedule(lanes, lanes, rows, rows, THREADS * 4, THREADS)
+
+
+def _cuda_rows(plans: list[ResultPlan]) -> NestSchedule:
+    """A row in registers where it fits; several rows a block while a row has fewer elements than threads."""
+    length: Dim = _row_length(plans)
+    if not isinstance(length, int) or length > ROW_IN_REGISTERS:
+        return NestSchedule(1024, 1 << 30, 1, 1, 1024, 256)
+    lanes = power_of_two(max(length, 1))
+    threads = min(max(lanes // 8, WARP), 512)
+    rows = max(threads * 4 // lanes, 1) if lanes < threads * 4 else 1
+    return NestSchedule(lanes, lanes, rows, rows, lanes, threads)
+
+
+def _row_length(plans: list[ResultPlan]) -> Dim:
+    """The columns that whole rows have in common."""
+    extents = [plan.columns for plan in plans if plan.columns is not None]
+    return extents[0] if extents else plans[0].reduced

@@ -1,0 +1,227 @@
+"""Tile programs that walk the results' elements: row by row, along columns in register tiles.
+
+A worker takes some rows and some columns of all results that have these rows. What depends on a row alone (a softmax's
+maximum) is computed once a row, because ops are placed in the outermost loop that knows their operands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+
+from ...ir import symbols
+from ...ir.attributes import DictAttr, IntegerAttr
+from ...ir.core import Value
+from ...ir.dialects import kernel, tile
+from ...ir.symbols import Dim, Expr, ceildiv, floordiv, minimum, product
+from .access import Memory
+from .frame import Frame, open_frame
+from .merging import Merged
+from .plans import ResultPlan, plan_results
+from .reductions import Columns, power_of_two
+
+
+@dataclass(frozen=True)
+class NestSchedule:
+    """Sizes of a nest: a register tile is `rows` x `lanes`; a worker takes `worker_rows` x `worker_columns` elements.
+
+    `reduce_lanes` is the chunk in which a reduction along memory is walked. With `threads` a worker is a thread block.
+    """
+
+    lanes: int
+    worker_columns: int
+    worker_rows: int = 1
+    rows: int = 1
+    reduce_lanes: int = 0
+    threads: int = 0
+
+    def to_attribute(self) -> DictAttr:
+        return DictAttr.of({f.name: IntegerAttr(getattr(self, f.name)) for f in fields(self)})
+
+    @staticmethod
+    def from_attribute(attribute: DictAttr) -> NestSchedule:
+        """The schedule a kernel carries. Raises ValueError where it is not one of a nest."""
+        values = {name: value.value for name, value in attribute.items if isinstance(value, IntegerAttr)}
+        if values.keys() != {f.name for f in fields(NestSchedule)}:
+            raise ValueError(f"not the schedule of a nest: {attribute}")
+        return NestSchedule(**values)
+
+
+def build_nest(func: kernel.Func, schedule: NestSchedule) -> None:
+    """Replace the `nn` ops of a kernel by a tile program that walks its results."""
+    plans = plan_results(func)
+    frame = open_frame(func, [plan.extents for plan in plans])
+    sections: dict[tuple[Dim, ...], list[tuple[ResultPlan, Memory]]] = {}
+    for plan, memory in zip(plans, frame.results, strict=True):
+        sections.setdefault(plan.rows, []).append((plan, memory))
+    parts = [_Section(frame, schedule, rows, results) for rows, results in sections.items()]
+    workers = symbols.maximum(*(part.workers for part in parts))
+    worker = frame.body.builder.pure(tile.ProgramId(0))
+    for part in parts:
+        part.emit(worker, guarded=part.workers != workers)
+    frame.finish((workers,), schedule.threads or None)
+
+
+@dataclass(frozen=True)
+class _Section:
+    """The results with the same rows."""
+
+    frame: Frame
+    schedule: NestSchedule
+    rows: tuple[Dim, ...]
+    results: list[tuple[ResultPlan, Memory]]
+
+    @property
+    def column_blocks(self) -> Dim:
+        """Workers along the columns; one where the results' columns differ."""
+        extents = {plan.columns for plan, _ in self.results}
+        (extent,) = extents if len(extents) == 1 else (None,)
+        return 1 if extent is None else ceildiv(extent, self.schedule.worker_columns)
+
+    @property
+    def row_blocks(self) -> Dim:
+        """Workers along the last rows dim."""
+        return ceildiv(self.rows[-1], self.schedule.worker_rows) if self.rows else 1
+
+    @property
+    def workers(self) -> Dim:
+        return product(self.rows[:-1]) * self.row_blocks * self.column_blocks
+
+    def emit(self, worker: Value, guarded: bool) -> None:
+        indices = self.frame.body.indices
+        position = indices.scalar(worker, self.workers)
+        if guarded:
+            more = indices.compare("lt", position, self.workers).value
+            self.frame.body.builder.branch(more, lambda: self._worker(position))
+        else:
+            self._worker(position)
+
+    def _worker(self, position: Expr) -> None:
+        places = Merged((), (*self.rows[:-1], self.row_blocks, self.column_blocks), self.frame.body.indices)
+        *outer, row_block, column_block = places.split(position)
+        if not self.rows:
+            self._row((), column_block)
+            return
+        extent, step = self.rows[-1], self.schedule.worker_rows
+        self._rows(tuple(outer), row_block * step, extent, column_block)
+
+    def _rows(self, outer: tuple[Dim, ...], first: Dim, extent: Dim, column_block: Dim) -> None:
+        """The worker's rows: a lane of them, or one after the other."""
+        body, indices, schedule = self.frame.body, self.frame.body.indices, self.schedule
+        if schedule.rows > 1:
+            lane = indices.lane(schedule.rows)
+            row = indices.derived(first + lane, extent)
+            if symbols.mod(extent, schedule.rows) != 0:
+                body.limits[indices.lane_of(lane)] = (row, extent)
+            self._row((*outer, row), column_block, indices.lane_of(lane))
+        elif schedule.worker_rows == 1:
+            self._row((*outer, indices.derived(first, extent)), column_block)
+        else:
+
+            def step(counter: Value, _: Sequence[Value]) -> Sequence[Value]:
+                self._row((*outer, indices.scalar(counter, extent)), column_block)
+                return ()
+
+            body.loop(minimum(first + schedule.worker_rows, extent), 1, (), step, first=first)
+
+    def _row(self, row: tuple[Dim, ...], column_block: Dim, row_lane: int | None = None) -> None:
+        row_lanes = frozenset() if row_lane is None else frozenset({row_lane})
+        body = self.frame.body
+        body.columns = Columns(self.schedule.reduce_lanes, row_lanes) if self.schedule.reduce_lanes else None
+        for extent in dict.fromkeys(plan.columns for plan, _ in self.results):
+            group = [(plan, memory) for plan, memory in self.results if plan.columns == extent]
+            if extent is None:
+                self._store(group, row)
+            else:
+                self._columns(group, row, extent, column_block, row_lanes)
+
+    def _store(self, results: Sequence[tuple[ResultPlan, Memory]], place: tuple[Dim, ...]) -> None:
+        """Compute and store the elements at a place of the merged dims."""
+        body = self.frame.body
+        for plan, memory in results:
+            index: list[Dim] = []
+            for group, position in zip(plan.groups, place, strict=True):
+                index.extend(Merged((), group, body.indices).split(position))
+            body.store(memory, place, body.read(plan.tensor, index))
+
+    def _columns(
+        self,
+        results: Sequence[tuple[ResultPlan, Memory]],
+        row: tuple[Dim, ...],
+        extent: Dim,
+        block: Dim,
+        row_lanes: frozenset[int],
+    ) -> None:
+        """The worker's columns of some results in one row (or a lane of rows)."""
+        body, indices, schedule = self.frame.body, self.frame.body.indices, self.schedule
+        width = schedule.lanes
+        if isinstance(extent, int):
+            width = min(width, power_of_two(extent))
+        lane = indices.lane(width)
+        if isinstance(extent, int) and extent <= width:
+            if extent < width:
+                body.limits[indices.lane_of(lane)] = (lane, extent)
+            if schedule.reduce_lanes:
+                body.columns = Columns(schedule.reduce_lanes, row_lanes, lane, extent)
+            self._store(results, (*row, lane))
+            return
+        first, last = block * schedule.worker_columns, extent
+        if extent != schedule.worker_columns:
+            last = minimum(first + schedule.worker_columns, extent)
+        tiles = _Tiles(self.frame, lane, width, extent, lambda column: self._store(results, (*row, column)))
+        if schedule.worker_columns == width:
+            tiles.one(first)
+        else:
+            tiles.all(first, last)
+
+
+@dataclass(frozen=True)
+class _Tiles:
+    """Register tiles along the columns; `emit` computes and stores one at a position."""
+
+    frame: Frame
+    lane: Expr
+    width: int
+    extent: Dim
+    emit: Callable[[Expr], None]
+
+    def one(self, first: Dim) -> None:
+        """One tile, which may go beyond the columns."""
+        indices = self.frame.body.indices
+        position = indices.derived(first + self.lane, self.extent)
+        if symbols.mod(self.extent, self.width) == 0:
+            self.emit(position)
+        else:
+            self._limited(position)
+
+    def all(self, first: Dim, last: Dim) -> None:
+        """Whole tiles in a loop, then what is left before `last`."""
+        whole = first + floordiv(last - first, self.width) * self.width
+        even = symbols.mod(self.extent, self.width) == 0
+        self._loop(first, last if even else whole, limited=False)
+        if not even:
+            self._loop(whole, last, limited=True)
+
+    def _loop(self, first: Dim, last: Dim, limited: bool) -> None:
+        indices = self.frame.body.indices
+
+        def step(counter: Value, _: Sequence[Value]) -> Sequence[Value]:
+            start = indices.scalar(counter, self.extent, self.width)
+            position = indices.derived(start + self.lane, self.extent)
+            if limited:
+                self._limited(position)
+            else:
+                self.emit(position)
+            return ()
+
+        if isinstance(first, int) and isinstance(last, int) and last - first <= self.width and limited:
+            self._limited(indices.derived(first + self.lane, self.extent))
+        elif first != last:
+            self.frame.body.loop(last, self.width, (), step, first=first)
+
+    def _limited(self, position: Expr) -> None:
+        """A tile that stops at the end of the columns."""
+        lane = self.frame.body.indices.lane_of(self.lane)
+        self.frame.body.limits[lane] = (position, self.extent)
+        self.emit(position)
+        del self.frame.body.limits[lane]

@@ -1,0 +1,108 @@
+"""How the results of a kernel are walked: which dims merge, and which of them are columns.
+
+Each result's dims are merged as far as its reads allow. The last merged dim is its columns, unless the result is better
+computed one element at a time by a reduction along contiguous memory; all others are rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...ir import symbols
+from ...ir.core import Value
+from ...ir.dialects import kernel
+from ...ir.symbols import Dim, Expr, product
+from .frame import open_frame, returned, tensor_type
+from .indices import Indices
+from .merging import Read, address, merge_dims
+
+LONG = 32
+"""A reduction over fewer positions does not decide the order in which memory is walked."""
+
+
+@dataclass(frozen=True)
+class ResultPlan:
+    """How one result is walked: its merged dims, rows first; the last are its columns where `has_columns`."""
+
+    tensor: Value
+    groups: tuple[tuple[Dim, ...], ...]
+    has_columns: bool
+    reduces_rows: bool
+    """A reduction along contiguous memory depends on the rows alone."""
+    reduced: Dim
+    """The positions of the longest such reduction."""
+    work: int
+    """Reads for one element, roughly."""
+
+    @property
+    def extents(self) -> tuple[Dim, ...]:
+        return tuple(product(group) for group in self.groups)
+
+    @property
+    def rows(self) -> tuple[Dim, ...]:
+        return self.extents[:-1] if self.has_columns else self.extents
+
+    @property
+    def columns(self) -> Dim | None:
+        return self.extents[-1] if self.has_columns else None
+
+
+def plan_results(func: kernel.Func) -> list[ResultPlan]:
+    """How each result of a kernel is best walked, from one dry run of its loop nest."""
+    plans = []
+    for tensor in returned(func):
+        body = open_frame(func).body
+        dims = tensor_type(tensor).dims
+        walks, sample = body.probe(dims, lambda index, tensor=tensor: body.read(tensor, index))
+        groups = merge_dims(body.indices, walks, dims, sample.reads)
+        votes = _Votes.of(body.indices, walks, sample.reads)
+        shapes = tuple(group.extents for group in groups)
+        columns = bool(groups) and not votes.by_element
+        plans.append(ResultPlan(tensor, shapes, columns, votes.along_rows, votes.reduced, votes.work))
+    return plans
+
+
+@dataclass(frozen=True)
+class _Votes:
+    by_element: bool
+    along_rows: bool
+    reduced: Dim
+    work: int
+
+    @staticmethod
+    def of(indices: Indices, walks: Sequence[Expr], reads: Sequence[Read]) -> _Votes:
+        names = {str(walk) for walk in walks}
+        last = str(walks[-1]) if walks else ""
+        across = along = shared = False
+        work = 0
+        reduced: Dim = 1
+        for read in reads:
+            place = indices.normalize(address(read.index, read.shape))
+            inner = [n for n in symbols.free_symbols(place) - names if n in indices.extents]
+            work += estimate(product(indices.extents[n] for n in inner))
+            step = _slope(place, last)
+            contiguous = any(_slope(place, n) == 1 and _is_long(indices.extents[n]) for n in inner)
+            across |= contiguous and step not in (0, 1)
+            along |= bool(inner) and step == 1
+            shared |= contiguous and step == 0
+            longest = max((indices.extents[n] for n in inner if _slope(place, n) == 1), key=estimate, default=1)
+            reduced = max(reduced, longest, key=estimate)
+        by_element = (across and not along) or (shared and not walks)
+        return _Votes(by_element, shared or by_element, reduced, max(work, 1))
+
+
+def _slope(place: Dim, name: str) -> Dim | None:
+    linear = symbols.linear_part(place, name)
+    return None if linear is None else linear[0]
+
+
+def _is_long(extent: Dim) -> bool:
+    return not isinstance(extent, int) or extent >= LONG
+
+
+def estimate(size: Dim, unknown: int = 64) -> int:
+    """A size with every symbol of the model taken for `unknown`."""
+    bound = symbols.substitute(size, dict.fromkeys(symbols.free_symbols(size), unknown))
+    assert isinstance(bound, int)
+    return max(bound, 1)

@@ -1,0 +1,49 @@
+"""Strategies: the ways to turn a kernel of `nn` ops into a tile program.
+
+A strategy registers itself by being an instance passed to `register`. `schedule-kernels` asks them in order of
+priority, the highest first; `generic` applies to every kernel whose ops have loop nests.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ...ir.attributes import DictAttr
+from ...ir.dialects import kernel
+from ...ir.target import CpuTarget, CudaTarget
+
+AnyTarget = CpuTarget | CudaTarget
+
+
+class Strategy(Protocol):
+    """One way to write a kernel's tile program."""
+
+    name: str
+    """What `tactic` says."""
+    priority: int
+
+    def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+        """The parameters for a kernel, or why the strategy does not fit it."""
+        ...
+
+    def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
+        """Replace the kernel's body by a tile program and set `grid`, `threads` and `arg_shapes`.
+
+        It may change the calls of the kernel too, to pass an operand in another layout. Raises ValueError for a
+        schedule that is not of this strategy.
+        """
+        ...
+
+
+STRATEGIES: dict[str, Strategy] = {}
+"""All strategies by name."""
+
+
+def register(strategy: Strategy) -> Strategy:
+    """Make a strategy known."""
+    STRATEGIES[strategy.name] = strategy
+    return strategy
+
+
+def by_priority() -> list[Strategy]:
+    return sorted(STRATEGIES.values(), key=lambda s: (-s.priority, s.name))
