@@ -90,6 +90,8 @@ class TileBody:
         return self.elements.cast(self.elements.cast(element, dtype), computing_type(dtype))
 
     def reduce(self, kind: Reduction, extents: Sequence[Dim], term: Callable[[Index], Element]) -> Element:
+        if not extents:
+            return term(())
         walks, sample = self.probe(extents, term)
         first = self.elements.constant(neutral(kind, sample.element.dtype), sample.element.dtype)
         if 0 in extents:

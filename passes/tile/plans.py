@@ -50,17 +50,17 @@ class ResultPlan:
 
 def plan_results(func: kernel.Func) -> list[ResultPlan]:
     """How each result of a kernel is best walked, from one dry run of its loop nest."""
-    plans = []
-    for tensor in returned(func):
-        body = open_frame(func).body
-        dims = tensor_type(tensor).dims
-        walks, sample = body.probe(dims, lambda index, tensor=tensor: body.read(tensor, index))
-        groups = merge_dims(body.indices, walks, dims, sample.reads)
-        votes = _Votes.of(body.indices, walks, sample.reads)
-        shapes = tuple(group.extents for group in groups)
-        columns = bool(groups) and not votes.by_element
-        plans.append(ResultPlan(tensor, shapes, columns, votes.along_rows, votes.reduced, votes.work))
-    return plans
+    return [_plan(func, tensor) for tensor in returned(func)]
+
+
+def _plan(func: kernel.Func, tensor: Value) -> ResultPlan:
+    body, dims = open_frame(func).body, tensor_type(tensor).dims
+    walks, sample = body.probe(dims, lambda index: body.read(tensor, index))
+    groups = merge_dims(body.indices, walks, dims, sample.reads)
+    votes = _Votes.of(body.indices, walks, sample.reads)
+    columns = bool(groups) and not votes.by_element
+    shapes = tuple(group.extents for group in groups)
+    return ResultPlan(tensor, shapes, columns, votes.along_rows, votes.reduced, votes.work)
 
 
 @dataclass(frozen=True)

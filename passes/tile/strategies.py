@@ -11,6 +11,7 @@ from typing import Protocol
 from ...ir.attributes import DictAttr
 from ...ir.dialects import kernel
 from ...ir.target import CpuTarget, CudaTarget
+from ..base import load_builtin_passes
 
 AnyTarget = CpuTarget | CudaTarget
 
@@ -46,4 +47,13 @@ def register(strategy: Strategy) -> Strategy:
 
 
 def by_priority() -> list[Strategy]:
+    """All strategies, the first to be asked first."""
+    load_builtin_passes()
     return sorted(STRATEGIES.values(), key=lambda s: (-s.priority, s.name))
+
+
+def find(name: str) -> Strategy | None:
+    """The strategy that a `tactic` names."""
+    if name not in STRATEGIES:
+        load_builtin_passes()
+    return STRATEGIES.get(name)

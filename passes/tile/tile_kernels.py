@@ -7,7 +7,7 @@ from ...ir.dialects import kernel
 from ...ir.dialects.builtin import Module
 from ...ir.target import Target
 from ..base import Pass, PassContext
-from .strategies import STRATEGIES
+from .strategies import STRATEGIES, find
 
 
 class TileKernels(Pass):
@@ -21,7 +21,7 @@ class TileKernels(Pass):
             if not isinstance(func, kernel.Func) or func.is_tiled:
                 continue
             func.require(func.tactic is not None, f"@{func.sym_name} has no schedule; run schedule-kernels before")
-            strategy = STRATEGIES.get(func.tactic or "")
+            strategy = find(func.tactic or "")
             if strategy is None or func.schedule is None:
                 message = (
                     f"@{func.sym_name} has no known tactic: '{func.tactic}'{suggest(str(func.tactic), STRATEGIES)}"

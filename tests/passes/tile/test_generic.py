@@ -1,0 +1,31 @@
+"""Every `nn` op with a loop nest becomes a tile program that computes what the op means."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from nn_cases import CASES, Case
+from tile_programs import check_kernel
+
+TARGETS = ["cpu-avx2", "cuda:h100"]
+WITH_LOOP_NESTS = [case for case in CASES if case.op(case.arrays()).has_loop_nest]
+
+
+def check(case: Case, arrays: list[np.ndarray], target: str, tolerance: float) -> None:
+    op = case.op(arrays)
+    assert op.parent is not None
+    check_kernel(op.parent, op.results, arrays, case.sizes, target, tolerance)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("case", WITH_LOOP_NESTS, ids=str)
+def test_op_alone(case: Case, target: str) -> None:
+    check(case, case.arrays(), target, 5e-6)
+
+
+@pytest.mark.parametrize("case", [case for case in WITH_LOOP_NESTS if not case.types], ids=str)
+def test_op_on_half_precision(case: Case) -> None:
+    arrays = case.arrays()
+    if not any(array.dtype == np.float32 for array in arrays):
+        pytest.skip("has no f32 operand")
+    check(case, [a.astype(np.float16) if a.dtype == np.float32 else a for a in arrays], "cpu-avx2", 5e-3)
