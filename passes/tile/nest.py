@@ -88,6 +88,8 @@ class _Section:
         return product(self.rows[:-1]) * self.row_blocks * self.column_blocks
 
     def emit(self, worker: Value, guarded: bool) -> None:
+        if self.workers == 0:
+            return
         indices = self.frame.body.indices
         position = indices.scalar(worker, self.workers)
         if guarded:

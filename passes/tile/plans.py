@@ -55,6 +55,8 @@ def plan_results(func: kernel.Func) -> list[ResultPlan]:
 
 def _plan(func: kernel.Func, tensor: Value) -> ResultPlan:
     body, dims = open_frame(func).body, tensor_type(tensor).dims
+    if 0 in dims:
+        return ResultPlan(tensor, ((0,),), has_columns=True, reduces_rows=False, reduced=1, work=1)
     walks, sample = body.probe(dims, lambda index: body.read(tensor, index))
     groups = merge_dims(body.indices, walks, dims, sample.reads)
     votes = _Votes.of(body.indices, walks, sample.reads)

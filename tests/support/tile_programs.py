@@ -69,5 +69,3 @@ def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
     finite = np.isfinite(expected)
     np.testing.assert_array_equal(found[~finite], expected[~finite])
     return float(np.max(np.abs(found[finite] - expected[finite]) / (1 + np.abs(expected[finite])), initial=0.0))
-
-

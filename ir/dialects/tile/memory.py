@@ -378,9 +378,12 @@ def _masked_load(
 def _masked_store(
     buffer: Buffer, where: tuple[Any, ...], inside: Any, value: Any, shape: Sequence[int], combine: str | None
 ) -> None:
-    chosen = np.broadcast_to(True if inside is None else inside, tuple(shape))
-    places = tuple(np.broadcast_to(w, tuple(shape))[chosen] for w in where)
-    values = np.broadcast_to(value, tuple(shape))[chosen].astype(buffer.array.dtype)
+    places = tuple(np.broadcast_to(w, tuple(shape)) for w in where)
+    values = np.broadcast_to(value, tuple(shape))
+    if inside is not None:
+        chosen = np.broadcast_to(inside, tuple(shape))
+        places, values = tuple(p[chosen] for p in places), values[chosen]
+    values = values.astype(buffer.array.dtype)
     if combine is None:
         buffer.store(places, values)
     else:
