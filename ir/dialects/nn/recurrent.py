@@ -182,14 +182,13 @@ class Recurrent(NnOp):
         return of_w, of_r
 
     def _gate(self, function: Activation) -> Callable[[Array], Array]:
+        """The activation of a gate on arrays, what it gets clipped."""
+        apply, clip = self._plain(function), self.clip
+        return apply if clip is None else lambda x: apply(np.clip(x, -clip, clip))
+
+    def _plain(self, function: Activation) -> Callable[[Array], Array]:
         dtype = computing_type(scalar_type(self.x))
-
-        def apply(x: Array) -> Array:
-            if self.clip is not None:
-                x = np.clip(x, -self.clip, self.clip)
-            return function.apply(NumpyBody(), x, dtype)
-
-        return apply
+        return lambda x: function.apply(NumpyBody(), x, dtype)
 
 
 class Rnn(Recurrent, name="nn.rnn"):
@@ -291,7 +290,9 @@ class Lstm(Recurrent, name="nn.lstm"):
         r = widen(r)
 
         def cell(direction: int) -> Step:
-            f, g, out = map(self._gate, self.functions(direction))
+            first, second, last = self.functions(direction)
+            # The cell's own state is not clipped, as in ONNX Runtime.
+            f, g, out = self._gate(first), self._gate(second), self._plain(last)
             bias_sum = sum(self._bias(bias, direction, r))
             recurrent = r[direction].T
             hidden = recurrent.shape[0]
