@@ -19,7 +19,7 @@ from __future__ import annotations
 import inspect
 import types as python_types
 import typing
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import InitVar, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Self, dataclass_transform
@@ -40,6 +40,9 @@ ISOLATED = "isolated"  # its regions use no values from outside
 NO_TERMINATOR = "no terminator"  # the blocks of its regions may end with any op
 
 _STRUCTURE = ("name", "location", "attributes", "parent", "prev", "next", "results", "regions")
+Control = Generator[tuple[Region, Sequence[Any]], Sequence[Any], Sequence[Any]]
+"""What `control` of an op with control flow returns: see `interpreter`."""
+
 SEGMENTS = "operandSegmentSizes"
 _MISSING: Any = object()
 

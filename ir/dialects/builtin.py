@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from ..attributes import DictAttr
+from ..attributes import DictAttr, SymbolRefAttr
 from ..core import Block, Operation, Region, Value
-from ..declare import ISOLATED, NO_TERMINATOR, SYMBOL, TERMINATOR, Op
+from ..declare import ISOLATED, NO_TERMINATOR, SYMBOL, TERMINATOR, Control, Op
 from ..location import UNKNOWN, Location
 from ..types import FunctionType, Type
 
@@ -94,6 +94,31 @@ class Return(Op, name="func.return", traits=(TERMINATOR,)):
 
     def infer(self) -> list[Type]:
         return []
+
+
+class Call(Op, name="func.call"):
+    """Call a function of the module."""
+
+    inputs: tuple[Value, ...]
+    callee: SymbolRefAttr
+
+    def _function(self) -> Func:
+        for op in self.ancestors():
+            if isinstance(op, Module) and isinstance(found := op.symbols().get(self.callee.name), Func):
+                return found
+        return self.fail(f"calls {self.callee}, which is no function of the module")
+
+    def infer(self) -> list[Type]:
+        return list(self._function().function_type.results)
+
+    def verify(self) -> None:
+        super().verify()
+        found, expected = tuple(v.type for v in self.inputs), self._function().function_type.inputs
+        text = ", ".join(map(str, expected))
+        self.require(found == expected, f"{self.callee} takes ({text}), found ({', '.join(map(str, found))})")
+
+    def control(self, *inputs: Any) -> Control:
+        return (yield self._function().body, inputs)
 
 
 class UnrealizedConversionCast(Op, name="builtin.unrealized_conversion_cast"):

@@ -13,11 +13,14 @@ A `kernel.func` lives through three forms:
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..attributes import DictAttr, SymbolRefAttr
 from ..core import Block, Operation, Region, Value
-from ..declare import ISOLATED, PURE, SYMBOL, TERMINATOR, Op
+from ..declare import ISOLATED, PURE, SYMBOL, TERMINATOR, Control, Op
 from ..symbols import Dim, parse
 from ..types import MemRefType, TensorType, Type
+from .builtin import Module
 
 
 class Func(Op, name="kernel.func", traits=(ISOLATED, SYMBOL)):
@@ -89,6 +92,19 @@ class Call(Op, name="kernel.call", traits=(PURE,)):
 
     inputs: tuple[Value, ...]
     callee: SymbolRefAttr
+
+    @property
+    def kernel(self) -> Func:
+        """The kernel called. Raises VerifyError where the module has none of that name."""
+        for op in self.ancestors():
+            if isinstance(op, Module) and isinstance(found := op.symbols().get(self.callee.name), Func):
+                return found
+        return self.fail(f"calls {self.callee}, which is no kernel of the module")
+
+    def control(self, *inputs: Any) -> Control:
+        """Run the body on tensors; a tile program needs an interpreter with memory and workers."""
+        self.require(not self.kernel.is_tiled, f"calls {self.callee}, which is a tile program already")
+        return (yield self.kernel.body, inputs)
 
 
 class Return(Op, name="kernel.return", traits=(TERMINATOR,)):
