@@ -201,10 +201,28 @@ def _recomputation(op: Operation, group: Group) -> str | None:
         return None
     if group.rows is not None and same_elements(shape, group.space[: len(group.space) - group.rows]):
         return None
-    if kind_of(op) is Kind.VIEW or tensor(op.result).size == 1:
+    if kind_of(op) is Kind.VIEW or tensor(op.result).size == 1 or _leads_to_rows(op, group):
         return None
     views_only = all(kind_of(u) is Kind.VIEW and not isinstance(u, nn.BroadcastTo) for u in op.result.users)
     return None if views_only else "it is broadcast, and would be computed again for every element"
+
+
+def _leads_to_rows(op: Operation, group: Group) -> bool:
+    """Whether `op` works on the result of a reduction over trailing dims of the group's space, which can join next."""
+    if group.root is not None:
+        return False
+    shape = tensor(op.results[0]).dims
+    pending, seen = [op], {op}
+    while pending:
+        for operand in pending.pop().operands:
+            maker = operand.owner
+            if isinstance(maker, nn.Reduce):
+                if trailing_axes(maker) and tensor(maker.x).dims == group.space and tensor(operand).dims == shape:
+                    return True
+            elif isinstance(maker, nn.Elementwise) and tensor(operand).dims == shape and maker not in seen:
+                seen.add(maker)
+                pending.append(maker)
+    return False
 
 
 def _shape(dims: tuple[Dim, ...]) -> str:

@@ -90,3 +90,21 @@ module {
     return %1, %2 : tensor<32xf32>, tensor<4x8xf32>
   }
 }
+
+// -----
+
+// An RMS norm is one kernel: the row's statistic, what is made of it, and its use on every element.
+// CHECK: "nn.reduce"
+// CHECK: "kernel.return"
+// CHECK: func.func @main
+// CHECK: "kernel.call"
+// CHECK-NOT: "kernel.call"
+module {
+  func.func @main(%x: tensor<4x8xf32>) -> tensor<4x8xf32> {
+    %0 = "nn.mul"(%x, %x) : (tensor<4x8xf32>, tensor<4x8xf32>) -> tensor<4x8xf32>
+    %1 = "nn.reduce"(%0) {kind = "mean", axes = array<i64: 1>, keep_dims = true} : (tensor<4x8xf32>) -> tensor<4x1xf32>
+    %2 = "nn.sqrt"(%1) : (tensor<4x1xf32>) -> tensor<4x1xf32>
+    %3 = "nn.div"(%x, %2) : (tensor<4x8xf32>, tensor<4x1xf32>) -> tensor<4x8xf32>
+    return %3 : tensor<4x8xf32>
+  }
+}
