@@ -25,6 +25,7 @@ from ...ir.dialects.builtin import Func, Module, Return, function
 from ...ir.location import Location
 from ...ir.symbols import Dim
 from ...ir.types import TensorType, Type, f32, i64, none
+from .expand import expand_functions
 from .model import Model, Source, infer_shapes, read_model
 from .schemas import node_name, opset_versions
 from .shapes import Shapes, SymbolTable, input_shapes
@@ -37,8 +38,9 @@ def import_model(source: Source, shapes: Shapes | None = None) -> Module:
     """The module of an ONNX model: a path, the bytes of a file or a `ModelProto`; opset 7 to the newest known.
 
     `shapes` fixes or names dimensions of inputs that the model leaves open: `{"x": (1, 3, "height", "width")}`. Named
-    dimensions of the model become symbols; other open dimensions are named after their input. Raises CompileError,
-    naming file and node, for what is not a valid model.
+    dimensions of the model become symbols; other open dimensions are named after their input. Operators that only
+    their definition by other operators makes known to legalization are expanded. Raises CompileError, naming file and
+    node, for what is not a valid model.
     """
     model = read_model(source)
     return _Importer(model).run(shapes or {})
@@ -57,6 +59,7 @@ class _Importer:
         dims = input_shapes(inputs, self.table, shapes)
         _write_shapes(self.model, dims)
         infer_shapes(self.model)
+        expand_functions(self.model)
         for value in (*self.model.graph.value_info, *self.model.graph.output):
             self.types[value.name] = self.type_of(value.type)
         module = Module.empty(self.model.name or None)

@@ -127,19 +127,15 @@ def conv_transpose(n: Node) -> Value:
     kernel = [n.static(w, axis, "the kernel's size") for axis in range(2, len(dims(w)))]
     strides, dilations = window(n, len(kernel))
     extra = n.ints("output_padding") or (0,) * len(kernel)
-    pads = _transposed_padding(n, dims(x)[2:], kernel, strides, dilations, extra)
-    return n(
-        nn.ConvTranspose(
-            x,
-            w,
-            bias=n.get(2),
-            strides=strides,
-            pads=pads,
-            dilations=dilations,
-            output_pads=extra,
-            group=n.int("group", 1),
-        )
-    )
+    pads, extra = _transposed_padding(n, dims(x)[2:], kernel, strides, dilations, extra)
+    fields = {
+        "strides": strides,
+        "pads": pads,
+        "dilations": dilations,
+        "output_pads": extra,
+        "group": n.int("group", 1),
+    }
+    return n(nn.ConvTranspose(x, w, bias=n.get(2), **fields))
 
 
 def _transposed_padding(
@@ -149,10 +145,11 @@ def _transposed_padding(
     strides: Sequence[int],
     dilations: Sequence[int],
     extra: Sequence[int],
-) -> tuple[int, ...]:
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Pads and output pads; a wanted shape beyond what the strides reach is padded at the end."""
     shape, mode = n.ints("output_shape"), n.str("auto_pad", "NOTSET")
     if shape is None and mode in ("NOTSET", "VALID"):
-        return n.ints("pads") or (0,) * (2 * len(kernel))
+        return n.ints("pads") or (0,) * (2 * len(kernel)), tuple(extra)
     totals: list[int] = []
     for i, (size, k, s, d, e) in enumerate(zip(sizes, kernel, strides, dilations, extra, strict=True)):
         wanted = mul(size, s) if shape is None else shape[i - len(kernel)]
@@ -162,5 +159,6 @@ def _transposed_padding(
                 f"'{'auto_pad' if shape is None else 'output_shape'}' over a size known only at run time"
             )
         totals.append(total)
-    small, large = [t // 2 for t in totals], [t - t // 2 for t in totals]
-    return tuple(small + large if mode == "SAME_UPPER" else large + small)
+    extra = [e + max(-t, 0) for e, t in zip(extra, totals, strict=True)]
+    small, large = [max(t, 0) // 2 for t in totals], [max(t, 0) - max(t, 0) // 2 for t in totals]
+    return tuple(small + large if mode == "SAME_UPPER" else large + small), tuple(extra)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ...ir.core import Block, Operation, OpResult, Value
+from ...ir.core import Operation, OpResult, Value
 from ...ir.diagnostics import CompileError, Diagnostic, VerifyError
 from ...ir.dialects import nn
 from ...ir.dialects import onnx as dialect
 from ...ir.dialects.builtin import Func, Module
 from ..base import Pass, PassContext
-from . import contraction, elementwise, indexing, normalization, pooling, recurrent, reduction, shape
+from . import contraction, control, elementwise, indexing, normalization, pooling, recurrent, reduction, resize, shape
 from .content import Contents
+from .equalities import EQUAL_SIZES, Equalities, rename
 from .materialize import materialize
 from .node import Node
 from .registry import Legalization, UnsupportedError, legalization
 
-FAMILIES = (contraction, elementwise, indexing, normalization, pooling, recurrent, reduction, shape)
+FAMILIES = (contraction, control, elementwise, indexing, normalization, pooling, recurrent, reduction, resize, shape)
 """The modules whose import registers the legalizations."""
 
 
@@ -31,28 +32,53 @@ class LegalizeOnnx(Pass):
     name = "legalize-onnx"
 
     def run(self, module: Module, context: PassContext) -> None:
+        opsets = dialect.opsets(module)
         for function in module.block:
             if isinstance(function, Func) and any(map(dialect.is_onnx, function.walk())):
-                legalize_function(function, dialect.opsets(module))
+                module.block.insert_before(legalized(function, opsets), function)
+                function.erase()
                 context.mark_changed()
         module.attributes.pop(dialect.OPSETS, None)
 
 
-def legalize_function(function: Func, opsets: dict[str, int]) -> None:
-    """Legalize in place. Raises one CompileError that names every operator that cannot be, with its nodes."""
+def is_legalized(domain: str, operator: str, opset: int) -> bool:
+    """Whether the operator's version in `opset` has a legalization."""
+    return legalization(domain, operator, opset) is not None
+
+
+def legalized(function: Func, opsets: dict[str, int]) -> Func:
+    """A copy in the nn dialect. Raises one CompileError that names every operator that cannot be, with its nodes.
+
+    Where the ops turn out to need symbols of different inputs to be equal, `function` is given one name for them, and
+    legalized again: types are exact then from the start.
+    """
+    copy, equalities = _legalized(function, opsets)
+    if renaming := equalities.renaming(function):
+        rename(function, renaming)
+        copy, equalities = _legalized(function, opsets)
+    if equalities.pairs:
+        copy.attributes[EQUAL_SIZES] = equalities.attribute()
+    return copy
+
+
+def _legalized(function: Func, opsets: dict[str, int]) -> tuple[Func, Equalities]:
+    copy = function.clone()
+    assert isinstance(copy, Func)
     legalizer = _Legalizer(opsets)
-    legalizer.check(function)
-    legalizer.block(list(function.block))
+    legalizer.check(copy)
+    legalizer.block(list(copy.block))
     legalizer.raise_unsupported()
-    materialize(function, legalizer.contents)
-    _remove_dead(function)
-    function.update_type()
+    materialize(copy, legalizer.contents)
+    _remove_dead(copy)
+    copy.update_type()
+    return copy, legalizer.equalities
 
 
 class _Legalizer:
     def __init__(self, opsets: dict[str, int]) -> None:
         self.opsets = opsets
         self.contents = Contents()
+        self.equalities = Equalities()
         self.unsupported: dict[tuple[str, str], list[str]] = {}
         """Node names by operator and reason."""
 
@@ -79,7 +105,8 @@ class _Legalizer:
         function = self.find(op)
         assert function is not None
         domain, _ = dialect.operator_of(op.name)
-        node = Node(op, self.opsets.get(domain, 1), self.contents, lambda block: self.inline(op, block))
+        opset = self.opsets.get(domain, 1)
+        node = Node(op, opset, self.contents, self.learn, self.block)
         try:
             results = function(node)
         except UnsupportedError as reason:
@@ -94,16 +121,10 @@ class _Legalizer:
                 old.replace_all_uses_with(new)
         op.erase()
 
-    def inline(self, op: Operation, block: Block) -> tuple[Value, ...]:
-        """Move the ops of a subgraph in front of `op` and legalize them there."""
-        *inner, end = list(block)
-        assert op.parent is not None
-        for moved in inner:
-            op.parent.insert_before(moved.detach(), op)
-        self.block(inner)
-        values = end.operands
-        end.detach().drop_operands()
-        return values
+    def learn(self, op: Operation) -> None:
+        """Called for every new nn op."""
+        self.contents.learn(op)
+        self.equalities.learn(op)
 
     def refuse(self, op: Operation, reason: str) -> None:
         self.unsupported.setdefault((op.name, reason), []).append(", ".join(op.location.names) or op.name)

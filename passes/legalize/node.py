@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from ...ir.attributes import (
     DenseResourceAttr,
     StringAttr,
 )
-from ...ir.core import Block, Operation, Region, Value
+from ...ir.core import Operation, Region, Value
 from ...ir.dialects import nn
 from ...ir.dialects import onnx as dialect
 from ...ir.location import Location
@@ -28,9 +28,10 @@ from .registry import UnsupportedError
 class Builder:
     """Makes `nn` ops in front of an op, follows their contents, and knows the usual small steps."""
 
-    def __init__(self, anchor: Operation, contents: Contents) -> None:
+    def __init__(self, anchor: Operation, contents: Contents, learn: Callable[[Operation], None] | None = None) -> None:
         self.anchor = anchor
         self.contents = contents
+        self.learn = learn or contents.learn
 
     @property
     def location(self) -> Location:
@@ -46,7 +47,7 @@ class Builder:
         block = self.anchor.parent
         assert block is not None
         block.insert_before(op, self.anchor)
-        self.contents.learn(op)
+        self.learn(op)
         return tuple(op.results)
 
     # What is known at compile time
@@ -134,13 +135,18 @@ class Node(Builder):
     """An ONNX node being legalized; `n[i]` is a required input, `n(op)` appends an `nn` op."""
 
     def __init__(
-        self, op: Operation, opset: int, contents: Contents, inline: Callable[[Block], tuple[Value, ...]]
+        self,
+        op: Operation,
+        opset: int,
+        contents: Contents,
+        learn: Callable[[Operation], None],
+        legalize: Callable[[Iterable[Operation]], None],
     ) -> None:
-        super().__init__(op, contents)
+        super().__init__(op, contents, learn)
         self.op = op
         self.opset = opset
-        self.inline = inline
-        """Legalizes the ops of a subgraph's block in place of this node; gives what it yields."""
+        self.legalize = legalize
+        """Legalizes ops of the onnx dialect where they stand."""
 
     # Inputs and outputs
 
@@ -219,6 +225,20 @@ class Node(Builder):
     def region(self, name: str) -> Region:
         names = self.strings(dialect.REGION_NAMES) or ()
         return self.op.regions[names.index(name)]
+
+    def inline(self, region: Region, arguments: Sequence[Value] = ()) -> list[Value]:
+        """A copy of a subgraph in front of this node, reading `arguments`; gives what it yields."""
+        block = region.clone({}).block
+        for argument, value in zip(block.arguments, arguments, strict=True):
+            argument.replace_all_uses_with(value)
+        *inner, end = list(block)
+        assert self.op.parent is not None
+        for op in inner:
+            self.op.parent.insert_before(op.detach(), self.op)
+        self.legalize(inner)
+        values = list(end.operands)
+        end.detach().drop_operands()
+        return values
 
     # Inputs that must be known at compile time
 

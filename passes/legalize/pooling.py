@@ -1,16 +1,12 @@
-"""Pooling and resizing."""
+"""Pooling."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from ...ir import symbols
 from ...ir.core import Value
 from ...ir.dialects import nn
-from ...ir.symbols import Dim
-from .content import dims, scalar
+from .content import dims
 from .contraction import padding, window
 from .node import Node
 from .registry import UnsupportedError, legalize
@@ -83,61 +79,3 @@ def lp_pool(n: Node) -> Value:
     )
     total = n(nn.Mul(n(mean), n.like(float(np.prod(kernel)), x)))
     return n(nn.Pow(total, n.like(1 / p, x)))
-
-
-@legalize("Upsample")
-def upsample(n: Node) -> Value:
-    """Resize as it was before opset 10: scales alone, asymmetric coordinates, the nearest element below."""
-    scales = n.floats("scales") if n.opset < 9 else [float(v) for v in n.numbers(1, "'scales'").reshape(-1)]
-    assert scales is not None
-    return _resize(n, scales, None, n.str("mode", "nearest"), "asymmetric", "floor")
-
-
-@legalize("Resize")
-def resize_10(n: Node) -> Value:
-    scales = [float(v) for v in n.numbers(1, "'scales'").reshape(-1)]
-    return _resize(n, scales, None, n.str("mode", "nearest"), "asymmetric", "floor")
-
-
-@legalize("Resize", since=11)
-def resize(n: Node) -> Value:
-    if n.str("keep_aspect_ratio_policy", "stretch") != "stretch" or n.flag("antialias"):
-        raise UnsupportedError("keep_aspect_ratio_policy or antialias")
-    rank = len(dims(n[0]))
-    axes = [axis + rank if axis < 0 else axis for axis in n.ints("axes") or range(rank)]
-    scales = n.constant_of(n.get(2)) if n.get(2) is not None else None
-    sizes: list[Dim] | None = None
-    full = [1.0] * rank
-    if scales is not None and scales.size:
-        for axis, scale in zip(axes, scales.reshape(-1), strict=True):
-            full[axis] = float(scale)
-    elif n.get(3) is not None:
-        sizes = list(dims(n[0]))
-        for axis, size in zip(axes, n.sizes(3, "'sizes'"), strict=True):
-            sizes[axis] = size
-    else:
-        raise UnsupportedError("'scales' is only known at run time")
-    coordinates = n.str("coordinate_transformation_mode", "half_pixel")
-    return _resize(n, full, sizes, n.str("mode", "nearest"), coordinates, n.str("nearest_mode", "round_prefer_floor"))
-
-
-def _resize(
-    n: Node, scales: Sequence[float], sizes: Sequence[Dim] | None, mode: str, coordinates: str, rounding: str
-) -> Value:
-    x = n[0]
-    target = [_scaled(d, s) for d, s in zip(dims(x), scales, strict=True)] if sizes is None else list(sizes)
-    if list(dims(x)) == target:
-        return x
-    raise UnsupportedError(f"mode '{mode}' with coordinates '{coordinates}' and rounding '{rounding}'")
-
-
-def _scaled(dim: Dim, scale: float) -> Dim:
-    if isinstance(dim, int):
-        return int(np.floor(dim * scale))
-    if scale == int(scale):
-        return symbols.mul(dim, int(scale))
-    raise UnsupportedError(f"size '{dim}' scaled by {scale}")
-
-
-def element_size(x: Value) -> int:
-    return scalar(x).bytes

@@ -284,7 +284,9 @@ def space_to_depth(n: Node) -> Value:
     batch, channels, height, width = dims(n[0])
     side = n.int("blocksize")
     rows, columns = symbols.floordiv(height, side), symbols.floordiv(width, side)
-    moved = n.transpose(n.reshape(n[0], [batch, channels, rows, side, columns, side]), [0, 3, 5, 1, 2, 4])
+    # CRD has the channels outermost, DCR innermost.
+    perm = [0, 3, 5, 1, 2, 4] if n.str("mode", "DCR") == "DCR" else [0, 1, 3, 5, 2, 4]
+    moved = n.transpose(n.reshape(n[0], [batch, channels, rows, side, columns, side]), perm)
     return n.reshape(moved, [batch, symbols.mul(channels, side * side), rows, columns])
 
 
@@ -348,12 +350,3 @@ def trilu(n: Node) -> Value:
     border = n(nn.Add(row, k))
     kept = n(nn.Ge(column, border) if n.flag("upper", True) else nn.Le(column, border))
     return n(nn.Where(kept, x, n.like(0, x)))
-
-
-@legalize("If")
-def if_(n: Node) -> list[Value]:
-    condition = n.constant_of(n[0])
-    if condition is None:
-        raise UnsupportedError("the condition is only known at run time")
-    branch = n.region("then_branch" if bool(condition.reshape(-1)[0]) else "else_branch")
-    return list(n.inline(branch.block))

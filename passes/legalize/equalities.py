@@ -1,0 +1,108 @@
+"""Sizes that a model treats as one although its inputs name them differently.
+
+Exporters give each input dimensions of its own (`s18`, `s43`) and then add the tensors. Two sizes that are not 1 and
+are broadcast together must be equal; where both are symbols of inputs, one symbol serves for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...ir import symbols
+from ...ir.attributes import ArrayAttr, StringAttr
+from ...ir.core import Operation
+from ...ir.dialects import nn
+from ...ir.dialects.builtin import Func
+from ...ir.symbols import Dim, Expr
+from ...ir.types import TensorType, Type
+from .content import dims
+
+EQUAL_SIZES = "kw.equal_sizes"
+"""A function's attribute: pairs of size expressions that a caller's shapes must make equal."""
+
+Pair = tuple[Dim, Dim]
+
+
+class Equalities:
+    """Pairs of different expressions that must have equal values for the model to run."""
+
+    def __init__(self) -> None:
+        self.pairs: dict[Pair, None] = {}
+
+    def learn(self, op: Operation) -> None:
+        for a, b in _required(op):
+            if a != b and a != 1 and b != 1 and (b, a) not in self.pairs:
+                self.pairs[a, b] = None
+
+    def attribute(self) -> ArrayAttr:
+        """`[["seq", "min(seq, 512)"], …]`"""
+        return ArrayAttr(tuple(ArrayAttr((StringAttr(str(a)), StringAttr(str(b)))) for a, b in self.pairs))
+
+    def renaming(self, function: Func) -> dict[str, Dim]:
+        """For each symbol that must equal one of an earlier input, that symbol."""
+        order = {name: i for i, name in enumerate(_symbols(function))}
+        root: dict[str, str] = {}
+
+        def find(name: str) -> str:
+            while name in root:
+                name = root[name]
+            return name
+
+        for a, b in self.pairs:
+            if str(a) in order and str(b) in order:
+                first, second = sorted((find(str(a)), find(str(b))), key=order.__getitem__)
+                if first != second:
+                    root[second] = first
+        return {name: symbols.symbol(find(name)) for name in root}
+
+
+def _symbols(function: Func) -> Iterator[str]:
+    """The symbols that inputs have as sizes, in order of appearance."""
+    for argument in function.block.arguments:
+        shape = argument.type.shape if isinstance(argument.type, TensorType) else None
+        yield from (str(dim) for dim in shape or () if isinstance(dim, Expr) and str(dim).isidentifier())
+
+
+def _required(op: Operation) -> Iterator[Pair]:
+    """The sizes that `op` needs to be equal."""
+    match op:
+        case nn.Elementwise():
+            yield from _aligned([dims(v) for v in op.operands])
+        case nn.MatMul():
+            a, b = dims(op.a), dims(op.b)
+            yield from _aligned([a[:-2], b[:-2]])
+            yield op.inner, b[-1] if op.trans_b else b[-2]
+        case nn.Concat():
+            for other in op.tensors[1:]:
+                for axis, pair in enumerate(zip(dims(op.tensors[0]), dims(other), strict=True)):
+                    if axis != op.axis:
+                        yield pair
+        case nn.BroadcastTo():
+            yield from _aligned([dims(op.x), dims(op.results[0])])
+        case _:
+            return
+
+
+def _aligned(shapes: list[tuple[Dim, ...]]) -> Iterator[Pair]:
+    """The pairs of sizes that are broadcast together."""
+    rank = max(map(len, shapes))
+    padded = [(1,) * (rank - len(shape)) + shape for shape in shapes]
+    for i, first in enumerate(padded):
+        for second in padded[i + 1 :]:
+            yield from zip(first, second, strict=True)
+
+
+def rename(function: Func, renaming: dict[str, Dim]) -> None:
+    """Replace symbols in the types of all values of a function of the onnx dialect."""
+    for argument in function.block.arguments:
+        argument.type = _renamed(argument.type, renaming)
+    for op in function.walk():
+        for result in op.results:
+            result.type = _renamed(result.type, renaming)
+    function.update_type()
+
+
+def _renamed(type: Type, renaming: dict[str, Dim]) -> Type:
+    if not isinstance(type, TensorType) or type.shape is None:
+        return type
+    return type.with_shape([symbols.substitute(dim, renaming) for dim in type.shape])
