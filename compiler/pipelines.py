@@ -13,6 +13,7 @@ from ..passes.base import Pass
 from ..passes.graph.canonicalize import Canonicalize
 from ..passes.graph.cse import Cse
 from ..passes.graph.dce import Dce
+from ..passes.kernel.decompose import Decompose
 from ..passes.kernel.form_kernels import FormKernels
 from ..passes.legalize.legalize_onnx import LegalizeOnnx
 from ..passes.manager import Step
@@ -37,6 +38,7 @@ REWRITE: tuple[Entry, ...] = (
 )
 
 KERNELS: tuple[Entry, ...] = (
+    (Decompose(), "kernels are formed of reductions and element-wise ops"),
     (FormKernels(), "what shares a launch is decided while ops still say what they mean"),
 )
 

@@ -212,6 +212,7 @@ CASES = [
     ),
     Case("Attention", nn.Attention, [(2, 3, 5, 4), (2, 3, 7, 4), (2, 3, 7, 6), None]),
     Case("Attention-mask", nn.Attention, [(2, 3, 5, 4), (2, 3, 7, 4), (2, 3, 7, 6), np.arange(7) < 4]),
+    Case("Attention-grouped", nn.Attention, [(2, 6, 5, 4), (2, 2, 7, 4), (2, 2, 7, 3), None]),
     Case(
         "Attention-causal",
         lambda *o: nn.Attention(*o, causal=True, offset=B, scale=0.3),

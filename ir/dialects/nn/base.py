@@ -101,7 +101,13 @@ def broadcast_dim(op: Op, a: Dim, b: Dim) -> Dim:
         return b
     # Two different expressions can only be meant equal; sizes are checked when they are bound.
     op.require(not (isinstance(a, int) and isinstance(b, int)), f"cannot broadcast sizes {a} and {b}")
-    return a if isinstance(a, int) else b
+    return min(a, b, key=_complexity)
+
+
+def _complexity(dim: Dim) -> tuple[int, int]:
+    """Numbers, then symbols, then expressions by length: `seq` is kept of `seq` and `min(seq, 512)`."""
+    text = str(dim)
+    return (0, 0) if isinstance(dim, int) else (1, 0) if text.isidentifier() else (2, len(text))
 
 
 def broadcast_shapes(op: Op, shapes: Sequence[tuple[Dim, ...]]) -> tuple[Dim, ...]:

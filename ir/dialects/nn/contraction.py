@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from ... import symbols
 from ...core import Value
 from ...loop_nest import Body, E
 from ...numpy_body import computing_type, convert, widen
@@ -29,6 +30,7 @@ from .base import (
 from .constants import Constant, Iota
 from .elementwise import Cast
 from .normalization import Softmax
+from .views import BroadcastTo, Reshape
 
 Precision = Literal["ieee", "tf32"]
 
@@ -156,21 +158,34 @@ class Attention(NnOp, name="nn.attention"):
         return np.matmul(weights / weights.sum(-1, keepdims=True), v).astype(dtype)
 
     def decompose(self, emit: Emit) -> Value:
-        """Two matrix products around a softmax; only where every query head has a key head of its own."""
-        require_same(self, shape(self.q)[1], shape(self.k)[1], "numbers of query and key heads")
+        """Two matrix products around a softmax."""
+        k, v = (self._for_each_query_head(tensor, emit) for tensor in (self.k, self.v))
         dtype = scalar_type(self.q)
         wide = computing_type(dtype)
-        scores = emit(MatMul(self.q, self.k, trans_b=True, to=wide, precision=self.precision))
+        scores = emit(MatMul(self.q, k, trans_b=True, to=wide, precision=self.precision))
         scores = emit(Mul(scores, emit(Constant.of(self.factor, wide))))
         lowest = emit(Constant.of(-np.inf, wide))
         if self.mask is not None and scalar_type(self.mask).is_bool:
             scores = emit(Where(self.mask, scores, lowest))
         elif self.mask is not None:
-            scores = emit(Add(scores, emit(Cast(self.mask, wide))))
+            mask = self.mask if scalar_type(self.mask) == wide else emit(Cast(self.mask, wide))
+            scores = emit(Add(scores, mask))
         if self.causal:
             scores = emit(Where(self._visible(emit), scores, lowest))
         weights = emit(Softmax(scores, 3))
-        return emit(MatMul(emit(Cast(weights, dtype)), self.v, precision=self.precision))
+        narrowed = weights if dtype == wide else emit(Cast(weights, dtype))
+        return emit(MatMul(narrowed, v, precision=self.precision))
+
+    def _for_each_query_head(self, tensor: Value, emit: Emit) -> Value:
+        """Keys or values with each head repeated for the query heads that read it."""
+        type, heads = tensor_type(tensor), shape(self.q)[1]
+        batch, groups, keys, size = type.dims
+        if groups == heads:
+            return tensor
+        members = symbols.floordiv(heads, groups)
+        apart = emit(Reshape(tensor, result_types=[type.with_shape((batch, groups, 1, keys, size))]))
+        spread = emit(BroadcastTo(apart, result_types=[type.with_shape((batch, groups, members, keys, size))]))
+        return emit(Reshape(spread, result_types=[type.with_shape((batch, heads, keys, size))]))
 
     def _visible(self, emit: Emit) -> Value:
         """Which keys each query sees, [queries, keys] of i1."""

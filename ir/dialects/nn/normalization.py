@@ -133,7 +133,7 @@ class LogSoftmax(Compound, name="nn.log_softmax"):
 class LayerNorm(Compound, name="nn.layer_norm"):
     """(x - mean) / √(variance + epsilon) over the axes from `axis` on, times scale, plus bias. ONNX LayerNormalization.
 
-    Example: %y = "nn.layer_norm"(%x, %scale, %bias) {axis = 1 : i64, epsilon = 1e-05 : f64,
+    Example: %y = "nn.layer_norm"(%x, %scale, %bias) {axis = 1 : i64, epsilon = 1.0e-05 : f64,
         operandSegmentSizes = array<i32: 1, 1, 1>} : (tensor<2x3xf32>, tensor<3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
     """
 
@@ -163,7 +163,7 @@ class LayerNorm(Compound, name="nn.layer_norm"):
 class RmsNorm(Compound, name="nn.rms_norm"):
     """x / √(mean of x² + epsilon) over the axes from `axis` on, times scale. ONNX RMSNormalization.
 
-    Example: %y = "nn.rms_norm"(%x, %scale) {axis = 1 : i64, epsilon = 1e-06 : f64}
+    Example: %y = "nn.rms_norm"(%x, %scale) {axis = 1 : i64, epsilon = 1.0e-06 : f64}
         : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
     """
 
@@ -195,7 +195,7 @@ class BatchNorm(Compound, name="nn.batch_norm"):
     """(x - mean) scale / √(variance + epsilon) + bias, with a number of each per channel (axis 1).
     ONNX BatchNormalization in inference.
 
-    Example: %y = "nn.batch_norm"(%x, %scale, %bias, %mean, %variance) {epsilon = 1e-05 : f64}
+    Example: %y = "nn.batch_norm"(%x, %scale, %bias, %mean, %variance) {epsilon = 1.0e-05 : f64}
         : (tensor<2x3x4xf32>, tensor<3xf32>, tensor<3xf32>, tensor<3xf32>, tensor<3xf32>) -> tensor<2x3x4xf32>
     """
 
@@ -230,7 +230,7 @@ class BatchNorm(Compound, name="nn.batch_norm"):
 class InstanceNorm(Compound, name="nn.instance_norm"):
     """x of each sample and channel normalized over the other axes, times scale, plus bias. ONNX InstanceNormalization.
 
-    Example: %y = "nn.instance_norm"(%x, %scale, %bias) {epsilon = 1e-05 : f64}
+    Example: %y = "nn.instance_norm"(%x, %scale, %bias) {epsilon = 1.0e-05 : f64}
         : (tensor<2x3x4xf32>, tensor<3xf32>, tensor<3xf32>) -> tensor<2x3x4xf32>
     """
 
@@ -260,7 +260,7 @@ class InstanceNorm(Compound, name="nn.instance_norm"):
 class GroupNorm(Compound, name="nn.group_norm"):
     """x of each sample and group of channels normalized, times scale, plus bias a channel. ONNX GroupNormalization-21.
 
-    Example: %y = "nn.group_norm"(%x, %scale, %bias) {groups = 2 : i64, epsilon = 1e-05 : f64}
+    Example: %y = "nn.group_norm"(%x, %scale, %bias) {groups = 2 : i64, epsilon = 1.0e-05 : f64}
         : (tensor<2x4x5xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<2x4x5xf32>
     """
 
@@ -295,7 +295,7 @@ class GroupNorm(Compound, name="nn.group_norm"):
 class Lrn(NnOp, name="nn.lrn"):
     """x / (bias + alpha / size · the sum of x² over `size` neighbouring channels) to the power beta. ONNX LRN.
 
-    Example: %y = "nn.lrn"(%x) {size = 3 : i64, alpha = 1e-04 : f64, beta = 0.75 : f64, bias = 1.0 : f64}
+    Example: %y = "nn.lrn"(%x) {size = 3 : i64, alpha = 1.0e-04 : f64, beta = 0.75 : f64, bias = 1.0 : f64}
         : (tensor<2x3x4xf32>) -> tensor<2x3x4xf32>
     """
 

@@ -1,0 +1,54 @@
+"""Spell compound ops in reductions and element-wise ops, which kernels are formed of."""
+
+from __future__ import annotations
+
+from ...ir.core import Value
+from ...ir.declare import Op
+from ...ir.dialects import nn
+from ...ir.dialects.builtin import Module
+from ..base import Pass, PassContext
+from ..rewrite import Rewriter, apply_patterns, pattern
+
+
+class Decompose(Pass):
+    """Replace `softmax`, `layer_norm` and the other compound ops by what they mean, statistics in f32.
+
+        %y = "nn.softmax"(%x) {axis = 1 : i64} : (tensor<2x9xf32>) -> tensor<2x9xf32>
+
+    becomes
+
+        %max = "nn.reduce"(%x) {kind = "max", axes = array<i64: 1>, keep_dims = true} : …
+        %0 = "nn.sub"(%x, %max) : …
+        %e = "nn.exp"(%0) : …
+        %sum = "nn.reduce"(%e) {kind = "add", axes = array<i64: 1>, keep_dims = true} : …
+        %y = "nn.div"(%e, %sum) : …
+
+    With `keep-attention`, `nn.attention` stays whole for a kernel of its own.
+    """
+
+    name = "decompose"
+    keep_attention: bool = False
+
+    def run(self, module: Module, context: PassContext) -> None:
+        rules = [compound_op] if self.keep_attention else [compound_op, attention]
+        apply_patterns(module, rules, context)
+
+
+@pattern(nn.NnOp)
+def compound_op(op: nn.NnOp, rw: Rewriter) -> None:
+    """a compound op = its decomposition"""
+    if op.compound:
+        _spell_out(op, rw)
+
+
+@pattern(nn.Attention)
+def attention(op: nn.Attention, rw: Rewriter) -> None:
+    """attention(q, k, v) = softmax(q kᵀ) v"""
+    _spell_out(op, rw)
+
+
+def _spell_out(op: nn.NnOp, rw: Rewriter) -> None:
+    def emit(part: Op) -> Value:
+        return rw.insert(part).result
+
+    rw.replace(op, op.decompose(emit))

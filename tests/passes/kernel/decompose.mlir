@@ -1,0 +1,50 @@
+// RUN: kernelwright opt %s --pass-pipeline=decompose --split-input-file | filecheck %s
+// RUN: kernelwright opt %s --pass-pipeline=decompose{keep-attention=true} --split-input-file | filecheck %s --check-prefix=KEEP
+
+// CHECK-LABEL: func.func @softmax
+func.func @softmax(%x: tensor<2x9xf32>) -> tensor<2x9xf32> {
+  // CHECK-NEXT: %0 = "nn.reduce"(%x) {kind = "max", axes = array<i64: 1>, keep_dims = true} : (tensor<2x9xf32>) -> tensor<2x1xf32>
+  // CHECK-NEXT: %1 = "nn.sub"(%x, %0)
+  // CHECK-NEXT: %2 = "nn.exp"(%1)
+  // CHECK-NEXT: %3 = "nn.reduce"(%2) {kind = "add", axes = array<i64: 1>, keep_dims = true}
+  // CHECK-NEXT: %y = "nn.div"(%2, %3)
+  // CHECK-NEXT: return %y
+  %y = "nn.softmax"(%x) {axis = 1 : i64} : (tensor<2x9xf32>) -> tensor<2x9xf32>
+  return %y : tensor<2x9xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @narrow_floats_are_normalized_in_f32
+func.func @narrow_floats_are_normalized_in_f32(%x: tensor<2x9xf16>, %s: tensor<9xf16>) -> tensor<2x9xf16> {
+  // CHECK-NEXT: %0 = "nn.cast"(%x) {to = f32}
+  // CHECK: "nn.reduce"({{.*}}) {kind = "mean"
+  // CHECK: "nn.rsqrt"
+  // CHECK: "nn.cast"(%s) {to = f32}
+  // CHECK: %y = "nn.cast"({{.*}}) {to = f16} : (tensor<2x9xf32>) -> tensor<2x9xf16>
+  // CHECK-NEXT: return %y
+  %y = "nn.rms_norm"(%x, %s) {axis = 1 : i64, epsilon = 1.0e-06 : f64} : (tensor<2x9xf16>, tensor<9xf16>) -> tensor<2x9xf16>
+  return %y : tensor<2x9xf16>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @attention
+// KEEP-LABEL: func.func @attention
+func.func @attention(%q: tensor<1x2x3x4xf32>, %k: tensor<1x2x5x4xf32>) -> tensor<1x2x3x4xf32> {
+  // CHECK: "nn.matmul"(%q, %k) {{.*}}trans_b = true
+  // CHECK-NOT: nn.softmax
+  // CHECK: "nn.matmul"
+  // KEEP-NEXT: "nn.attention"
+  %y = "nn.attention"(%q, %k, %k) {causal = false} : (tensor<1x2x3x4xf32>, tensor<1x2x5x4xf32>, tensor<1x2x5x4xf32>) -> tensor<1x2x3x4xf32>
+  return %y : tensor<1x2x3x4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @other_ops_stay
+func.func @other_ops_stay(%x: tensor<2x9xf32>) -> tensor<2x9xf32> {
+  // CHECK-NEXT: %0 = "nn.gelu"
+  %0 = "nn.gelu"(%x) {approximate = "none"} : (tensor<2x9xf32>) -> tensor<2x9xf32>
+  return %0 : tensor<2x9xf32>
+}
