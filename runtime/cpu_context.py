@@ -17,7 +17,7 @@ from .dtypes import numpy_dtype
 from .errors import DeviceMemoryError, InputError
 from .expressions import evaluate, names
 from .layout import Layout, lay_out
-from .plan import ALIGNMENT, Plan, Symbol, TensorSpec, Weight
+from .plan import ALIGNMENT, Native, Plan, Symbol, TensorSpec, Weight, walk
 from .profile import StepTime
 from .shapes import ShapeBinder
 
@@ -34,7 +34,9 @@ class CpuDevice:
         self, plan: Plan, tensors: Mapping[str, np.ndarray], threads: int | None, affinity: Sequence[int] | None
     ) -> None:
         check_target(plan.target)
-        self.library = Library(tensors[plan.object].tobytes())
+        functions = [kernel.entry for kernel in plan.kernels]
+        functions += [step.entry for step in walk(plan.steps) if isinstance(step, Native)]
+        self.library = Library(tensors[plan.object].tobytes(), functions)
         self.builder = ProgramBuilder(plan, self.library)
         wanted = {buffer.storage.tensor for buffer in plan.buffers if isinstance(buffer.storage, Weight)}
         self.weights = {name: _aligned(tensors[name]) for name in wanted}

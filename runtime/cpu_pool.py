@@ -10,9 +10,10 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+import re
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,30 +26,35 @@ SPINS = 20_000
 """Pauses before an idle worker sleeps: a fraction of a millisecond, so that back-to-back runs find it awake."""
 
 _FUTEX = {"x86_64": 202, "aarch64": 98}  # the number of the system call
+_POOL = ("kw_pool_bytes", "kw_pool_init", "kw_worker", "kw_run", "kw_stop", "kw_program", "kw_copy", "kw_fill")
 _RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
 
 
 class Library:
     """The linked object of a CPU plan."""
 
-    def __init__(self, object_file: bytes) -> None:
-        """Raises PlanError where the object cannot be linked on this machine."""
+    def __init__(self, object_file: bytes, functions: Iterable[str] = ()) -> None:
+        """Makes `functions`, and those of the pool, callable.
+
+        Raises PlanError where the object lacks one of them or cannot be linked on this machine.
+        """
         llvm = _llvm()
-        module = llvm.parse_assembly("")
-        machine = llvm.Target.from_default_triple().create_target_machine(codemodel="jitdefault")
-        self._engine = llvm.create_mcjit_compiler(module, machine)
+        linker = llvm.JITLibraryBuilder()
+        for name in {*functions, *_POOL}:
+            linker.export_symbol(name)
         try:
-            self._engine.add_object_file(llvm.ObjectFileRef.from_data(object_file))
-            self._engine.finalize_object()
+            # JITLink puts all sections into one block, within reach of each other's relative addresses
+            self._jit = llvm.create_lljit_compiler(use_jit_link=True, suppress_errors=True)
+            self._code = linker.add_object_img(object_file).add_current_process().link(self._jit, "plan")
         except RuntimeError as error:
+            missing = re.match(r"Symbols not found: \[ (.*) \]", str(error))
+            if missing:
+                raise PlanError(f"the plan's object has no function '{missing[1]}'") from None
             raise PlanError(f"the plan's object cannot be linked: {str(error).strip()}") from None
 
     def address(self, name: str) -> int:
-        """Address of an exported function; raises PlanError where the object has none of that name."""
-        address = self._engine.get_function_address(name)
-        if not address:
-            raise PlanError(f"the plan's object has no function '{name}'")
-        return address
+        """Address of a function that was named when the library was linked."""
+        return self._code[name]
 
 
 def check_target(target: Target) -> None:
