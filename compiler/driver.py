@@ -55,9 +55,10 @@ def compile_model(source: Any, options: CompileOptions, report: Report | None = 
     defect of the compiler.
     """
     session = Session(options.passes, report)
+    user = pipelines.user_steps(session.loaded, options.passes.add)
     module, start = _read(source, options, session, report)
     road = phases.after(start, options.stop)
-    steps = pipelines.with_user_passes(pipelines.steps(Target.of(module)), session.loaded, options.passes.add)
+    steps = pipelines.merged(pipelines.steps(Target.of(module)), user)
     session.run(module, [step for step in steps if step.phase in road])
     verify(module)
     phases.mark(module, options.stop if options.stop in phases.RESUMABLE else "plan")

@@ -135,6 +135,14 @@ def _view(content: mmap.mmap, base: int, entry: dict[str, list[int] | str]) -> n
     return data if dtype is None else data.view(dtype).reshape([int(v) for v in entry["shape"]])
 
 
+def check_folder(path: Path) -> None:
+    """Raise CompileError unless a file can be made at `path`: better before a long compilation than after it."""
+    if not path.parent.is_dir():
+        raise CompileError(f"cannot write '{path}': there is no folder '{path.parent}'")
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise CompileError(f"cannot write '{path}': {'it is a folder' if path.is_dir() else 'permission denied'}")
+
+
 def write_atomically(path: Path, chunks: list[bytes | memoryview]) -> None:
     """Write a file in one step: either all of it is at `path` afterwards, or what was there before."""
     temporary = ""

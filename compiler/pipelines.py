@@ -62,20 +62,24 @@ def steps(target: Target) -> list[Step]:
     return [Step(transform, phase, reason) for phase, entries in by_phase.items() for transform, reason in entries]
 
 
-def with_user_passes(built_in: list[Step], loaded: Iterable[type[Pass]], added: Iterable[str]) -> list[Step]:
-    """The pipeline with the user's passes at the ends of their phases.
+def user_steps(loaded: Iterable[type[Pass]], added: Iterable[str]) -> list[Step]:
+    """The user's passes with their phases.
 
-    `loaded` are classes that name a phase, `added` texts like `rewrite:my-pass{size=2},cse`. Raises CompileError.
+    `loaded` are classes, of which those count that name a phase; `added` are texts like `rewrite:my-pass{size=2},cse`.
+    Raises CompileError.
     """
-    extra = [Step(cls(), cls.phase, "the user's") for cls in loaded if cls.phase]
+    steps = [Step(cls(), cls.phase, "the user's") for cls in loaded if cls.phase]
     for text in added:
         phase, colon, pipeline = text.partition(":")
         if not colon:
             raise CompileError(f"--add-pass: expected PHASE:PASSES, found '{text}'")
-        extra += [Step(transform, phase, "the user's") for transform in parse_pipeline(pipeline)]
-    result: list[Step] = []
-    for step in extra:
+        steps += [Step(transform, phase, "the user's") for transform in parse_pipeline(pipeline)]
+    for step in steps:
         phases.check(step.phase, phases.WITH_PASSES, f"pass '{step.transform.name}'")
-    for phase in phases.WITH_PASSES:
-        result += [step for step in [*built_in, *extra] if step.phase == phase]
-    return result
+    return steps
+
+
+def merged(built_in: Iterable[Step], user: Iterable[Step]) -> list[Step]:
+    """Both in order of their phases, the user's at the end of each."""
+    order = list(phases.PHASES)
+    return sorted([*built_in, *user], key=lambda step: order.index(step.phase))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 
 from ..ir.dialects.builtin import Module
 from ..passes.base import PassContext, lookup
 from ..passes.instruments import DumpIR, Progress, Timing
 from ..passes.manager import Instrument, PassManager, Step
+from ..passes.numerics import CheckNumerics
 from . import plugins
 from .options import PassOptions
-from .reproducers import CrashReproducer
+from .reproducers import FALLBACK, CrashReproducer
 
 Report = Callable[[str, str, float], None]
 
@@ -29,13 +31,18 @@ class Session:
 
     def _make_instruments(self, report: Report | None) -> Iterable[Instrument]:
         options = self.options
-        if report is not None:
-            yield Progress(report)
-        if self.timing is not None:
-            yield self.timing
-        for names in (options.print_before, options.print_after):
+        for names in (options.print_before, options.print_after, options.disabled):
             for name in names:
                 lookup(name)
+        if options.check_numerics:
+            yield CheckNumerics()
+        yield CrashReproducer(
+            options.crash_reproducer or (FALLBACK if options.check_numerics else None),
+            (
+                *(f"--load-pass={Path(file).resolve()}" for file in options.load),
+                *["--check-numerics"] * options.check_numerics,
+            ),
+        )
         yield DumpIR(
             before=options.print_before,
             after=options.print_after,
@@ -44,7 +51,10 @@ class Session:
             on_failure=options.print_after_failure,
             tree=options.tree,
         )
-        yield CrashReproducer(options.crash_reproducer, options.load)
+        if report is not None:
+            yield Progress(report)
+        if self.timing is not None:
+            yield self.timing
 
     def run(self, module: Module, steps: Iterable[Step]) -> PassContext:
         """Run `steps` on `module` in place. Raises CompileError."""

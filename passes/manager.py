@@ -107,7 +107,8 @@ class PassManager:
         self._guard(event, lambda: self._notify(event, "after"))
 
     def _notify(self, event: Event, when: str) -> None:
-        for instrument in self.instruments:
+        # Like a stack: the last to look before a pass is the first to look after it.
+        for instrument in self.instruments if when == "before" else reversed(self.instruments):
             hook = instrument.before_pass if when == "before" else instrument.after_pass
             hook(event)
 

@@ -9,6 +9,7 @@ import click
 
 from ...ir.target import Target
 from ..driver import Compiled, compile_model, write
+from ..irfile import check_folder
 from ..options import CompileOptions, PassOptions, Shapes
 from ..phases import PHASES, RESUMABLE
 from .format import bytes_text
@@ -44,6 +45,7 @@ def command(
     """Compile MODEL, an ONNX file or the IR of a phase (.mlir), into a plan."""
     options = CompileOptions(target, precision, shapes, min_shapes, opt_shapes, max_shapes, start, stop, passes)
     output = output or Path(f"{model.name.removesuffix(model.suffix)}{_suffix(stop, target)}")
+    check_folder(output)
     started = time.perf_counter()
     with progress_bar() as report:
         compiled = compile_model(model, options, report)

@@ -282,3 +282,20 @@ func.func @main() -> tensor<2x2xf32> {
     code, _, err = run_command(["opt", str(tmp_path / "m.mlir"), "-o", str(tmp_path / "n.mlir")])
     assert (code, err) == (0, "")
     assert np.array_equal(read_weights(tmp_path / "n.safetensors")["w"], weight)
+
+
+def test_check_numerics_names_the_wrong_pass_and_the_node(opt: Opt, tmp_path: Path) -> None:
+    file = tmp_path / "repro.mlir"
+    code, out, err = opt("--pass-pipeline=cse,test-wrong,dce", "--check-numerics", f"--crash-reproducer={file}")
+    assert (code, out) == (1, "")
+    assert "pass 'test-wrong' changed output '0' by" in err
+    assert "first departs at 'nn.neg', from ONNX node '/b/Relu'" in err
+    again, _, error = run_command(["opt", str(file)])
+    assert again == 1
+    assert "pass 'test-wrong' changed output" in error
+
+
+def test_check_numerics_says_what_it_compared(opt: Opt) -> None:
+    code, _, err = opt("--pass-pipeline=cse,dce", "--check-numerics")
+    assert code == 0
+    assert "2 passes compared on sample inputs, none departs" in err

@@ -1,0 +1,111 @@
+"""`kernelwright compile` on bad input: one clear error, exit code 1, no traceback, nothing half-written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from filecheck_plugin import run_command
+from onnx import TensorProto, helper
+
+
+def model(nodes: list[onnx.NodeProto], outputs: tuple[str, ...] = ("y",), **opsets: int) -> onnx.ModelProto:
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 4])
+    results = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 4]) for name in outputs]
+    weight = onnx.numpy_helper.from_array(np.ones((4, 4), np.float32), "w")
+    imports = [helper.make_opsetid(domain.replace("default", ""), version) for domain, version in opsets.items()]
+    graph = helper.make_graph(nodes, "g", [x], results, [weight])
+    return helper.make_model(graph, opset_imports=imports or [helper.make_opsetid("", 17)])
+
+
+GOOD = model([helper.make_node("MatMul", ["x", "w"], ["y"], "mul")])
+
+
+def compile_file(tmp_path: Path, content: bytes, *options: str) -> str:
+    """The error of compiling a file with `content`; the plan that was there before stays as it was."""
+    (tmp_path / "m.onnx").write_bytes(content)
+    plan = tmp_path / "m.plan"
+    plan.write_text("an older plan")
+    code, out, err = run_command(["compile", str(tmp_path / "m.onnx"), "-o", str(plan), *options])
+    assert (code, out) == (1, ""), err
+    assert "Traceback" not in err
+    assert "internal" not in err
+    assert plan.read_text() == "an older plan"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["m.onnx", "m.plan"]
+    return err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (GOOD.SerializeToString()[:-40], "m.onnx"),
+        (b"PK\x03\x04 this is a zip archive", "m.onnx"),
+        (b"", "m.onnx"),
+    ],
+    ids=["truncated", "another format", "empty"],
+)
+def test_a_file_that_is_no_model(tmp_path: Path, content: bytes, message: str) -> None:
+    assert message in compile_file(tmp_path, content)
+
+
+def test_a_graph_that_the_checker_rejects(tmp_path: Path) -> None:
+    bad = model([helper.make_node("MatMul", ["x"], ["y"], "mul")])
+    assert "mul" in compile_file(tmp_path, bad.SerializeToString())
+
+
+def test_all_unknown_operators_are_in_one_error(tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("Frobnicate", ["x"], ["a"], "first", domain="com.acme"),
+        helper.make_node("Frobnicate", ["a"], ["b"], "second", domain="com.acme"),
+        helper.make_node("Twiddle", ["b"], ["y"], "third", domain="com.acme"),
+    ]
+    bad = model(nodes, default=17, **{"com.acme": 1})
+    err = compile_file(tmp_path, bad.SerializeToString())
+    for word in ("Frobnicate", "Twiddle", "first", "third"):
+        assert word in err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--shapes=z:2x4"], "'z'"),
+        (["--shapes=x:2x5"], "5"),
+        (["--shapes=x:2"], "rank"),
+        (["--shapes=x"], "--shapes: expected NAME:1x3x224x224, found 'x'"),
+        (["--max-shapes=z:2x4"], "--max-shapes: the model has no input 'z'"),
+        (["--min-shapes=x:8x4", "--max-shapes=x:2x4"], "needs min <= opt <= max"),
+        (["--target=cuda:sm_9"], "no target is called 'cuda:sm_9'"),
+        (["--target=/nowhere/t.json"], "cannot read the target"),
+        (["--disable-pass=nothing"], "no pass is called 'nothing'"),
+        (["--add-pass=cse"], "--add-pass: expected PHASE:PASSES, found 'cse'"),
+        (["--add-pass=rewrit:cse"], "did you mean 'rewrite'?"),
+        (["--load-pass=/nowhere/p.py"], "cannot load passes from '/nowhere/p.py'"),
+    ],
+)
+def test_options_that_do_not_fit(tmp_path: Path, options: list[str], message: str) -> None:
+    assert message in compile_file(tmp_path, GOOD.SerializeToString(), *options)
+
+
+def test_a_missing_model() -> None:
+    code, _, err = run_command(["compile", "/nowhere/m.onnx", "-o", "/tmp/m.plan"])
+    assert code == 1
+    assert "/nowhere/m.onnx" in err
+    assert "Traceback" not in err
+
+
+def test_a_missing_output_folder_is_found_before_compiling(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(GOOD.SerializeToString())
+    code, _, err = run_command(["compile", str(tmp_path / "m.onnx"), "-o", str(tmp_path / "no" / "m.plan")])
+    assert code == 1
+    assert "there is no folder" in err
+
+
+def test_ir_that_does_not_say_its_phase(tmp_path: Path) -> None:
+    (tmp_path / "m.mlir").write_text(
+        "func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {\n  return %x : tensor<4xf32>\n}\n"
+    )
+    code, _, err = run_command(["compile", str(tmp_path / "m.mlir"), "-o", str(tmp_path / "m.plan")])
+    assert code == 1
+    assert "--compile-from" in err
