@@ -55,6 +55,14 @@ def view(emitter: KernelEmitter, op: Operation) -> None:
     )
 
 
+@handles("tile.flatten")
+def flatten(emitter: KernelEmitter, op: Operation) -> None:
+    source, size = emitter.buffer(op.operands[0]), "1"
+    for extent in source.sizes:
+        size = sizes.mul(emitter.builder, size, extent)
+    emitter.set_buffer(op.result, Buffer(source.pointer, source.dtype, (size,), ("1",)))
+
+
 @handles("tile.prefetch")
 def prefetch(emitter: KernelEmitter, op: Operation) -> None:
     """A line of each row of the box."""

@@ -14,6 +14,8 @@ from ...ir.types import Scalar, Type, VectorType
 from .builder import Builder, Lanes, scalar_type
 
 MAX_LANES = 64
+BLOCK = 16
+"""Rows and columns of the squares that large matrices are transposed in."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,42 @@ def _blend(builder: Builder, parts: Sequence[str], have: Lanes, want: Lanes, pla
             result = builder.define("join", f"shufflevector {want} {result}, {want} {moved}, {mask(choose)}")
         filled = [done or part == used for done, (part, _) in zip(filled, places, strict=True)]
     return result
+
+
+def transpose_blocks(builder: Builder, source: Tile) -> Tile:
+    """The transpose of a matrix whose columns are a multiple of `BLOCK`, square by square in log2(BLOCK) steps."""
+    rows, columns = source.shape
+    across = columns // BLOCK
+    squares = -(-rows // BLOCK)
+    chunks = rearrange(builder, source, (rows * across, BLOCK), lambda flat: flat)
+    lanes, turned = chunks.lanes, []
+    for square in range(squares):
+        for column in range(across):
+            used = range(square * BLOCK, min((square + 1) * BLOCK, rows))
+            block = [chunks.parts[row * across + column] for row in used]
+            turned += _transpose_square(builder, lanes, block + ["poison"] * (BLOCK - len(block)))
+    stacked = Tile((squares, columns, BLOCK), source.dtype, tuple(turned))
+
+    def source_of(flat: int) -> int:
+        column, row = divmod(flat, rows)
+        return (row // BLOCK * columns + column) * BLOCK + row % BLOCK
+
+    return rearrange(builder, stacked, (columns, rows), source_of)
+
+
+def _transpose_square(builder: Builder, lanes: Lanes, rows: list[str]) -> list[str]:
+    """Exchange bit after bit of the row's number with that of the lane's."""
+    bit = 1
+    while bit < BLOCK:
+        low = mask(lane - bit + BLOCK if lane & bit else lane for lane in range(BLOCK))
+        high = mask(lane + BLOCK if lane & bit else lane + bit for lane in range(BLOCK))
+        for i in range(BLOCK):
+            if not i & bit and not rows[i] == rows[i | bit] == "poison":
+                pair = f"{lanes} {rows[i]}, {lanes} {rows[i | bit]}"
+                rows[i] = builder.define("low", f"shufflevector {pair}, {low}")
+                rows[i | bit] = builder.define("high", f"shufflevector {pair}, {high}")
+        bit *= 2
+    return rows
 
 
 def strides_of(shape: Sequence[int]) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from ...ir.dialects import tile
 from .arithmetic import extend, extremum, truncate
 from .builder import Builder, Lanes
 from .emitter import KernelEmitter, handles
-from .tiles import Tile, coordinates, extract, flatten, part_lanes, rearrange, shape_of, splat
+from .tiles import BLOCK, Tile, coordinates, extract, flatten, part_lanes, rearrange, shape_of, splat, transpose_blocks
 
 _INTEGER = {"add": "add", "mul": "mul", "and": "and", "or": "or", "xor": "xor", "max": "smax", "min": "smin"}
 
@@ -43,6 +43,9 @@ def transpose(emitter: KernelEmitter, op: Operation) -> None:
     permutation = op.attributes["permutation"]
     assert isinstance(permutation, DenseArrayAttr)
     shape, _ = shape_of(op.result.type)
+    if tuple(permutation.values) == (1, 0) and shape[0] % BLOCK == 0 and shape[1] >= BLOCK // 4:
+        emitter.set_tile(op.result, transpose_blocks(emitter.builder, source))
+        return
 
     def source_of(flat: int) -> int:
         index = [0] * len(shape)
