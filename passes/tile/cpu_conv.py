@@ -1,0 +1,317 @@
+"""Convolutions of NCHW images on CPUs, without an im2col buffer.
+
+A register tile holds neighbouring pixels of a row by output channels: for every tap the pixels' inputs are broadcast
+(so strides and dilations cost nothing) and multiplied by a vector of weights, which are packed at compile time into
+[channels / columns][input channel, tap][columns]. The tile is turned in registers before what follows is computed and
+stored along pixels. Rows that need padding are copied to local memory first. Without taps and strides (1x1) an image
+is one row of pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...ir import symbols
+from ...ir.attributes import DictAttr, IntegerAttr
+from ...ir.core import BlockArgument, Value
+from ...ir.dialects import kernel, tile
+from ...ir.dialects.nn.convolution import Conv
+from ...ir.symbols import Dim, Expr
+from ...ir.target import CpuTarget
+from ...ir.types import MemRefType, f32
+from .access import Memory
+from .cpu_gemm import only_root
+from .cpu_micro import (
+    accumulate,
+    as_matrix,
+    best_micro_tile,
+    column_of,
+    multiply_add,
+    transposed,
+    unroll_of,
+    zeros,
+)
+from .elements import Element
+from .frame import Frame, open_frame, returned, tensor_type
+from .merging import Merged
+from .packing import is_constant, leading, padded, repack, reshape, transpose
+from .strategies import AnyTarget, register
+
+SCRATCH_BYTES = 192 * 1024
+"""The most local memory for padded rows: it has to stay in the L2 cache beside the weights."""
+
+
+@dataclass(frozen=True)
+class ConvSchedule:
+    """`pixels` x `channels` is the register tile; an item takes `tiles` of them along a row of the output."""
+
+    pixels: int
+    channels: int
+    tiles: int
+    unroll: int
+    flat: bool
+    padded: bool
+
+    def to_attribute(self) -> DictAttr:
+        return DictAttr.of({name: IntegerAttr(int(value)) for name, value in vars(self).items()})
+
+    @staticmethod
+    def from_attribute(attribute: DictAttr) -> ConvSchedule:
+        """Raises ValueError where `attribute` is not the schedule of a convolution."""
+        values = {name: value.value for name, value in attribute.items if isinstance(value, IntegerAttr)}
+        if values.keys() != ConvSchedule.__dataclass_fields__.keys():
+            raise ValueError(f"not the schedule of a convolution: {attribute}")
+        flags = {name: bool(values.pop(name)) for name in ("flat", "padded")}
+        return ConvSchedule(**values, **flags)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """A 2-D convolution with static sizes but for the batch."""
+
+    batch: Dim
+    group: int
+    inputs: int
+    outputs: int
+    image: tuple[int, int]
+    out: tuple[int, int]
+    kernel: tuple[int, int]
+    strides: tuple[int, int]
+    dilations: tuple[int, int]
+    low: tuple[int, int]
+    is_padded: bool
+
+    @staticmethod
+    def of(op: Conv) -> Geometry | None:
+        """None for what has other than two spatial axes, or symbolic sizes."""
+        x, w, y = (tensor_type(v).dims for v in (op.x, op.w, op.result))
+        if op.spatial_rank != 2 or not all(isinstance(dim, int) for dim in (*x[1:], *w, *y[1:])):
+            return None
+        return Geometry(
+            x[0], op.group, int(w[1]), int(w[0]) // op.group, _pair(x[2:]), _pair(y[2:]), _pair(w[2:]),
+            _pair(op.strides), _pair(op.dilations), _pair(op.pads[:2]), any(op.pads),
+        )  # fmt: skip
+
+    @property
+    def is_pointwise(self) -> bool:
+        return self.kernel == (1, 1) and self.strides == (1, 1) and not self.is_padded
+
+    def row_width(self, pixels: int) -> int:
+        """Input columns that `pixels` neighbouring outputs read."""
+        return (pixels - 1) * self.strides[1] + (self.kernel[1] - 1) * self.dilations[1] + 1
+
+
+def _pair(values: Sequence[Dim]) -> tuple[int, int]:
+    first, second = values
+    assert isinstance(first, int) and isinstance(second, int)
+    return first, second
+
+
+@dataclass(frozen=True)
+class CpuConv:
+    """Direct convolution with broadcast pixels and packed weights."""
+
+    name: str = "conv"
+    priority: int = 100
+
+    def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+        root = only_root(func, Conv)
+        if not isinstance(target, CpuTarget) or not isinstance(root, Conv):
+            return "not one convolution on a CPU"
+        geometry = Geometry.of(root)
+        if geometry is None:
+            return "its channels or image have symbolic sizes, or it has other than two spatial axes"
+        if any(tensor_type(v).scalar != f32 for v in (root.x, root.w)):
+            return "its elements are not f32"
+        if geometry.outputs < target.lanes(32) // 2:
+            return f"a group has only {geometry.outputs} output channels"
+        arguments = isinstance(root.x, BlockArgument) and isinstance(root.w, BlockArgument)
+        if not arguments or not root.w.has_one_use or not is_constant(func, root.w.index):  # type: ignore[attr-defined]
+            return "its weights are not constants of the model"
+        if any(tensor_type(v).dims != tensor_type(root.result).dims for v in returned(func)):
+            return "a result has another shape than the convolution"
+        return _schedule(geometry, target).to_attribute()
+
+    def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
+        sizes = ConvSchedule.from_attribute(schedule)
+        root = only_root(func, Conv)
+        assert isinstance(root, Conv)
+        geometry = Geometry.of(root)
+        assert geometry is not None
+        pack_weights(func, root, geometry, sizes.channels)
+        shapes = [_flat(tensor_type(v).dims) if sizes.flat else tensor_type(v).dims for v in returned(func)]
+        _Conv(open_frame(func, shapes), root, geometry, sizes).build()
+
+
+def _flat(shape: Sequence[Dim]) -> tuple[Dim, ...]:
+    return (*shape[:2], symbols.product(shape[2:]))
+
+
+def _schedule(geometry: Geometry, target: CpuTarget) -> ConvSchedule:
+    flat = geometry.is_pointwise
+    row = geometry.out[0] * geometry.out[1] if flat else geometry.out[1]
+    best = best_micro_tile(target, row, geometry.outputs)
+    tiles = 1 if flat else -(-row // best.rows)
+    if geometry.is_padded:
+        rows = geometry.inputs * geometry.kernel[0] * 4
+        while tiles > 1 and rows * geometry.row_width(tiles * best.rows) > SCRATCH_BYTES:
+            tiles = -(-tiles // 2)
+    taps = geometry.kernel[0] * geometry.kernel[1]
+    unroll = unroll_of(geometry.inputs, 4 if taps == 1 else 1)
+    return ConvSchedule(best.rows, best.columns, tiles, unroll, flat, geometry.is_padded)
+
+
+def pack_weights(func: kernel.Func, root: Conv, geometry: Geometry, columns: int) -> None:
+    """Have the weights passed as [group, channels / columns][input channel][tap][columns], filled with zeros."""
+    assert isinstance(root.w, BlockArgument)
+    g, outputs, inputs = geometry.group, geometry.outputs, geometry.inputs
+    taps = geometry.kernel[0] * geometry.kernel[1]
+    panels = -(-outputs // columns)
+
+    def pack(array: np.ndarray) -> np.ndarray:
+        matrix = padded(array.reshape(g, outputs, inputs * taps), g, panels * columns, inputs * taps)
+        return np.ascontiguousarray(matrix.reshape(g, panels, columns, inputs * taps).transpose(0, 1, 3, 2))
+
+    views = [
+        transpose(0, 1, 3, 2),
+        reshape(g, panels * columns, inputs * taps),
+        leading(g, outputs, inputs * taps),
+        reshape(g * outputs, inputs, *geometry.kernel),
+    ]
+    packed = tensor_type(root.w).with_shape((g, panels, inputs * taps, columns))
+    repack(func, root.w.index, f"conv{g}x{columns}", pack, packed, views)
+
+
+@dataclass
+class _Conv:
+    frame: Frame
+    root: Conv
+    geometry: Geometry
+    sizes: ConvSchedule
+
+    def build(self) -> None:
+        g, sizes, body = self.geometry, self.sizes, self.frame.body
+        self.row_pixels = g.out[0] * g.out[1] if sizes.flat else g.out[1]
+        self.out_rows = 1 if sizes.flat else g.out[0]
+        tiles = -(-self.row_pixels // sizes.pixels)
+        self.segments = -(-tiles // sizes.tiles)
+        self.panels = -(-g.outputs // sizes.channels)
+        grid = (self.segments * self.out_rows, self.panels * g.group, g.batch)
+        places = [
+            body.indices.scalar(body.builder.pure(tile.ProgramId(axis)), extent) for axis, extent in enumerate(grid)
+        ]
+        indices = body.indices
+        self.out_row, self.segment = Merged((), (self.out_rows, self.segments), indices).split(places[0])
+        self.group, self.panel = Merged((), (g.group, self.panels), indices).split(places[1])
+        self.image = places[2]
+        self.source = self._padded_rows() if sizes.padded else self._input()
+        if sizes.tiles == 1:
+            self._tile(self.segment)
+        else:
+            first = self.segment * sizes.tiles
+            last = symbols.minimum(first + sizes.tiles, tiles) if tiles % sizes.tiles else first + sizes.tiles
+
+            def step(counter: Value, _: Sequence[Value]) -> Sequence[Value]:
+                self._tile(indices.scalar(counter, tiles))
+                return ()
+
+            body.loop(last, 1, (), step, first=first)
+        self.frame.finish(grid, None)
+
+    # Where inputs lie: flat memory, and the position of a channel's tap for output column 0
+
+    def _input(self) -> Memory:
+        body = self.frame.body
+        memory = body.memories[self.root.x]
+        flat = body.builder.pure(tile.Flatten(memory.value))
+        return Memory(flat, (symbols.product(memory.shape),))
+
+    def _place(self, channel: Dim, tap: tuple[int, int]) -> Dim:
+        g = self.geometry
+        if self.sizes.padded:
+            width = self._scratch_width()
+            start = (channel * g.kernel[0] + tap[0]) * width + tap[1] * g.dilations[1]
+            return start - self._first_pixel() * g.strides[1]
+        plane = (self.image * g.group * g.inputs + self.group * g.inputs + channel) * g.image[0] * g.image[1]
+        if self.sizes.flat:
+            return plane
+        row = self.out_row * g.strides[0] + tap[0] * g.dilations[0]
+        return plane + row * g.image[1] + tap[1] * g.dilations[1]
+
+    def _first_pixel(self) -> Dim:
+        """The first output column of the item's segment."""
+        if self.segments == 1:
+            return 0
+        return symbols.minimum(self.segment * self._segment_pixels(), self.row_pixels - self._segment_pixels())
+
+    def _segment_pixels(self) -> int:
+        return min(self.sizes.tiles * self.sizes.pixels, self.row_pixels)
+
+    def _scratch_width(self) -> int:
+        return self.geometry.row_width(self._segment_pixels())
+
+    def _padded_rows(self) -> Memory:
+        """The input rows of the item with zeros around, [input channel][kernel row][column] in local memory."""
+        g, body = self.geometry, self.frame.body
+        indices, width = body.indices, self._scratch_width()
+        shape = (g.inputs, g.kernel[0], width)
+        scratch = body.builder.effect(tile.Alloc(64, result_types=[MemRefType(shape, f32, "local")])).results[0]
+        source = body.memories[self.root.x].value
+        code = indices.scalar_code
+        zero = code(0)
+        for tap in range(g.kernel[0]):
+            row = self.out_row * g.strides[0] + (tap * g.dilations[0] - g.low[0])
+            column = self._first_pixel() * g.strides[1] - g.low[1]
+            here = (code(self.image), code(self.group * g.inputs), code(row), code(column))
+            there = (zero, code(tap), zero)
+            sizes = (g.inputs, width)
+            body.builder.effect(tile.Copy(source, scratch, here, there, sizes, (1, 3), (0, 2), (2, 3), 0.0))
+        return Memory(body.builder.pure(tile.Flatten(scratch)), (g.inputs * g.kernel[0] * width,))
+
+    # One register tile
+
+    def _tile(self, tile_index: Dim) -> None:
+        g, sizes, body = self.geometry, self.sizes, self.frame.body
+        indices = body.indices
+        first: Dim = tile_index * sizes.pixels
+        if self.row_pixels % sizes.pixels:
+            first = symbols.minimum(first, self.row_pixels - sizes.pixels)
+        channel_lane, pixel_lane = indices.lane(sizes.channels), indices.lane(sizes.pixels)
+        channel = indices.derived(self.panel * sizes.channels + channel_lane, g.outputs)
+        if g.outputs % sizes.channels:
+            body.limits[indices.lane_of(channel_lane)] = (channel, g.outputs)
+
+        def products(position: Expr, part: int, total: Value) -> Value:
+            for row in range(g.kernel[0]):
+                for column in range(g.kernel[1]):
+                    start = self._place(position + part, (row, column)) + first * g.strides[1]
+                    left = column_of(body, self.source, start, sizes.pixels, g.strides[1])
+                    place = (self.group * g.outputs + channel, position + part, row, column)
+                    right = as_matrix(body, body.read(self.root.w, place).value, 1, sizes.channels)
+                    total = multiply_add(body, left, right, total)
+            return total
+
+        acc = accumulate(body, g.inputs, sizes.unroll, zeros(body, sizes.pixels, sizes.channels), products)
+        lanes = (indices.lane_of(channel_lane), indices.lane_of(pixel_lane))
+        turned = Element(transposed(body, acc), f32, lanes)
+        self._finish(turned, self.group * g.outputs + channel, indices.derived(first + pixel_lane, self.row_pixels))
+
+    def _finish(self, acc: Element, channel: Dim, pixel: Dim) -> None:
+        """Bias and the element-wise ops that follow, on channels by pixels."""
+        g, body = self.geometry, self.frame.body
+        place: tuple[Dim, ...] = (self.out_row, pixel)
+        if self.sizes.flat:
+            place = Merged((), g.out, body.indices).split(pixel)
+        if self.root.bias is not None:
+            acc = body.apply("add", acc, body.read(self.root.bias, (channel,)))
+        body.bound[self.root.result] = lambda _: acc
+        for tensor, memory in zip(returned(self.frame.func), self.frame.results, strict=True):
+            element = body.read(tensor, (self.image, channel, *place))
+            target = (self.image, channel, pixel) if self.sizes.flat else (self.image, channel, *place)
+            body.store(memory, target, element)
+
+
+register(CpuConv())

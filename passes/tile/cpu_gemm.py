@@ -1,0 +1,366 @@
+"""Matrix products on CPUs.
+
+A work item computes a register tile of the result (all row tiles of some columns where the right operand has to be
+packed first): an outer product for every k of a column of the left operand, whose elements are broadcast, and a row of
+the right one. Constant right operands are packed at compile time into panels [n / columns][k][columns]; others are
+read in place where their columns lie side by side, else turned into a panel in local memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...ir import symbols
+from ...ir.attributes import DictAttr, IntegerAttr
+from ...ir.core import BlockArgument, Value
+from ...ir.dialects import kernel, tile
+from ...ir.dialects.nn.base import broadcast_index
+from ...ir.dialects.nn.contraction import MatMul
+from ...ir.symbols import Dim, Expr, ceildiv, product
+from ...ir.target import CpuTarget
+from ...ir.types import MemRefType, f32
+from .access import Memory
+from .cpu_micro import (
+    MicroTile,
+    accumulate,
+    as_matrix,
+    best_micro_tile,
+    multiply_add,
+    transposed,
+    unroll_of,
+    zeros,
+)
+from .elements import Element
+from .frame import Frame, open_frame, returned, tensor_type
+from .merging import Merged
+from .packing import is_constant, leading, padded, repack, reshape, transpose
+from .strategies import AnyTarget, register
+
+SQUARE = 16
+"""Rows and columns of the squares in which a dynamic right operand is packed."""
+SCRATCH_BYTES = 512 * 1024
+"""The most local memory a packed panel may take: half of a server core's L2 cache."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A product as the strategy sees it: `batch` products of rows x inner by inner x columns."""
+
+    batch: tuple[Dim, ...]
+    row_dims: tuple[Dim, ...]
+    columns: Dim
+    inner: Dim
+
+    @property
+    def rows(self) -> Dim:
+        return product(self.row_dims)
+
+    @staticmethod
+    def of(root: MatMul) -> Shape:
+        """Batches of rows that meet one right operand are rows of one product."""
+        *batch, rows, columns = tensor_type(root.result).dims
+        if tensor_type(root.b).rank == 2 and not root.trans_a:
+            return Shape((), (*batch, rows), columns, root.inner)
+        return Shape(tuple(batch), (rows,), columns, root.inner)
+
+
+@dataclass(frozen=True)
+class GemmSchedule:
+    """`rows` x `columns` is the register tile; `row_tiles` of them, one after the other, are an item. 0 rows: all.
+
+    `packed`: 0 reads the right operand in place, 1 packs it at compile time, 2 packs it into local memory.
+    """
+
+    rows: int
+    columns: int
+    row_tiles: int = 1
+    unroll: int = 4
+    packed: int = 0
+
+    def to_attribute(self) -> DictAttr:
+        return DictAttr.of({name: IntegerAttr(value) for name, value in vars(self).items()})
+
+    @staticmethod
+    def from_attribute(attribute: DictAttr) -> GemmSchedule:
+        """Raises ValueError where `attribute` is not the schedule of a product."""
+        values = {name: value.value for name, value in attribute.items if isinstance(value, IntegerAttr)}
+        if values.keys() != GemmSchedule.__dataclass_fields__.keys():
+            raise ValueError(f"not the schedule of a matrix product: {attribute}")
+        return GemmSchedule(**values)
+
+
+def only_root(func: kernel.Func, kind: type) -> object | None:
+    """The one op of `kind` in a kernel, if it has exactly one."""
+    roots = [op for op in func.block if isinstance(op, kind)]
+    return roots[0] if len(roots) == 1 else None
+
+
+@dataclass(frozen=True)
+class CpuGemm:
+    """Products of f32 matrices (narrower floats in f32) with broadcast factors and panels of columns."""
+
+    name: str = "gemm"
+    priority: int = 100
+
+    def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+        root = only_root(func, MatMul)
+        if not isinstance(target, CpuTarget) or not isinstance(root, MatMul):
+            return "not one matrix product on a CPU"
+        if not tensor_type(root.a).scalar.is_float or tensor_type(root.a).scalar.bits > 32:
+            return "its elements are not f32 or narrower floats"
+        if any(not _same_elements(value, root.result) for value in returned(func)):
+            return "a result has another shape than the product"
+        shape = Shape.of(root)
+        width = shape.columns if isinstance(shape.columns, int) else 256
+        best = best_micro_tile(target, shape.rows, width)
+        packed = self._packing(func, root, shape, best)
+        if packed is None:
+            return "its right operand is too large to be packed by each worker"
+        tiles = _row_tiles(shape, best, packed, target)
+        return GemmSchedule(best.rows, best.columns, tiles, unroll_of(shape.inner), packed).to_attribute()
+
+    def _packing(self, func: kernel.Func, root: MatMul, shape: Shape, best: MicroTile) -> int | None:
+        argument = root.b
+        static = isinstance(shape.columns, int) and isinstance(shape.inner, int)
+        is_weight = isinstance(argument, BlockArgument) and tensor_type(argument).rank == 2 and static
+        if is_weight and is_constant(func, argument.index) and argument.has_one_use:
+            return 1
+        if _columns_lie_side_by_side(func, root):
+            return 0
+        fits = isinstance(shape.inner, int) and shape.inner * best.columns * 4 <= SCRATCH_BYTES
+        return 2 if fits else None
+
+    def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
+        sizes = GemmSchedule.from_attribute(schedule)
+        root = only_root(func, MatMul)
+        assert isinstance(root, MatMul)
+        if sizes.packed == 1:
+            pack_weights(func, root, sizes.columns)
+        shape = Shape.of(root)
+        frame = open_frame(func, [(*shape.batch, shape.rows, shape.columns) for _ in returned(func)])
+        _Gemm(frame, root, shape, sizes).build()
+
+
+def _same_elements(a: Value, b: Value) -> bool:
+    """Whether two tensors have one shape but for dims of size 1."""
+    shapes = [[dim for dim in tensor_type(v).dims if dim != 1] for v in (a, b)]
+    return shapes[0] == shapes[1]
+
+
+def _row_tiles(shape: Shape, best: MicroTile, packed: int, target: CpuTarget) -> int:
+    """How many row tiles an item takes: all where it packs a panel, one elsewhere."""
+    if packed == 2:
+        return 0
+    return 1 if isinstance(shape.rows, int) else 4
+
+
+def _columns_lie_side_by_side(func: kernel.Func, root: MatMul) -> bool:
+    """Whether neighbours along a row of the right operand are neighbours in memory."""
+    body = open_frame(func).body
+    shape = Shape.of(root)
+    extents = (*shape.batch, shape.inner, shape.columns)
+    walks, sample = body.probe(extents, lambda index: body.read(root.b, _right_index(root, index[:-2], *index[-2:])))
+    if not sample.reads:
+        return True
+    read = sample.reads[0]
+    column = str(walks[-1])
+    parts = [symbols.linear_part(body.indices.expand(i), column) for i in read.index]
+    slopes = [None if part is None else part[0] for part in parts]
+    return slopes[-1] == 1 and all(slope == 0 for slope in slopes[:-1])
+
+
+def _right_index(root: MatMul, batch: Sequence[Dim], k: Dim, n: Dim) -> tuple[Dim, ...]:
+    return broadcast_index(root.b, (*batch, *((n, k) if root.trans_b else (k, n))))
+
+
+def pack_weights(func: kernel.Func, root: MatMul, columns: int) -> None:
+    """Have the constant right operand passed as panels [n / columns][k][columns], filled with zeros."""
+    argument = root.b
+    assert isinstance(argument, BlockArgument)
+    type = tensor_type(argument)
+    shape = Shape.of(root)
+    inner, width = shape.inner, shape.columns
+    assert isinstance(inner, int) and isinstance(width, int)
+    panels = -(-width // columns)
+
+    def pack(array: np.ndarray) -> np.ndarray:
+        matrix = padded(array.T if root.trans_b else array, inner, panels * columns)
+        return np.ascontiguousarray(matrix.reshape(inner, panels, columns).transpose(1, 0, 2))
+
+    if root.trans_b:
+        views = [transpose(0, 2, 1), reshape(panels * columns, inner), leading(width, inner)]
+    else:
+        views = [transpose(1, 0, 2), reshape(inner, panels * columns), leading(inner, width)]
+    tag = f"panels{'T' if root.trans_b else ''}{columns}"
+    repack(func, argument.index, tag, pack, type.with_shape((panels, inner, columns)), views)
+
+
+@dataclass
+class _Gemm:
+    frame: Frame
+    root: MatMul
+    shape: Shape
+    sizes: GemmSchedule
+
+    def build(self) -> None:
+        body, shape, sizes = self.frame.body, self.shape, self.sizes
+        rows_of_item: Dim = sizes.row_tiles * sizes.rows or shape.rows
+        grid = (ceildiv(shape.rows, rows_of_item), ceildiv(shape.columns, sizes.columns), product(shape.batch))
+        places = [
+            body.indices.scalar(body.builder.pure(tile.ProgramId(axis)), extent) for axis, extent in enumerate(grid)
+        ]
+        self.batch = Merged((), shape.batch, body.indices).split(places[2]) if shape.batch else ()
+        self.column_block = places[1]
+        self.panel = self._pack_panel() if sizes.packed == 2 else None
+        self._rows(places[0], rows_of_item)
+        self.frame.finish(grid, None)
+
+    # Rows of an item
+
+    def _rows(self, block: Dim, per_item: Dim) -> None:
+        """The item's row tiles: equal ones of a static number of rows, the last moved up to end with the rows."""
+        rows, height = self.shape.rows, self.sizes.rows
+        first = block * per_item
+        if not isinstance(rows, int):
+            last = symbols.minimum(first + per_item, rows)
+            whole = first + symbols.floordiv(last - first, height) * height
+            self._loop(first, whole, height)
+            self._loop(whole, last, 1)
+        elif per_item == height:
+            self._tile(first if rows % height == 0 else symbols.minimum(first, rows - height), height)
+        else:
+            tiles = -(-rows // height)
+            body = self.frame.body
+
+            def step(counter: Value, _: Sequence[Value]) -> Sequence[Value]:
+                start = body.indices.scalar(counter, tiles) * height
+                self._tile(start if rows % height == 0 else symbols.minimum(start, rows - height), height)
+                return ()
+
+            body.loop(tiles, 1, (), step)
+
+    def _loop(self, first: Dim, last: Dim, height: int) -> None:
+        body = self.frame.body
+
+        def step(counter: Value, _: Sequence[Value]) -> Sequence[Value]:
+            self._tile(body.indices.scalar(counter, self.shape.rows), height)
+            return ()
+
+        body.loop(last, height, (), step, first=first)
+
+    # One register tile
+
+    def _tile(self, first_row: Dim, height: int) -> None:
+        body, indices, sizes = self.frame.body, self.frame.body.indices, self.sizes
+        row_lane, k_lane, column_lane = indices.lane(height), indices.lane(1), indices.lane(sizes.columns)
+        row = indices.derived(first_row + row_lane, self.shape.rows)
+        column = self._column(column_lane)
+        acc = zeros(body, height, sizes.columns)
+
+        def product_of(k: Expr, part: int, total: Value) -> Value:
+            at = k + part + k_lane
+            inner = indices.derived(at, self.shape.inner)
+            left = self._left(row, inner, (row_lane, k_lane))
+            return multiply_add(body, left, self._right(inner, column, k + part, (k_lane, column_lane)), total)
+
+        acc = accumulate(body, self.shape.inner, sizes.unroll, acc, product_of)
+        lanes = (indices.lane_of(row_lane), indices.lane_of(column_lane))
+        self._finish(Element(acc, f32, lanes), row, column)
+
+    def _column(self, lane: Expr) -> Dim:
+        """The columns of the item; those beyond the result are limited by their lane."""
+        indices, width, extent = self.frame.body.indices, self.sizes.columns, self.shape.columns
+        column = indices.derived(self.column_block * width + lane, extent)
+        if symbols.mod(extent, width) != 0:
+            self.frame.body.limits[indices.lane_of(lane)] = (column, extent)
+        return column
+
+    def _split_row(self, row: Dim) -> tuple[Dim, ...]:
+        """The dims that the rows were merged from."""
+        return Merged((), self.shape.row_dims, self.frame.body.indices).split(row)
+
+    def _left(self, row: Dim, k: Dim, lanes: tuple[Expr, Expr]) -> Value:
+        root, body = self.root, self.frame.body
+        *outer, m = self._split_row(row)
+        place = (*self.batch, *outer, *((k, m) if root.trans_a else (m, k)))
+        element = body.cast(body.read(root.a, broadcast_index(root.a, place)), f32)
+        return body.elements.spread(element, tuple(body.indices.lane_of(lane) for lane in lanes)).value
+
+    def _right(self, k: Dim, column: Dim, position: Dim, lanes: tuple[Expr, Expr]) -> Value:
+        body, width = self.frame.body, self.sizes.columns
+        if self.panel is not None:
+            load = tile.Load(
+                self.panel.value,
+                (body.indices.scalar_code(position), body.indices.scalar_code(0)),
+                (0, 1),
+                (1, 1),
+                result_types=[body.elements.type(f32, [body.indices.lane_of(lane) for lane in lanes])],
+            )
+            return body.builder.effect(load).results[0]
+        element = body.cast(body.read(self.root.b, _right_index(self.root, self.batch, k, column)), f32)
+        return as_matrix(body, element.value, 1, width)
+
+    def _finish(self, acc: Element, row: Dim, column: Dim) -> None:
+        """The element-wise ops that follow the product, on the accumulators."""
+        body = self.frame.body
+        index = (*self.batch, *self._split_row(row), column)
+        body.bound[self.root.result] = lambda place: body.elements.cast(acc, f32)
+        for tensor, memory in zip(returned(self.frame.func), self.frame.results, strict=True):
+            element = body.read(tensor, _match_rank(index, self.root.result, tensor))
+            body.store(memory, (*self.batch, row, column), element)
+
+    # A panel of the right operand in local memory
+
+    def _pack_panel(self) -> Memory:
+        body, width, inner = self.frame.body, self.sizes.columns, self.shape.inner
+        assert isinstance(inner, int)
+        alloc = tile.Alloc(64, result_types=[MemRefType((inner, width), f32, "local")])
+        panel = Memory(body.builder.effect(alloc).results[0], (inner, width))
+        for first in range(0, width, SQUARE):
+            whole = inner - inner % SQUARE
+            self._pack_squares(panel, first, 0, whole, SQUARE)
+            if whole < inner:
+                self._pack_squares(panel, first, whole, inner, inner - whole)
+        return panel
+
+    def _pack_squares(self, panel: Memory, first: int, start: int, stop: int, depth: int) -> None:
+        """Columns [first, first + SQUARE) of the panel for k in [start, stop), `depth` at a time."""
+        body, indices, width = self.frame.body, self.frame.body.indices, self.sizes.columns
+        extent = self.shape.columns
+        assert isinstance(self.shape.inner, int)
+        inner: int = self.shape.inner
+
+        def step(counter: Value, _: Sequence[Value]) -> Sequence[Value]:
+            k = indices.scalar(counter, inner, depth)
+            column_lane, k_lane = indices.lane(SQUARE), indices.lane(depth)
+            column = indices.derived(self.column_block * width + first + column_lane, extent)
+            if symbols.mod(extent, width) != 0:
+                body.limits[indices.lane_of(column_lane)] = (column, extent)
+            place = _right_index(self.root, self.batch, indices.derived(k + k_lane, inner), column)
+            element = body.cast(body.read(self.root.b, place), f32)
+            block = body.elements.spread(element, (indices.lane_of(column_lane), indices.lane_of(k_lane)))
+            store = tile.Store(
+                transposed(body, block.value),
+                panel.value,
+                (indices.scalar_code(k), indices.scalar_code(first)),
+                (0, 1),
+                (1, 1),
+            )
+            body.builder.effect(store)
+            return ()
+
+        body.loop(stop, depth, (), step, first=start)
+
+
+def _match_rank(index: Sequence[Dim], source: Value, target: Value) -> tuple[Dim, ...]:
+    """An index of `source` as one of `target`, whose shape differs in dims of size 1."""
+    kept = [i for i, dim in zip(index, tensor_type(source).dims, strict=True) if dim != 1]
+    positions = iter(kept)
+    return tuple(0 if dim == 1 else next(positions) for dim in tensor_type(target).dims)
+
+
+register(CpuGemm())
+

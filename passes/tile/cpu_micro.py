@@ -1,0 +1,125 @@
+"""The outer-product micro-kernel of CPU contractions: a register tile of accumulators that a loop adds products to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...ir.attributes import DenseArrayAttr, DenseAttr
+from ...ir.core import Value
+from ...ir.dialects import tile
+from ...ir.symbols import Dim, Expr
+from ...ir.target import CpuTarget
+from ...ir.types import VectorType, f32, i64
+from .access import Memory
+from .body import TileBody
+
+SPARE_REGISTERS = 4
+"""Vector registers kept from the accumulators: a row of the right operand and a broadcast factor."""
+
+
+@dataclass(frozen=True)
+class MicroTile:
+    """Accumulators of `rows` broadcast factors by `columns` vector lanes."""
+
+    rows: int
+    columns: int
+
+
+def micro_tiles(target: CpuTarget) -> list[MicroTile]:
+    """The register tiles that fit the target's registers, the tallest for each width."""
+    lanes = target.lanes(32)
+    accumulators = target.vector_registers - SPARE_REGISTERS
+    found = []
+    for vectors in (1, 2, 3, 4):
+        # A taller tile gains nothing once a row of vectors is used by this many rows.
+        rows = min(accumulators // vectors, 14)
+        found.append(MicroTile(rows, vectors * lanes))
+    return found
+
+
+def best_micro_tile(target: CpuTarget, rows: Dim, columns: int, favour_rows: bool = False) -> MicroTile:
+    """The register tile that covers a `rows` x `columns` result in the least time, in equal tiles.
+
+    A step of a tile costs its multiply-adds and part of its loads: one a row, one a vector of columns.
+    """
+
+    lanes = target.lanes(32)
+
+    def time(tile_: MicroTile) -> float:
+        vectors = tile_.columns // lanes
+        step = max(tile_.rows * vectors, 4) + 0.25 * (tile_.rows + vectors)
+        count = -(-rows // tile_.rows) if isinstance(rows, int) else 64 / tile_.rows
+        return count * -(-columns // tile_.columns) * step
+
+    options = []
+    for option in micro_tiles(target):
+        height = option.rows
+        if isinstance(rows, int):
+            height = -(-rows // -(-rows // option.rows))  # equal tiles instead of a thin last one
+            options += [MicroTile(n, option.columns) for n in range(max(height // 2, 1), height) if rows % n == 0]
+        options.append(MicroTile(max(height, 1), option.columns))
+    return min(options, key=lambda option: (time(option), -option.rows))
+
+
+def unroll_of(extent: Dim, limit: int = 4) -> int:
+    """The largest number of steps up to `limit` that divides a loop's extent."""
+    if not isinstance(extent, int) or extent == 0:
+        return 1
+    return next(n for n in range(limit, 0, -1) if extent % n == 0)
+
+
+def zeros(body: TileBody, rows: int, columns: int) -> Value:
+    """Accumulators before the first product."""
+    type = VectorType((rows, columns), f32)
+    value = DenseAttr(np.zeros((), np.float32)) if False else DenseAttr(np.zeros((rows, columns), np.float32))
+    return body.builder.op("arith.constant", (), type, value=value)
+
+
+def multiply_add(body: TileBody, a: Value, b: Value, acc: Value) -> Value:
+    """acc + a @ b."""
+    return body.builder.pure(tile.Mma(a, b, acc))
+
+
+def as_matrix(body: TileBody, value: Value, rows: int, columns: int) -> Value:
+    """A register tile under another shape of as many elements."""
+    type = VectorType((rows, columns), f32)
+    return value if value.type == type else body.builder.op("vector.shape_cast", (value,), type)
+
+
+def transposed(body: TileBody, value: Value) -> Value:
+    assert isinstance(value.type, VectorType)
+    rows, columns = value.type.shape
+    permutation = DenseArrayAttr(i64, (1, 0))
+    return body.builder.op(
+        "vector.transpose", (value,), VectorType((columns, rows), value.type.dtype), permutation=permutation
+    )
+
+
+def accumulate(
+    body: TileBody, extent: Dim, unroll: int, acc: Value, step: Callable[[Expr, int, Value], Value]
+) -> Value:
+    """A loop over [0, extent) in which `step(position, part of the unrolled step, acc)` adds products."""
+
+    def loop_body(counter: Value, carried: Sequence[Value]) -> Sequence[Value]:
+        position = body.indices.scalar(counter, extent, unroll)
+        total = carried[0]
+        for part in range(unroll):
+            total = step(position, part, total)
+        return [total]
+
+    return body.loop(extent, unroll, [acc], loop_body)[0]
+
+
+def column_of(body: TileBody, memory: Memory, start: Dim, rows: int, step: int) -> Value:
+    """`rows` scalars from flat memory, `step` elements apart, as a matrix of one column."""
+    load = tile.Load(
+        memory.value,
+        (body.indices.scalar_code(start),),
+        (0, -1),
+        (step, 1),
+        result_types=[VectorType((rows, 1), memory.dtype)],
+    )
+    return body.builder.pure(load) if memory.is_constant else body.builder.effect(load).results[0]
