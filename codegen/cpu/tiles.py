@@ -44,10 +44,13 @@ def shape_of(type: Type) -> tuple[tuple[int, ...], Scalar]:
 
 
 def lane_count(shape: Sequence[int]) -> int:
-    """Lanes of one part of a tile."""
+    """Lanes of one part of a tile: all of the last dim, or a power of two of them that LLVM does not have to widen."""
     last = shape[-1] if shape else 1
-    if last <= MAX_LANES:
+    power = last & -last
+    if last <= MAX_LANES and (power == last or power < BLOCK):
         return last
+    if power >= BLOCK:
+        return min(power, MAX_LANES)
     return next((n for n in range(MAX_LANES, 7, -1) if last % n == 0), last)
 
 

@@ -25,6 +25,7 @@ from ...ir.types import MemRefType, f32
 from .access import Memory
 from .cpu_gemm import only_root
 from .cpu_micro import (
+    MicroTile,
     accumulate,
     as_matrix,
     best_micro_tile,
@@ -153,15 +154,20 @@ def _flat(shape: Sequence[Dim]) -> tuple[Dim, ...]:
 def _schedule(geometry: Geometry, target: CpuTarget) -> ConvSchedule:
     flat = geometry.is_pointwise
     row = geometry.out[0] * geometry.out[1] if flat else geometry.out[1]
-    best = best_micro_tile(target, row, geometry.outputs)
+    taps = geometry.kernel[0] * geometry.kernel[1]
+    best = best_micro_tile(target, row, geometry.outputs, geometry.inputs * taps, _turning)
     tiles = 1 if flat else -(-row // best.rows)
     if geometry.is_padded:
         rows = geometry.inputs * geometry.kernel[0] * 4
         while tiles > 1 and rows * geometry.row_width(tiles * best.rows) > SCRATCH_BYTES:
             tiles = -(-tiles // 2)
-    taps = geometry.kernel[0] * geometry.kernel[1]
     unroll = unroll_of(geometry.inputs, 4 if taps == 1 else 1)
     return ConvSchedule(best.rows, best.columns, tiles, unroll, flat, geometry.is_padded)
+
+
+def _turning(option: MicroTile) -> float:
+    """What turning, finishing and storing a register tile costs: shuffles by squares, then a few steps a channel."""
+    return -(-option.rows // 16) * (option.columns / 16) * 64 + 4 * option.columns
 
 
 def pack_weights(func: kernel.Func, root: Conv, geometry: Geometry, columns: int) -> None:

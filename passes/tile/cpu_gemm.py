@@ -363,4 +363,3 @@ def _match_rank(index: Sequence[Dim], source: Value, target: Value) -> tuple[Dim
 
 
 register(CpuGemm())
-

@@ -40,19 +40,22 @@ def micro_tiles(target: CpuTarget) -> list[MicroTile]:
     return found
 
 
-def best_micro_tile(target: CpuTarget, rows: Dim, columns: int, favour_rows: bool = False) -> MicroTile:
+def best_micro_tile(
+    target: CpuTarget, rows: Dim, columns: int, inner: Dim = 256, finish: Callable[[MicroTile], float] | None = None
+) -> MicroTile:
     """The register tile that covers a `rows` x `columns` result in the least time, in equal tiles.
 
-    A step of a tile costs its multiply-adds and part of its loads: one a row, one a vector of columns.
+    A step of a tile costs its multiply-adds and part of its loads: one a row, one a vector of columns. `finish` is what
+    a tile costs beyond its `inner` steps, in multiply-adds of a vector.
     """
-
     lanes = target.lanes(32)
+    steps = inner if isinstance(inner, int) else 256
 
-    def time(tile_: MicroTile) -> float:
-        vectors = tile_.columns // lanes
-        step = max(tile_.rows * vectors, 4) + 0.25 * (tile_.rows + vectors)
-        count = -(-rows // tile_.rows) if isinstance(rows, int) else 64 / tile_.rows
-        return count * -(-columns // tile_.columns) * step
+    def time(option: MicroTile) -> float:
+        vectors = option.columns // lanes
+        step = max(option.rows * vectors, 4) + 0.25 * (option.rows + vectors)
+        count = -(-rows // option.rows) if isinstance(rows, int) else 64 / option.rows
+        return count * -(-columns // option.columns) * (steps * step + (finish(option) if finish else 0))
 
     options = []
     for option in micro_tiles(target):
@@ -73,9 +76,8 @@ def unroll_of(extent: Dim, limit: int = 4) -> int:
 
 def zeros(body: TileBody, rows: int, columns: int) -> Value:
     """Accumulators before the first product."""
-    type = VectorType((rows, columns), f32)
-    value = DenseAttr(np.zeros((), np.float32)) if False else DenseAttr(np.zeros((rows, columns), np.float32))
-    return body.builder.op("arith.constant", (), type, value=value)
+    value = DenseAttr(np.zeros((rows, columns), np.float32))
+    return body.builder.op("arith.constant", (), VectorType((rows, columns), f32), value=value)
 
 
 def multiply_add(body: TileBody, a: Value, b: Value, acc: Value) -> Value:
