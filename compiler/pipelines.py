@@ -20,6 +20,8 @@ from ..passes.manager import Step
 from ..passes.options import parse_pipeline
 from ..passes.plan.assign_offsets import AssignOffsets
 from ..passes.plan.lower_to_plan import LowerToPlan
+from ..passes.tile.schedule_kernels import ScheduleKernels
+from ..passes.tile.tile_kernels import TileKernels
 from . import phases
 
 Entry = tuple[Pass, str]
@@ -42,7 +44,16 @@ KERNELS: tuple[Entry, ...] = (
     (FormKernels(), "what shares a launch is decided while ops still say what they mean"),
 )
 
-TILE: dict[str, tuple[Entry, ...]] = {"cpu": (), "cuda": ()}
+TILE: dict[str, tuple[Entry, ...]] = {
+    "cpu": (
+        (ScheduleKernels(), "the strategy and its parameters are written down before they are followed"),
+        (TileKernels(), "each kernel becomes the program of one worker"),
+    ),
+    "cuda": (
+        (ScheduleKernels(), "the strategy and its parameters are written down before they are followed"),
+        (TileKernels(), "each kernel becomes the program of one thread block"),
+    ),
+}
 
 PLAN: tuple[Entry, ...] = (
     (LowerToPlan(), "kernels are final: tensors can become buffers"),

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ...ir.attributes import DenseAttr
 from ...ir.core import Operation
 from ...ir.dialects import nn
 from ...ir.dialects.builtin import Func, Module, Return
 from ..base import Pass, PassContext
 from .groups import Group, adds_unit_dims_only, is_source, join, new_group
 from .outline import KernelNames, merge_equal, outline
-
-INLINE_ELEMENTS = 16
-"""Constants up to this many elements become part of a kernel's code."""
 
 
 class FormKernels(Pass):
@@ -70,14 +66,11 @@ class FormKernels(Pass):
 
 
 def stays_in_main(op: Operation) -> bool:
-    """Returns, weights, and reshapes of dense tensors are no work; those that only add unit dims may join a kernel."""
+    """Returns, weights, and reshapes of dense tensors are no work. A reshape that only adds unit dims, and a constant
+    that is one number, may join a kernel."""
     if isinstance(op, nn.Reshape):
         return not adds_unit_dims_only(op)
-    return isinstance(op, Return) or (isinstance(op, nn.Constant) and not _is_inline(op))
-
-
-def _is_inline(op: nn.Constant) -> bool:
-    return isinstance(op.value, DenseAttr) and op.value.array.size <= INLINE_ELEMENTS
+    return isinstance(op, Return) or (isinstance(op, nn.Constant) and not op.is_splat)
 
 
 def _copy_sources_to_users(main: Func) -> None:

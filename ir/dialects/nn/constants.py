@@ -23,7 +23,6 @@ class Constant(NnOp, name="nn.constant"):
     """
 
     value: Attribute
-    has_loop_nest = False
 
     @staticmethod
     def of(value: Any, dtype: Scalar) -> Constant:
@@ -55,6 +54,10 @@ class Constant(NnOp, name="nn.constant"):
 
     def evaluate(self) -> Array:
         return self.array
+
+    def element(self, body: Body[E], index: Sequence[Dim], result: int = 0) -> E:
+        self.require(self.is_splat, "has a loop nest only where all elements are one number")
+        return body.constant(self.array.flat[0].item(), tensor_type(self.result).scalar)
 
 
 class Iota(NnOp, name="nn.iota"):
