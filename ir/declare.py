@@ -96,6 +96,9 @@ class Definition:
 REGISTRY: dict[str, type[Op]] = {}
 """Every declared op by its name."""
 
+OPEN_DIALECTS: set[str] = set()
+"""Dialects that also have ops which nobody declared: `onnx`, whose operators are the model's."""
+
 
 def _keyword(*, default: Any, kw_only: bool = True) -> Any: ...
 

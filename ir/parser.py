@@ -20,7 +20,7 @@ from lark import Lark, Token, UnexpectedInput
 from . import dialects
 from .attributes import ArrayAttr, Attribute, DictAttr, StringAttr, TypeAttr
 from .core import Block, Operation, Region, Value
-from .declare import ISOLATED, REGISTRY, Op
+from .declare import ISOLATED, OPEN_DIALECTS, REGISTRY, Op
 from .diagnostics import Diagnostic, ParseError, suggest
 from .dialects.builtin import Module
 from .literals import Literals, symbol_names
@@ -298,7 +298,7 @@ class _Builder(Literals):
         if name in REGISTRY:
             return REGISTRY[name]
         known = [other for other in REGISTRY if other.startswith(dialect + ".")]
-        if known:
+        if known and dialect not in OPEN_DIALECTS:
             self.fail(token, f"the dialect '{dialect}' has no op '{name}'{suggest(name, known)}")
         return None
 

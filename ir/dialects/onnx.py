@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from ..attributes import Attribute, DictAttr, IntegerAttr
 from ..core import Operation, Value
-from ..declare import PURE, TERMINATOR, Op
+from ..declare import OPEN_DIALECTS, PURE, TERMINATOR, Op
 from ..types import OpaqueType, Type, none
+
+OPEN_DIALECTS.add("onnx")
 
 DOMAIN = "ai.onnx"
 OPSETS = "onnx.opsets"
