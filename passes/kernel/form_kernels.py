@@ -49,7 +49,7 @@ class FormKernels(Pass):
             reason = join(op, group) if group is not None else None
             if group is not None and reason is None:
                 group_of[op] = group
-            elif isinstance(op, nn.Reshape):
+            elif isinstance(op, nn.Reshape | nn.Constant):  # memory as it is: no launch would do anything
                 continue
             else:
                 group_of[op] = new_group(op)
