@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import math
 import threading
@@ -12,109 +13,21 @@ import numpy as np
 
 from . import dlpack
 from .arguments import Arguments, Tensor
-from .cuda_binding import COPIED, HOST, CudaBinding, Route, Transfer
+from .cuda_binding import COPIED, HOST, CudaBinding, Route
 from .cuda_device import CudaDevice
+from .cuda_memory import ContextMemory, PreparedShapes, Signature
 from .cuda_tensor import DeviceTensor
 from .dtypes import item_size, numpy_dtype
 from .errors import InputError
-from .expressions import evaluate, names
-from .layout import Layout, lay_out
-from .plan import ALIGNMENT, Plan, Symbol, TensorSpec
+from .expressions import evaluate
+from .layout import lay_out
+from .plan import ALIGNMENT, Plan, Symbol
 from .profile import StepTime
 from .shapes import ShapeBinder
 
 _LEGACY_STREAM = 1  # what DLPack calls the default stream
 _MOST_SHAPES = 64  # shapes whose graphs a context keeps
 _MOST_BINDINGS = 16  # sets of the caller's addresses for each shape that have graphs of their own
-
-Signature = tuple[tuple[int, ...], ...]
-
-
-class _Memory:
-    """The context's memory: on the GPU the arena and room for inputs and outputs, and pinned room for the latter."""
-
-    def __init__(self, device: CudaDevice) -> None:
-        self._driver = device.driver
-        self.bytes = self.staging_bytes = 0
-        self.base = self.pinned = 0
-
-    def fits(self, size: int, staging: int) -> bool:
-        return size <= self.bytes and staging <= self.staging_bytes
-
-    def grow(self, size: int, staging: int) -> None:
-        """At least `size` bytes on the GPU and `staging` pinned; what was there before is gone."""
-        size, staging = max(size, self.bytes), max(staging, self.staging_bytes)
-        self.free()
-        self.base = self._driver.allocate(size)
-        self.pinned = self._driver.allocate_pinned(staging)
-        self.bytes, self.staging_bytes = size, staging
-
-    def free(self) -> None:
-        if self.base:
-            self._driver.free(self.base)
-        if self.pinned:
-            self._driver.free_pinned(self.pinned)
-        self.bytes = self.staging_bytes = self.base = self.pinned = 0
-
-
-class _Prepared:
-    """Everything about a run that depends only on the shapes of its inputs."""
-
-    def __init__(self, plan: Plan, device: CudaDevice, layout: Layout, signature: Signature) -> None:
-        self.layout = layout
-        self.arena_bytes = layout.arena_bytes
-        self._device = device
-        self.input_sizes = [
-            math.prod(shape) * item_size(spec.dtype) for spec, shape in zip(plan.inputs, signature, strict=True)
-        ]
-        self.output_shapes = [_known_shape(spec, layout) for spec in plan.outputs]
-        self.output_sizes = [_output_bytes(layout, index) for index in range(len(plan.outputs))]
-        self.offsets: list[int] = []  # of inputs and outputs, after the arena and in pinned memory
-        self.staging_bytes = 0
-        for size in (*self.input_sizes, *self.output_sizes):
-            self.offsets.append(self.staging_bytes)
-            self.staging_bytes += -(-size // ALIGNMENT) * ALIGNMENT
-        self.bindings: dict[tuple[Route, ...], CudaBinding] = {}
-        self.seen: set[tuple[Route, ...]] = set()
-
-    def addresses(self, memory: _Memory, routes: Sequence[Route]) -> list[int]:
-        """The address of every buffer of the plan, in order."""
-        roots = [route if route > 0 else self.own(memory, index) for index, route in enumerate(routes)]
-        inputs = len(self.input_sizes)
-        table = []
-        for root, key, offset, _ in self.layout.places:
-            if root == "arena":
-                base = memory.base
-            elif root == "weight":
-                base = self._device.weights[str(key)]
-            else:
-                base = roots[int(key) + (inputs if root == "output" else 0)]
-            table.append(base + offset)
-        return table
-
-    def own(self, memory: _Memory, index: int) -> int:
-        """Address of the context's own memory for an input, or an output counted after the inputs."""
-        return memory.base + self.arena_bytes + self.offsets[index]
-
-    def pinned(self, memory: _Memory, index: int) -> int:
-        return memory.pinned + self.offsets[index]
-
-    def transfers(self, memory: _Memory, routes: Sequence[Route]) -> tuple[list[Transfer], list[Transfer]]:
-        """Copies from pinned memory before the steps, and to it after them."""
-        before: list[Transfer] = []
-        after: list[Transfer] = []
-        sizes = (*self.input_sizes, *self.output_sizes)
-        for index, (route, size) in enumerate(zip(routes, sizes, strict=True)):
-            own, pinned = self.own(memory, index), self.pinned(memory, index)
-            if route == HOST and size:
-                is_input = index < len(self.input_sizes)
-                (before if is_input else after).append(Transfer(*((own, pinned) if is_input else (pinned, own)), size))
-        return before, after
-
-    def close(self) -> None:
-        for binding in self.bindings.values():
-            binding.close()
-        self.bindings.clear()
 
 
 class CudaContext:
@@ -133,13 +46,14 @@ class CudaContext:
         self._device = device
         self._driver = device.driver
         self._driver.enter()
+        self._closed = False
         self._owns_stream = stream is None
         self.stream = self._driver.create_stream() if stream is None else stream_handle(stream)
         self._capture_stream = self._driver.create_stream() if graph else None
         self._arguments = Arguments(plan)
         self._binder = ShapeBinder(plan, profile)
-        self._memory = _Memory(device)
-        self._prepared: dict[Signature, _Prepared] = {}
+        self._memory = ContextMemory(device)
+        self._prepared: dict[Signature, PreparedShapes] = {}
         self._in_flight: list[tuple[int, object]] = []  # event at the end of a run, and what it still uses
         self._lock = threading.Lock()
         largest = self._binder.largest() if profile is not None else None
@@ -198,16 +112,21 @@ class CudaContext:
     def close(self) -> None:
         """Wait for the GPU and give back graphs, memory and the context's own stream. The context is then of no use."""
         with self._lock:
+            if self._closed:
+                return
+            self._closed = True
             self._driver.enter()
             self._wait()
             self._forget_shapes()
             self._memory.free()
             if self._capture_stream is not None:
                 self._driver.destroy_stream(self._capture_stream)
-                self._capture_stream = None
-            if self._owns_stream and self.stream:
+            if self._owns_stream:
                 self._driver.destroy_stream(self.stream)
-                self.stream = 0
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):  # it may be half made, or the process is ending
+            self.close()
 
     def __enter__(self) -> Self:
         return self
@@ -217,12 +136,12 @@ class CudaContext:
 
     # Shapes and addresses
 
-    def _prepare(self, signature: Signature) -> _Prepared:
+    def _prepare(self, signature: Signature) -> PreparedShapes:
         prepared = self._prepared.get(signature)
         if prepared is not None:
             return prepared
         layout = lay_out(self._plan, self._binder.bind(signature))
-        prepared = _Prepared(self._plan, self._device, layout, signature)
+        prepared = PreparedShapes(self._plan, self._device, layout, signature)
         size = prepared.arena_bytes + prepared.staging_bytes
         if not self._memory.fits(size, prepared.staging_bytes):
             self._wait()
@@ -239,7 +158,7 @@ class CudaContext:
             prepared.close()
         self._prepared.clear()
 
-    def _check_devices(self, inputs: Sequence[Tensor], outputs: Mapping[int, Tensor], prepared: _Prepared) -> None:
+    def _check_devices(self, inputs: Sequence[Tensor], outputs: Mapping[int, Tensor], prepared: PreparedShapes) -> None:
         named = [("input", spec, tensor) for spec, tensor in zip(self._plan.inputs, inputs, strict=True)]
         named += [("output", self._plan.outputs[index], tensor) for index, tensor in outputs.items()]
         for what, spec, tensor in named:
@@ -247,6 +166,7 @@ class CudaContext:
                 raise InputError(
                     f"{what} '{spec.name}' is on GPU {tensor.device_id}, the plan runs on GPU {self._driver.number}"
                 )
+        read = [_extent(tensor) for tensor in inputs if isinstance(tensor, dlpack.View)]
         for index, tensor in outputs.items():
             name, shape = self._plan.outputs[index].name, prepared.output_shapes[index]
             if shape is None:
@@ -255,9 +175,11 @@ class CudaContext:
                 )
             if tensor.shape != shape:
                 raise InputError(f"output '{name}': expected shape {list(shape)}, found {list(tensor.shape)}")
+            if isinstance(tensor, dlpack.View) and any(_overlap(_extent(tensor), extent) for extent in read):
+                raise InputError(f"output '{name}' lies in the memory of an input", "give it memory of its own")
 
     def _routes(
-        self, prepared: _Prepared, inputs: Sequence[Tensor], given: Mapping[int, Tensor], on_device: bool
+        self, prepared: PreparedShapes, inputs: Sequence[Tensor], given: Mapping[int, Tensor], on_device: bool
     ) -> tuple[Route, ...]:
         """How each input and output travels.
 
@@ -278,13 +200,13 @@ class CudaContext:
         prepared.seen.add(routes)
         return tuple(COPIED if route > 0 else route for route in routes)
 
-    def _binding(self, prepared: _Prepared, routes: tuple[Route, ...]) -> CudaBinding:
+    def _binding(self, prepared: PreparedShapes, routes: tuple[Route, ...]) -> CudaBinding:
         binding = prepared.bindings.get(routes)
         if binding is None:
             binding = prepared.bindings[routes] = self._new_binding(prepared, routes)
         return binding
 
-    def _new_binding(self, prepared: _Prepared, routes: tuple[Route, ...], timed: bool = False) -> CudaBinding:
+    def _new_binding(self, prepared: PreparedShapes, routes: tuple[Route, ...], timed: bool = False) -> CudaBinding:
         return CudaBinding(
             self._plan,
             self._device,
@@ -298,7 +220,7 @@ class CudaContext:
 
     # Data
 
-    def _send(self, prepared: _Prepared, tensors: Sequence[Tensor], routes: Sequence[Route]) -> None:
+    def _send(self, prepared: PreparedShapes, tensors: Sequence[Tensor], routes: Sequence[Route]) -> None:
         """Bring inputs to pinned memory, or start their copies to the context's own memory."""
         if self._in_flight:
             self._in_flight = [(event, used) for event, used in self._in_flight if not self._retire(event)]
@@ -314,7 +236,7 @@ class CudaContext:
 
     def _receive(
         self,
-        prepared: _Prepared,
+        prepared: PreparedShapes,
         routes: Sequence[Route],
         given: Mapping[int, Tensor],
         symbols: Mapping[str, int],
@@ -379,20 +301,16 @@ def stream_handle(stream: Any) -> int:
         raise InputError(f"stream: expected a CUDA stream or its handle, found {type(stream).__name__}") from None
 
 
+def _extent(view: dlpack.View) -> tuple[int, int]:
+    return view.pointer, view.pointer + math.prod(view.shape) * item_size(view.dtype)
+
+
+def _overlap(a: tuple[int, int], b: tuple[int, int]) -> bool:
+    return a[0] < b[1] and b[0] < a[1]
+
+
 def _in_place(tensor: Tensor) -> Route:
     """The address of device memory that kernels may use directly; kernels count on its alignment."""
     if isinstance(tensor, np.ndarray):
         return HOST
     return tensor.pointer if tensor.pointer and tensor.pointer % ALIGNMENT == 0 else COPIED
-
-
-def _known_shape(spec: TensorSpec, layout: Layout) -> tuple[int, ...] | None:
-    """The shape of an output; None where it depends on what the steps compute."""
-    if not all(names(size) <= layout.symbols.keys() for size in spec.shape):
-        return None
-    return tuple(evaluate(size, layout.symbols) for size in spec.shape)
-
-
-def _output_bytes(layout: Layout, output: int) -> int:
-    """Bytes that the plan may write to an output."""
-    return max((place.bytes for place in layout.places if place.root == "output" and place.key == output), default=0)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,11 +24,14 @@ class CudaDevice:
         """Raises DeviceError where GPU `number` is missing or refuses, PlanTargetError where the plan is for others."""
         self.driver = driver or Driver(number)
         self.driver.enter()
-        check_target(plan.target, self.driver)
-        binaries = sorted({kernel.binary for kernel in plan.kernels})
-        self._modules = {name: self.driver.load_module(tensors[name].tobytes()) for name in binaries}
+        self._closed = False
+        images = _images(plan, self.driver)
+        self._modules = {
+            name: self.driver.load_module(tensors[name].tobytes()) for name in sorted(set(images.values()))
+        }
         self.functions: dict[str, Any] = {
-            kernel.name: self.driver.function(self._modules[kernel.binary], kernel.entry) for kernel in plan.kernels
+            kernel.name: self.driver.function(self._modules[images[kernel.name]], kernel.entry)
+            for kernel in plan.kernels
         }
         self._shared_memory = dict.fromkeys(self.functions, _ALWAYS_ALLOWED)
         names = {buffer.storage.tensor for buffer in plan.buffers if isinstance(buffer.storage, Weight)}
@@ -40,14 +45,20 @@ class CudaDevice:
 
     def close(self) -> None:
         """Give back all GPU memory; contexts must be closed before."""
+        if self._closed:
+            return
+        self._closed = True
         self.driver.enter()
         for module in self._modules.values():
             self.driver.unload_module(module)
         self._modules.clear()
         if self._memory:
             self.driver.free(self._memory)
-            self._memory = 0
         self.driver.close()
+
+    def __del__(self) -> None:
+        with contextlib.suppress(Exception):  # it may be half made, or the process is ending
+            self.close()
 
     def _upload(self, tensors: Mapping[str, np.ndarray]) -> tuple[int, dict[str, int]]:
         """One allocation with all tensors, and the address of each."""
@@ -68,20 +79,44 @@ class CudaDevice:
 _ALWAYS_ALLOWED = 48 * 1024  # bytes of dynamic shared memory that need no permission
 
 
-def check_target(target: Target, driver: Driver) -> None:
-    """Raises PlanTargetError unless the GPU runs code of the plan's architecture.
+def _images(plan: Plan, driver: Driver) -> dict[str, str]:
+    """The tensor to load for each kernel: its cubin, or on a GPU later than the plan's its PTX.
 
-    `sm_90a` runs on 9.0 alone, `sm_100f` on its family (10.x), `sm_80` on 8.x from 8.0 up.
+    Raises PlanTargetError where the GPU runs neither.
     """
-    found = re.search(r"sm_(\d+)(\d)([af]?)$", target.arch or target.name)
-    if found is None:
-        raise PlanTargetError(f"the plan's target '{target.name}' names no GPU architecture (sm_...)")
-    major, minor, suffix = int(found[1]), int(found[2]), found[3]
-    fits = driver.capability[0] == major and driver.capability[1] >= minor
-    if fits and (suffix != "a" or driver.capability[1] == minor):
-        return
+    suits = Architecture.of(plan.target)
+    if suits.runs_on(driver.capability):
+        return {kernel.name: kernel.binary for kernel in plan.kernels}
+    if suits.is_translated_on(driver.capability) and all(kernel.ptx for kernel in plan.kernels):
+        return {kernel.name: kernel.ptx for kernel in plan.kernels}
     machine = f"sm_{driver.capability[0]}{driver.capability[1]}"
     raise PlanTargetError(
-        f"the plan is for {found[0]} ('{target.name}'), this GPU ({driver.name}) is {machine}",
+        f"the plan is for {suits.name} ('{plan.target.name}'), this GPU ({driver.name}) is {machine}",
         f"compile the model with --target cuda:{machine}",
     )
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a plan's code was compiled for: `sm_90a`, say, is 9.0 with the suffix "a"."""
+
+    name: str
+    capability: tuple[int, int]
+    suffix: str
+
+    @staticmethod
+    def of(target: Target) -> Architecture:
+        found = re.search(r"sm_(\d+)(\d)([af]?)$", target.arch or target.name)
+        if found is None:
+            raise PlanTargetError(f"the plan's target '{target.name}' names no GPU architecture (sm_...)")
+        return Architecture(found[0], (int(found[1]), int(found[2])), found[3])
+
+    def runs_on(self, capability: tuple[int, int]) -> bool:
+        """`sm_90a` runs on 9.0 alone, `sm_100f` on its family (10.x), `sm_80` on 8.x from 8.0 up."""
+        if self.suffix == "a":
+            return capability == self.capability
+        return capability[0] == self.capability[0] and capability >= self.capability
+
+    def is_translated_on(self, capability: tuple[int, int]) -> bool:
+        """Whether the driver makes code for the GPU from PTX: on every later one, but never with a suffix."""
+        return not self.suffix and capability >= self.capability

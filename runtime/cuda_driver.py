@@ -74,7 +74,8 @@ class Driver:
     # Code
 
     def load_module(self, image: bytes) -> Any:
-        return self._call("cuModuleLoadData", image)
+        """Code from a cubin or from PTX."""
+        return self._call("cuModuleLoadData", image + b"\0")  # the driver takes PTX as a C string
 
     def unload_module(self, module: Any) -> None:
         self._call("cuModuleUnload", module)

@@ -116,7 +116,8 @@ class Buffer:
 class Kernel:
     """Code that steps launch: the symbol `entry` of the u8 tensor `binary` (a cubin; on the CPU the plan's object).
 
-    `flops` and `bytes` are the work and the memory traffic of one launch; `source` names the u8 tensor with the source.
+    `flops` and `bytes` are the work and the memory traffic of one launch. `source` names the u8 tensor with the source,
+    `ptx` one with PTX, from which drivers of GPUs later than the plan's make code of their own.
     """
 
     name: str
@@ -127,6 +128,7 @@ class Kernel:
     flops: Expression = 0
     bytes: Expression = 0
     source: str = ""
+    ptx: str = ""
     registers: int | None = None
     shared_bytes: int | None = None
 

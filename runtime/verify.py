@@ -53,7 +53,7 @@ class _Verifier:
         self._require(cuda or self.plan.object in self.tensors, f"no tensor '{self.plan.object}' with its code")
         for kernel in self.plan.kernels:
             self._require(bool(kernel.binary) or not cuda, f"kernel '{kernel.name}' has no binary")
-            for tensor in filter(None, (kernel.binary, kernel.source)):
+            for tensor in filter(None, (kernel.binary, kernel.source, kernel.ptx)):
                 self._require(tensor in self.tensors, f"kernel '{kernel.name}': no tensor '{tensor}'")
         for step in walk(self.plan.steps):
             self._step(step)

@@ -141,6 +141,9 @@ def test_growing_memory_drops_graphs_and_leaks_nothing() -> None:
         run.check(n, seed=n)
     run.context.close()
     run.device.close()  # asserts that nothing is left
+    run.context.close()
+    run.device.close()
+    assert run.driver.calls["close"] == 1
     assert not run.driver.streams and not run.driver.events
 
 
@@ -304,6 +307,34 @@ def test_architectures(arch: str, capability: tuple[int, int], runs: bool) -> No
     machine = f"sm_{capability[0]}{capability[1]}"
     with pytest.raises(PlanTargetError, match=f"the plan is for {arch} .*, this GPU .* is {machine}"):
         CudaDevice(plan, tensors, driver=cast(Driver, driver))
+
+
+def test_later_gpus_run_the_ptx() -> None:
+    loaded = []
+    plan, tensors = reversed_sum(target=Target("cuda", "cuda:sm_80", "sm_80"))
+    kernels = tuple(dataclasses.replace(kernel, ptx=f"ptx/{kernel.name}") for kernel in plan.kernels)
+    tensors |= {kernel.ptx: np.frombuffer(kernel.ptx.encode(), np.uint8) for kernel in kernels}
+    for capability in ((8, 9), (9, 0), (12, 0)):
+        driver = new_driver(capability=capability)
+        device = CudaDevice(dataclasses.replace(plan, kernels=kernels), tensors, driver=cast(Driver, driver))
+        loaded.append(sorted(device._modules))
+    assert loaded == [["cubin"], ["ptx/add", "ptx/reverse", "ptx/scale"], ["ptx/add", "ptx/reverse", "ptx/scale"]]
+
+
+def test_an_output_in_the_memory_of_an_input() -> None:
+    run = Run()
+    x = run.tensor(64)
+    with pytest.raises(InputError, match="output 'y' lies in the memory of an input"):
+        run.context.run({"x": x}, {"y": x})
+
+
+def test_forgotten_contexts_and_engines_leave_nothing() -> None:
+    run = Run()
+    driver = run.driver
+    run.check(100)
+    del run
+    gc.collect()
+    assert driver.calls["close"] == 1 and not driver.blocks and not driver.streams
 
 
 def test_out_of_memory_leaves_a_usable_context() -> None:

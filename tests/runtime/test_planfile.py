@@ -77,7 +77,11 @@ EVERYTHING = Plan(
         Buffer("w", 16, Weight("weight/0")),
         Buffer("y", "2 * n", Output(0)),
     ),
-    kernels=(Kernel("k", "k_entry", "cubin", ("Conv_0", "Relu_1"), "wgmma", "2 * n", "4 * n", "source:k", 128, 49152),),
+    kernels=(
+        Kernel(
+            "k", "k_entry", "cubin", ("Conv_0", "Relu_1"), "wgmma", "2 * n", "4 * n", "source:k", "ptx:k", 128, 49152
+        ),
+    ),
     steps=(
         LAUNCH,
         Native("main", (LAUNCH, LAUNCH)),
