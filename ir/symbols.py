@@ -358,8 +358,9 @@ def _atom_bounds(atom: Atom, ranges: Mapping[str, Interval]) -> Interval:
     if atom.function == "max":
         return max(a[0] for a in args), max(a[1] for a in args)
     (low, high), (div_low, div_high) = args
-    if div_low <= 0:
+    if div_low < 0 or div_high < 1:
         return -math.inf, math.inf
+    div_low = max(div_low, 1.0)  # where the expression has a value at all
     if atom.function == "mod":
         inside = low >= 0 and high < div_low
         return (low, high) if inside else (0.0, div_high - 1)

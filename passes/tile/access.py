@@ -72,24 +72,14 @@ def load(program: Program, memory: Memory, place: Sequence[Dim], unsure: bool, f
         for d, (i, size) in enumerate(zip(place, memory.shape, strict=True))
         if (unsure or indices.has_data(i)) and not indices.within(i, size)
     ]
-    box, source, alignment = _box(program, memory, place, leaving), memory.value, 0
-    if box is None and not leaving:
-        flat = _flat(program, memory, place)
-        box = _box(program, flat, (address(place, memory.shape),), ())
-        source = flat.value
-        alignment = 0 if box is None else _alignment(program, flat, (address(place, memory.shape),), box)
+    if not leaving and len(place) > 1 and _is_simpler_flat(program, memory, place):
+        place, memory = (address(place, memory.shape),), _flat(program, memory, place)
+    box = _box(program, memory, place, leaving)
     if box is None:
         return _gather(program, memory, place, leaving, fill)
-    op = tile.Load(
-        source,
-        box.start,
-        box.dims,
-        box.steps,
-        box.checked,
-        fill,
-        alignment or _alignment(program, memory, place, box),
-        result_types=[program.elements.type(memory.dtype, box.lanes)],
-    )
+    alignment = _alignment(program, memory, place, box)
+    type = program.elements.type(memory.dtype, box.lanes)
+    op = tile.Load(memory.value, box.start, box.dims, box.steps, box.checked, fill, alignment, result_types=[type])
     return Element(_emit_read(program, memory, op), memory.dtype, box.lanes)
 
 
@@ -120,6 +110,18 @@ def _flat(program: Program, memory: Memory, place: Sequence[Dim]) -> Memory:
     if len(place) == 1:
         return memory
     return Memory(program.builder.pure(tile.Flatten(memory.value)), (product(memory.shape),))
+
+
+def _is_simpler_flat(program: Program, memory: Memory, place: Sequence[Dim]) -> bool:
+    """Whether the address is affine in lanes and free of divisions where the place is not."""
+    indices = program.indices
+    if all(indices.is_plain(i) for i in place):
+        return False
+    flat = address(place, memory.shape)
+    return indices.is_plain(flat) or (
+        indices.affine(indices.expand(flat)) is not None
+        and not all(indices.affine(indices.expand(i)) is not None for i in place)
+    )
 
 
 def _box(program: Program, memory: Memory, place: Sequence[Dim], leaving: Sequence[int]) -> _Box | None:

@@ -18,6 +18,8 @@ from .strategies import AnyTarget, register
 
 CPU_WORK = 32768
 """Reads that make a CPU work item worth its start."""
+CPU_LEAST_WORK = 2048
+"""Reads below which a work item is not cut further."""
 CPU_ROW = 8192
 """The most columns of a CPU work item, a quarter of an L1 cache of floats."""
 THREADS = 128
@@ -60,7 +62,7 @@ class Rows:
         plans = plan_results(func)
         if not all(plan.reduces_rows for plan in plans):
             return "a result does not come from a reduction along contiguous memory"
-        sizes = _cpu(plans, target) if isinstance(target, CpuTarget) else _cuda_rows(plans)
+        sizes = _cpu(plans, target) if isinstance(target, CpuTarget) else _cuda_rows(plans, target)
         return sizes.to_attribute()
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
@@ -73,7 +75,7 @@ register(Rows())
 
 def _without_loop_nest(func: kernel.Func) -> str | None:
     for op in func.block:
-        if isinstance(op, NnOp) and not op.has_loop_nest:
+        if isinstance(op, NnOp) and not op.has_loop_nest and op.name != "nn.constant":
             return f"'{op.name}' has no loop nest"
     return None
 
@@ -88,15 +90,15 @@ def _cpu(plans: list[ResultPlan], target: CpuTarget) -> NestSchedule:
     worker_columns = CPU_ROW
     if isinstance(columns, int) and (columns <= 2 * CPU_ROW or plan.reduces_rows):
         worker_columns = max(columns, 1)
-    taken = worker_columns if columns is not None else 1
-    if not isinstance(columns, int) and columns is not None:
-        taken = estimate(columns)
-    rows = max(CPU_WORK // (taken * plan.work), 1)
-    if plan.rows and isinstance(plan.rows[-1], int):
-        # Enough items for all cores, and an equal number of rows in each.
-        outer = estimate(product(plan.rows[:-1]))
-        rows = min(rows, max(plan.rows[-1] * outer // (4 * target.cores), 1), max(plan.rows[-1], 1))
-        rows = -(-plan.rows[-1] // -(-plan.rows[-1] // rows)) if plan.rows[-1] else 1
+    row = 1 if columns is None else min(estimate(columns), worker_columns)
+    work = row + plan.work if plan.reduces_rows else row * plan.work
+    rows = max(CPU_WORK // work, 1)
+    last = plan.rows[-1] if plan.rows else 1
+    if isinstance(last, int):
+        # An equal number of rows in each item, and a few items for each core where they stay worth it.
+        share = last * estimate(product(plan.rows[:-1])) // (4 * target.cores)
+        rows = max(min(rows, max(share, CPU_LEAST_WORK // work), last), 1)
+        rows = -(-last // -(-last // rows)) if last else 1
     return NestSchedule(2 * target.lanes(32), worker_columns, rows, 1, 4 * target.lanes(32), 0)
 
 
@@ -118,14 +120,20 @@ def _cuda(func: kernel.Func, plans: list[ResultPlan], target: CudaTarget) -> Nes
     return NestSchedule(lanes, lanes, rows, rows, THREADS * 4, THREADS)
 
 
-def _cuda_rows(plans: list[ResultPlan]) -> NestSchedule:
-    """A row in registers where it fits; several rows a block while a row has fewer elements than threads."""
-    length: Dim = _row_length(plans)
+def _cuda_rows(plans: list[ResultPlan], target: CudaTarget) -> NestSchedule:
+    """A row in registers where it fits; several rows a block while they are short and there are blocks for all."""
+    length = _row_length(plans)
     if not isinstance(length, int) or length > ROW_IN_REGISTERS:
         return NestSchedule(1024, 1 << 30, 1, 1, 1024, 256)
     lanes = power_of_two(max(length, 1))
-    threads = min(max(lanes // 8, WARP), 512)
-    rows = max(threads * 4 // lanes, 1) if lanes < threads * 4 else 1
+    plan = _widest(plans)
+    rows = max(THREADS * 8 // lanes, 1)
+    count = estimate(product(plan.rows), unknown=1024)
+    while rows > 1 and count < rows * target.multiprocessors:
+        rows //= 2
+    if plan.rows and isinstance(plan.rows[-1], int):
+        rows = min(rows, power_of_two(max(plan.rows[-1], 1)))
+    threads = min(max(rows * lanes // 8, WARP), 512)
     return NestSchedule(lanes, lanes, rows, rows, lanes, threads)
 
 

@@ -191,6 +191,14 @@ class Indices:
             steps[self.lanes[atom.name]] = coefficient
         return Affine(uniform, steps)
 
+    def is_plain(self, value: Dim) -> bool:
+        """Whether an expression is affine in lanes and needs no division."""
+        expanded = self.expand(value)
+        if self.affine(expanded) is None:
+            return False
+        atoms = (atom for term in terms(expanded) if isinstance(term, Expr) for atom in term.terms[0][0])
+        return not any(isinstance(atom, Call) for atom in atoms)
+
     def lanes_of(self, value: Dim) -> set[int]:
         """The lanes along which an expression varies."""
         found: set[int] = set()
@@ -258,15 +266,15 @@ class Indices:
         return result
 
     def _atom(self, atom: Atom) -> Element:
+        if not symbols.free_symbols(_one(atom)) & self.ranges.keys():
+            return Element(self.builder.pure(tile.SymbolValue(_one(atom))), index)
         if isinstance(atom, Call):
             return self._call(atom)
         if atom.name in self.atoms:
             return self.atoms[atom.name]
-        if atom.name in self.lanes:
-            lane = self.lanes[atom.name]
-            op = tile.Iota(0, result_types=[self.elements.type(index, (lane,))])
-            return Element(self.builder.pure(op), index, (lane,))
-        return Element(self.builder.pure(tile.SymbolValue(symbol(atom.name))), index)
+        lane = self.lanes[atom.name]
+        op = tile.Iota(0, result_types=[self.elements.type(index, (lane,))])
+        return Element(self.builder.pure(op), index, (lane,))
 
     def _call(self, call: Call) -> Element:
         args = [self.code(arg) for arg in call.args]

@@ -59,7 +59,8 @@ def _plan(func: kernel.Func, tensor: Value) -> ResultPlan:
         return ResultPlan(tensor, ((0,),), has_columns=True, reduces_rows=False, reduced=1, work=1)
     walks, sample = body.probe(dims, lambda index: body.read(tensor, index))
     groups = merge_dims(body.indices, walks, dims, sample.reads)
-    votes = _Votes.of(body.indices, walks, sample.reads)
+    walked = [walk for walk, dim in zip(walks, dims, strict=True) if dim != 1]
+    votes = _Votes.of(body.indices, walked, sample.reads)
     columns = bool(groups) and not votes.by_element
     shapes = tuple(group.extents for group in groups)
     return ResultPlan(tensor, shapes, columns, votes.along_rows, votes.reduced, votes.work)
@@ -83,13 +84,12 @@ class _Votes:
             place = indices.normalize(address(read.index, read.shape))
             inner = [n for n in symbols.free_symbols(place) - names if n in indices.extents]
             work += estimate(product(indices.extents[n] for n in inner))
-            step = _slope(place, last)
-            contiguous = any(_slope(place, n) == 1 and _is_long(indices.extents[n]) for n in inner)
+            step, run = _slope(place, last), _contiguous(indices, place, inner)
+            contiguous = not isinstance(run, int) or run >= LONG
             across |= contiguous and step not in (0, 1)
             along |= bool(inner) and step == 1
             shared |= contiguous and step == 0
-            longest = max((indices.extents[n] for n in inner if _slope(place, n) == 1), key=estimate, default=1)
-            reduced = max(reduced, longest, key=estimate)
+            reduced = max(reduced, run, key=estimate)
         by_element = (across and not along) or (shared and not walks)
         return _Votes(by_element, shared or by_element, reduced, max(work, 1))
 
@@ -99,8 +99,17 @@ def _slope(place: Dim, name: str) -> Dim | None:
     return None if linear is None else linear[0]
 
 
-def _is_long(extent: Dim) -> bool:
-    return not isinstance(extent, int) or extent >= LONG
+def _contiguous(indices: Indices, place: Dim, inner: Sequence[str]) -> Dim:
+    """How many neighbours in memory the inner dims of a nest walk."""
+    run: Dim = 1
+    left = list(inner)
+    while left:
+        following = [n for n in left if _slope(place, n) == run]
+        if not following:
+            break
+        run = run * indices.extents[following[0]]
+        left.remove(following[0])
+    return run
 
 
 def estimate(size: Dim, unknown: int = 64) -> int:
