@@ -6,35 +6,40 @@ A worker runs as a generator that stops where it has to wait for others, so grid
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from . import scalar
-from .attributes import BoolAttr, DenseArrayAttr, DenseAttr, FloatAttr, IntegerAttr
+from .attributes import DenseArrayAttr
 from .core import Block, Operation, Value
-from .diagnostics import Diagnostic
+from .diagnostics import CompileError, Diagnostic
 from .dialects import kernel, tile
+from .interpreter import Interpreter, by_field
 from .symbols import Dim, substitute
-from .types import MemRefType, Scalar, VectorType
+from .types import MemRefType, Scalar, TensorType, VectorType
 
-Runtime = Any  # a NumPy scalar or array, a Python integer for an index, or a memory
+Runtime = Any  # a NumPy scalar or array, or a memory
 Paused = Iterator[str]
 
-_ORDERED = (
-    *("false", "oeq", "ogt", "oge", "olt", "ole", "one", "ord"),
-    *("ueq", "ugt", "uge", "ult", "ule", "une", "uno", "true"),
-)
-_COMPARE: dict[str, Callable[[Any, Any], Any]] = {
-    "eq": np.equal,
-    "ne": np.not_equal,
-    "lt": np.less,
-    "le": np.less_equal,
-    "gt": np.greater,
-    "ge": np.greater_equal,
-}
-_INTEGER = ("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge")
+
+class TileInterpreter(Interpreter):
+    """Runs modules whose kernels are tile programs, or not yet."""
+
+    def is_whole(self, op: Operation) -> bool:
+        return isinstance(op, kernel.Call) and op.kernel.is_tiled
+
+    def evaluate(self, op: Operation, operands: Sequence[Any]) -> tuple[Any, ...]:
+        if not isinstance(op, kernel.Call):
+            return super().evaluate(op, operands)
+        found = run_kernel(op.kernel, operands, self.symbols)
+        results = []
+        for result, array in zip(op.results, found, strict=True):
+            assert isinstance(result.type, TensorType)
+            results.append(array.reshape([_size(dim, self.symbols) for dim in result.type.dims]))
+        if self.on_op is not None:
+            self.on_op(op, results)
+        return tuple(results)
 
 
 def run_kernel(func: kernel.Func, inputs: Sequence[np.ndarray], sizes: Mapping[str, int]) -> list[np.ndarray]:
@@ -89,67 +94,59 @@ class Frame:
         self.worker = worker
         self.values = values
 
-    def block(self, block: Block) -> Paused:
-        """Run the ops of a block, stopping where the worker has to wait."""
+    def block(self, block: Block) -> Generator[str, None, Sequence[Runtime]]:
+        """Run the ops of a block, stopping where the worker has to wait; gives the operands of its terminator."""
         for op in block:
-            if op.regions:
-                yield from self._structured(op)
-                continue
             operands = [self.values[v] for v in op.operands]
-            if isinstance(op, tile.TileOp):
-                while not op.ready(self.worker, *operands):
-                    yield "blocked"
+            if op is block.last:
+                return operands
+            results: Sequence[Runtime] = ()
+            if isinstance(op, tile.Roles):
+                yield from self._roles(op)
+            elif hasattr(op, "control"):
+                results = yield from self._control(op, operands)
+            else:
+                if isinstance(op, tile.TileOp):
+                    while not op.ready(self.worker, *operands):
+                        yield "blocked"
                 if isinstance(op, tile.GridBarrier):
                     yield "grid"
-            self._set(op, self._evaluate(op, operands))
+                results = self._evaluate(op, operands)
+            self.values.update(zip(op.results, results, strict=True))
+        return ()
 
-    def _evaluate(self, op: Operation, operands: list[Runtime]) -> Runtime:
+    def _control(self, op: Any, operands: Sequence[Runtime]) -> Generator[str, None, Sequence[Runtime]]:
+        """An op of `scf`: it says which region runs next, and with what."""
+        running = op.control(*by_field(op, operands))
+        try:
+            region, arguments = next(running)
+            while True:
+                self.values.update(zip(region.block.arguments, arguments, strict=True))
+                passed = yield from self.block(region.block)
+                region, arguments = running.send(passed)
+        except StopIteration as stop:
+            return stop.value
+
+    def _evaluate(self, op: Operation, operands: Sequence[Runtime]) -> tuple[Runtime, ...]:
         try:
             if isinstance(op, tile.TileOp):
-                return op.interpret(self.worker, *operands)
-            function = _FUNCTIONS.get(op.name)
-            if function is None:
-                op.require(op.name in _ENDS, "has no meaning in a tile program")
-                return None
-            with np.errstate(all="ignore"):
-                return function(op, *operands)
+                found = op.interpret(self.worker, *operands)
+            elif op.name in _VECTOR:
+                found = _VECTOR[op.name](op, *operands)
+            else:
+                function = getattr(op, "evaluate", None)
+                if function is None:
+                    raise CompileError(Diagnostic(f"'{op.name}' has no meaning in a tile program", op.location))
+                with np.errstate(all="ignore"):
+                    found = function(*by_field(op, operands))
         except tile.ExecutionError as error:
             where = Diagnostic(f"'{op.name}': {error.diagnostics[0].message}", op.location)
             raise tile.ExecutionError(where) from None
-
-    def _set(self, op: Operation, results: Runtime) -> None:
-        if len(op.results) == 1:
-            self.values[op.results[0]] = _as_type(results, op.results[0])
-        elif op.results:
-            self.values.update(zip(op.results, results, strict=True))
-
-    def _structured(self, op: Operation) -> Paused:
-        if op.name == "scf.for":
-            yield from self._for(op)
-        elif op.name == "scf.if":
-            yield from self._if(op)
-        elif isinstance(op, tile.Roles):
-            yield from self._roles(op)
-        else:
-            op.fail("has no meaning in a tile program")
-
-    def _for(self, op: Operation) -> Paused:
-        lower, upper, step, *carried = (self.values[v] for v in op.operands)
-        body = op.regions[0].block
-        for counter in range(int(lower), int(upper), int(step)):
-            self.values.update(zip(body.arguments, [counter, *carried], strict=True))
-            yield from self.block(body)
-            carried = [self.values[v] for v in body.terminator.operands]
-        self.values.update(zip(op.results, carried, strict=True))
-
-    def _if(self, op: Operation) -> Paused:
-        region = op.regions[0 if self.values[op.operands[0]] else 1]
-        if region.blocks:
-            yield from self.block(region.block)
-            self.values.update(zip(op.results, (self.values[v] for v in region.block.terminator.operands), strict=True))
+        results = found if isinstance(found, tuple) else () if found is None else (found,)
+        return tuple(_as_type(value, result) for value, result in zip(results, op.results, strict=True))
 
     def _roles(self, op: tile.Roles) -> Paused:
-        """Roles take turns; when all are blocked in one round, the worker waits for others or for ever."""
+        """Roles take turns; when all are blocked in one round, the worker waits for ever."""
         running = [self.block(region.block) for region in op.bodies]
         while running:
             pauses = [(role, next(role, None)) for role in running]
@@ -177,77 +174,10 @@ def _as_type(value: Runtime, result: Value) -> Runtime:
     return value
 
 
-def _unsigned(value: Runtime) -> Runtime:
-    array = np.asarray(value)
-    return array.view(f"u{array.dtype.itemsize}") if array.dtype.kind == "i" else array
-
-
-def _signless(value: Runtime, like: Runtime) -> Runtime:
-    dtype = np.asarray(like).dtype
-    array = np.asarray(value)
-    return array.view(dtype) if array.dtype.kind == "u" and dtype.kind == "i" else array
-
-
-def _constant(op: Operation) -> Runtime:
-    value = op.attributes["value"]
-    if isinstance(value, DenseAttr):
-        return value.array
-    assert isinstance(value, IntegerAttr | FloatAttr | BoolAttr)
-    return value.value
-
-
-def _compare_floats(op: Operation, a: Runtime, b: Runtime) -> Runtime:
-    name = _ORDERED[_predicate(op)]
-    unordered = np.isnan(a) | np.isnan(b)
-    if name in ("true", "false"):
-        return np.full(np.shape(a), name == "true")
-    if name in ("ord", "uno"):
-        return unordered if name == "uno" else ~unordered
-    result = _COMPARE[name[1:]](a, b)
-    return result | unordered if name[0] == "u" else result & ~unordered
-
-
-def _compare_integers(op: Operation, a: Runtime, b: Runtime) -> Runtime:
-    name = _INTEGER[_predicate(op)]
-    if name[0] == "u":
-        a, b = _unsigned(a), _unsigned(b)
-    return _COMPARE[name[-2:]](a, b)
-
-
-def _predicate(op: Operation) -> int:
-    predicate = op.attributes["predicate"]
-    assert isinstance(predicate, IntegerAttr)
-    return predicate.value
-
-
-def _convert(op: Operation, value: Runtime) -> Runtime:
-    type = op.results[0].type
-    assert isinstance(type, Scalar | VectorType)
-    scalar_type = type.dtype if isinstance(type, VectorType) else type
-    return np.asarray(value).astype(scalar_type.numpy)
-
-
-def _convert_unsigned(op: Operation, value: Runtime) -> Runtime:
-    return _convert(op, _unsigned(value))
-
-
-def _to_unsigned(op: Operation, value: Runtime) -> Runtime:
-    type = op.results[0].type
-    assert isinstance(type, Scalar | VectorType)
-    bits = (type.dtype if isinstance(type, VectorType) else type).bytes
-    return np.asarray(value).astype(f"u{bits}").view(f"i{bits}")
-
-
-def _shape_cast(op: Operation, value: Runtime) -> Runtime:
+def _shape(op: Operation) -> tuple[int, ...]:
     type = op.results[0].type
     assert isinstance(type, VectorType)
-    return np.reshape(value, type.shape)
-
-
-def _broadcast(op: Operation, value: Runtime) -> Runtime:
-    type = op.results[0].type
-    assert isinstance(type, VectorType)
-    return np.broadcast_to(value, type.shape)
+    return type.shape
 
 
 def _transpose(op: Operation, value: Runtime) -> Runtime:
@@ -256,38 +186,9 @@ def _transpose(op: Operation, value: Runtime) -> Runtime:
     return np.transpose(value, [int(p) for p in permutation.values])
 
 
-def _plain(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda op, *args: function(*args)
-
-
-def _on_unsigned(function: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda op, *args: _signless(function(*map(_unsigned, args)), args[0])
-
-
-def _table() -> dict[str, Callable[..., Any]]:
-    table: dict[str, Callable[..., Any]] = {}
-    for entry in scalar.FUNCTIONS.values():
-        for name in (entry.float_op, entry.int_op):
-            if name is not None:
-                table[name] = _plain(entry.numpy)
-        if entry.unsigned_op is not None:
-            table[entry.unsigned_op] = _on_unsigned(entry.numpy)
-    conversions = ("extf", "truncf", "sitofp", "fptosi", "extsi", "trunci", "index_cast")
-    table |= {f"arith.{name}": _convert for name in conversions}
-    table |= {f"arith.{name}": _convert_unsigned for name in ("extui", "uitofp", "index_castui")}
-    return table | {
-        "arith.fptoui": _to_unsigned,
-        "arith.constant": _constant,
-        "arith.cmpf": _compare_floats,
-        "arith.cmpi": _compare_integers,
-        "arith.floordivsi": _plain(np.floor_divide),
-        "arith.ceildivsi": _plain(lambda a, b: -(-a // b)),
-        "math.fma": _plain(lambda a, b, c: a * b + c),
-        "vector.broadcast": _broadcast,
-        "vector.shape_cast": _shape_cast,
-        "vector.transpose": _transpose,
-    }
-
-
-_FUNCTIONS = _table()
-_ENDS = ("scf.yield", "kernel.return", "tile.end")
+_VECTOR = {
+    "vector.broadcast": lambda op, value: np.broadcast_to(value, _shape(op)),
+    "vector.shape_cast": lambda op, value: np.reshape(value, _shape(op)),
+    "vector.transpose": _transpose,
+}
+"""Upstream's `vector` ops that tile programs use."""

@@ -10,9 +10,12 @@ from typing import Any
 from ...ir.attributes import Attribute, BoolAttr, FloatAttr, IntegerAttr
 from ...ir.core import Block, Operation, Region, Value
 from ...ir.declare import PURE, REGISTRY
-from ...ir.dialects import tile
+from ...ir.dialects import arith, math, scf, tile
 from ...ir.location import UNKNOWN, Location
 from ...ir.types import Scalar, Type, index
+
+UPSTREAM = (arith, math)
+"""The dialects whose ops are made by name."""
 
 
 @dataclass
@@ -95,9 +98,7 @@ class Builder:
 
     def constant(self, value: float | bool, dtype: Scalar) -> Value:
         """A scalar constant in its register type."""
-        attribute = constant_attribute(value, dtype)
-        register = tile.register_type(dtype)
-        return self.pure(self.make("arith.constant", (), (register,), {"value": attribute}))
+        return self.pure(arith.Constant(constant_attribute(value, dtype)))
 
     def op(self, name: str, operands: Sequence[Value], result: Type, **attributes: Attribute) -> Value:
         """The result of a pure op of an upstream dialect."""
@@ -130,10 +131,8 @@ class Builder:
         block = Block([index, *(v.type for v in start)])
         with self.inside(block):
             carried = body(block.arguments[0], block.arguments[1:])
-            self.effect(self.make("scf.yield", carried, ()))
-        attributes = {"unroll": IntegerAttr(unroll)} if unroll else {}
-        types = [v.type for v in start]
-        op = self.make("scf.for", (*bounds, *start), types, attributes, (Region(block),))
+            self.effect(scf.Yield(tuple(carried)))
+        op = scf.For(*bounds, tuple(start), Region(block), unroll)
         self._append(op, self._level_of(op) if pure else self.depth)
         return list(op.results)
 
@@ -145,9 +144,9 @@ class Builder:
             if part is not None:
                 with self.inside(block, conditional=True):
                     part()
-                    self.effect(self.make("scf.yield", (), ()))
+                    self.effect(scf.Yield())
             regions.append(Region(block) if part is not None else Region())
-        self.effect(self.make("scf.if", (condition,), (), None, regions))
+        self.effect(scf.If(condition, *regions))
 
     def _level_of(self, op: Operation) -> int:
         level = max((self.homes[v].level for v in free_values(op)), default=0)
@@ -190,8 +189,7 @@ def erase_unused(block: Block) -> None:
 def _removable(op: Operation) -> bool:
     if not op.results:
         return False
-    if op.name == "scf.for":
-        return all(_removable(inner) or inner.name == "scf.yield" for inner in op.regions[0].block)
-    if op.name in ("tile.load", "tile.gather", "tile.alloc"):
-        return True
-    return op.name.startswith(("arith.", "math.", "vector.")) or PURE in op.traits
+    if isinstance(op, scf.For):
+        return all(_removable(inner) or isinstance(inner, scf.Yield) for inner in op.body.block)
+    reads = isinstance(op, tile.Load | tile.Gather | tile.Alloc)
+    return reads or op.name.startswith("vector.") or PURE in op.traits
