@@ -22,6 +22,8 @@ CPU_LEAST_WORK = 2048
 """Reads below which a work item is not cut further."""
 CPU_ROW = 8192
 """The most columns of a CPU work item, a quarter of an L1 cache of floats."""
+WHOLE = 1 << 30
+"""More columns than any row has."""
 THREADS = 128
 WARP = 32
 ROW_IN_REGISTERS = 8192
@@ -87,7 +89,7 @@ def _widest(plans: list[ResultPlan]) -> ResultPlan:
 def _cpu(plans: list[ResultPlan], target: CpuTarget) -> NestSchedule:
     plan = _widest(plans)
     columns = plan.columns
-    worker_columns = CPU_ROW
+    worker_columns = WHOLE if plan.reduces_rows else CPU_ROW
     if isinstance(columns, int) and (columns <= 2 * CPU_ROW or plan.reduces_rows):
         worker_columns = max(columns, 1)
     row = 1 if columns is None else min(estimate(columns), worker_columns)
@@ -124,7 +126,7 @@ def _cuda_rows(plans: list[ResultPlan], target: CudaTarget) -> NestSchedule:
     """A row in registers where it fits; several rows a block while they are short and there are blocks for all."""
     length = _row_length(plans)
     if not isinstance(length, int) or length > ROW_IN_REGISTERS:
-        return NestSchedule(1024, 1 << 30, 1, 1, 1024, 256)
+        return NestSchedule(1024, WHOLE, 1, 1, 1024, 256)
     lanes = power_of_two(max(length, 1))
     plan = _widest(plans)
     rows = max(THREADS * 8 // lanes, 1)

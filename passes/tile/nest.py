@@ -51,10 +51,7 @@ def build_nest(func: kernel.Func, schedule: NestSchedule) -> None:
     """Replace the `nn` ops of a kernel by a tile program that walks its results."""
     plans = plan_results(func)
     frame = open_frame(func, [plan.extents for plan in plans])
-    sections: dict[tuple[Dim, ...], list[tuple[ResultPlan, Memory]]] = {}
-    for plan, memory in zip(plans, frame.results, strict=True):
-        sections.setdefault(plan.rows, []).append((plan, memory))
-    parts = [_Section(frame, schedule, rows, results) for rows, results in sections.items()]
+    parts = [_Section(frame, schedule, results) for results in _sections(list(zip(plans, frame.results, strict=True)))]
     workers = symbols.maximum(*(part.workers for part in parts))
     worker = frame.body.builder.pure(tile.ProgramId(0))
     for part in parts:
@@ -62,21 +59,37 @@ def build_nest(func: kernel.Func, schedule: NestSchedule) -> None:
     frame.finish((workers,), schedule.threads or None)
 
 
+def _sections(results: Sequence[tuple[ResultPlan, Memory]]) -> list[list[tuple[ResultPlan, Memory]]]:
+    """The results that are walked together: those with the same rows and columns, or the same rows and no columns."""
+    found: list[list[tuple[ResultPlan, Memory]]] = []
+    for plan, memory in results:
+        for section in found:
+            columns = {other.columns for other, _ in section} | {plan.columns}
+            if section[0][0].rows == plan.rows and len(columns - {None}) <= 1:
+                section.append((plan, memory))
+                break
+        else:
+            found.append([(plan, memory)])
+    return found
+
+
 @dataclass(frozen=True)
 class _Section:
-    """The results with the same rows."""
+    """Results that are walked together."""
 
     frame: Frame
     schedule: NestSchedule
-    rows: tuple[Dim, ...]
     results: list[tuple[ResultPlan, Memory]]
 
     @property
+    def rows(self) -> tuple[Dim, ...]:
+        return self.results[0][0].rows
+
+    @property
     def column_blocks(self) -> Dim:
-        """Workers along the columns; one where the results' columns differ."""
-        extents = {plan.columns for plan, _ in self.results}
-        (extent,) = extents if len(extents) == 1 else (None,)
-        return 1 if extent is None else ceildiv(extent, self.schedule.worker_columns)
+        """Workers along the columns."""
+        extents = [plan.columns for plan, _ in self.results if plan.columns is not None]
+        return ceildiv(extents[0], self.schedule.worker_columns) if extents else 1
 
     @property
     def row_blocks(self) -> Dim:
