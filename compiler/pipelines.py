@@ -48,10 +48,12 @@ TILE: dict[str, tuple[Entry, ...]] = {
     "cpu": (
         (ScheduleKernels(), "the strategy and its parameters are written down before they are followed"),
         (TileKernels(), "each kernel becomes the program of one worker"),
+        (Dce(), "weights that were packed anew are not kept twice"),
     ),
     "cuda": (
         (ScheduleKernels(), "the strategy and its parameters are written down before they are followed"),
         (TileKernels(), "each kernel becomes the program of one thread block"),
+        (Dce(), "weights that were packed anew are not kept twice"),
     ),
 }
 
