@@ -1,0 +1,77 @@
+"""From a module in the plan phase to a plan for CUDA."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from ...ir.dialects import kernel, tile
+from ...ir.dialects.builtin import Module
+from ...ir.target import CudaTarget, Target
+from ...runtime import plan as run
+from ..program import Program, kernel_record, precision_of
+from . import nvrtc
+from .source import Source, emit
+
+Progress = Callable[[int, int], None]
+
+
+def sources(module: Module) -> dict[str, Source]:
+    """The CUDA C of every kernel of a module in the tile or plan phase, by kernel name."""
+    return {op.sym_name: emit(op) for op in module.block if isinstance(op, kernel.Func) and op.is_tiled}
+
+
+def generate(module: Module, progress: Progress | None = None) -> tuple[run.Plan, dict[str, np.ndarray]]:
+    """The plan of a module in the plan phase, and its tensors: weights, and each kernel's cubin, PTX and source.
+
+    `progress` is told how many of how many kernels are compiled. Raises CompileError where NVRTC is missing or a
+    weight has no data.
+    """
+    target = Target.of(module)
+    assert isinstance(target, CudaTarget)
+    program = Program.of(module)
+    texts = {function.sym_name: emit(function) for function in program.kernels}
+    binaries = dict(zip(texts, nvrtc.compile_sources(list(texts.values()), target.arch, progress), strict=True))
+    tensors = dict(program.tensors)
+    kernels = []
+    for function in program.kernels:
+        name = function.sym_name
+        binary, source = binaries[name], texts[name]
+        parts = {"cubin": binary.cubin, "ptx": binary.ptx, "cu": source.text.encode()}
+        for kind, data in parts.items():
+            tensors[f"{kind}/{name}"] = np.frombuffer(data, np.uint8)
+        details = {"binary": f"cubin/{name}", "source": f"cu/{name}", "shared_bytes": source.shared_bytes}
+        kernels.append(dataclasses.replace(kernel_record(function, **details), entry=source.name))
+    steps = tuple(_step(step, program, texts) for step in program.steps)
+    plan = run.Plan(
+        name=module.sym_name or "model",
+        target=run.Target("cuda", target.name, target.arch),
+        precision=precision_of(module),
+        inputs=program.inputs,
+        outputs=program.outputs,
+        buffers=program.buffers,
+        kernels=tuple(kernels),
+        steps=steps,
+        symbols=program.symbols,
+        arena_lower_bound=program.arena_lower_bound,
+        provenance={"nvrtc": nvrtc.version()},
+        ir=str(module),
+    )
+    return plan, tensors
+
+
+def _step(step: run.Step, program: Program, texts: dict[str, Source]) -> run.Step:
+    if not isinstance(step, run.Launch):
+        return step
+    source = texts[step.kernel]
+    attributes: dict[str, int | str | bool] = {}
+    if source.cooperative:
+        attributes["cooperative"] = True
+    function = next(f for f in program.kernels if f.sym_name == step.kernel)
+    if any(isinstance(op, tile.WaitDependencies) for op in function.walk()):
+        attributes["pdl"] = True
+    return dataclasses.replace(
+        step, block=source.threads, shared_bytes=source.shared_bytes, attributes=attributes
+    )

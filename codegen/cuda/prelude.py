@@ -1,0 +1,276 @@
+"""The device functions that kernels call, in CUDA C that needs no header; a kernel's source carries those it uses."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+_TYPES = """
+struct alignas(2) f16 { unsigned short bits; };
+struct alignas(2) bf16 { unsigned short bits; };
+struct f8e4m3 { unsigned char bits; };
+struct f8e5m2 { unsigned char bits; };
+"""
+
+# Name of the first function of a piece, and the piece. A piece may call those above it.
+_PIECES: dict[str, str] = {
+    "to_float": """
+__device__ __forceinline__ float to_float(f16 x) {
+  float y;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x.bits));
+  return y;
+}
+__device__ __forceinline__ float to_float(bf16 x) { return __uint_as_float((unsigned)x.bits << 16); }
+__device__ __forceinline__ float to_float(float x) { return x; }
+""",
+    "from_f8": """
+__device__ __forceinline__ float from_f8(unsigned x, int exponent_bits, int bias, bool has_infinity) {
+  const int mantissa_bits = 7 - exponent_bits;
+  const unsigned mantissa = x & ((1u << mantissa_bits) - 1), exponent = (x & 0x7f) >> mantissa_bits;
+  const bool top = exponent == (1u << exponent_bits) - 1;
+  const float sign = x & 0x80 ? -1.f : 1.f;
+  if (has_infinity && top) return mantissa ? __int_as_float(0x7fffffff) : sign * __int_as_float(0x7f800000);
+  if (!has_infinity && (x & 0x7f) == 0x7f) return __int_as_float(0x7fffffff);
+  const float fraction = (float)(exponent ? mantissa | 1u << mantissa_bits : mantissa);
+  return sign * ldexpf(fraction, (int)(exponent ? exponent : 1) - bias - mantissa_bits);
+}
+__device__ __forceinline__ float to_float(f8e4m3 x) { return from_f8(x.bits, 4, 7, false); }
+__device__ __forceinline__ float to_float(f8e5m2 x) { return from_f8(x.bits, 5, 15, true); }
+""",
+    "from_float": """
+template <class T> __device__ __forceinline__ T from_float(float x);
+template <> __device__ __forceinline__ f16 from_float<f16>(float x) {
+  f16 y;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));
+  return y;
+}
+template <> __device__ __forceinline__ bf16 from_float<bf16>(float x) {
+  bf16 y;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));
+  return y;
+}
+""",
+    "to_f8": """
+// Round to nearest even; the largest finite number is 448 (e4m3) or 57344 (e5m2).
+__device__ __forceinline__ unsigned char to_f8(float x, int exponent_bits, int bias, bool has_infinity) {
+  const int mantissa_bits = 7 - exponent_bits;
+  const unsigned char sign = __float_as_uint(x) >> 24 & 0x80;
+  if (x != x) return sign | 0x7f;
+  const float size = fabsf(x);
+  if (size == __int_as_float(0x7f800000)) return sign | (has_infinity ? 0x7c : 0x7f);
+  int exponent = size == 0.f ? -200 : ilogbf(size);
+  exponent = max(exponent, 1 - bias);
+  const int units = (int)rintf(ldexpf(size, mantissa_bits - exponent));
+  const int code = units + ((exponent + bias - 1) << mantissa_bits);
+  const int infinite = has_infinity ? 0x7c : 0x7f;
+  return sign | (unsigned char)min(code, infinite);
+}
+__device__ __forceinline__ f8e4m3 to_e4m3(float x) { return {to_f8(x, 4, 7, false)}; }
+__device__ __forceinline__ f8e5m2 to_e5m2(float x) { return {to_f8(x, 5, 15, true)}; }
+""",
+    "maximum": """
+__device__ __forceinline__ float maximum(float a, float b) {
+  float c;
+  asm("max.NaN.f32 %0, %1, %2;" : "=f"(c) : "f"(a), "f"(b));
+  return c;
+}
+__device__ __forceinline__ double maximum(double a, double b) { return a != a || a > b ? a : b; }
+""",
+    "minimum": """
+__device__ __forceinline__ float minimum(float a, float b) {
+  float c;
+  asm("min.NaN.f32 %0, %1, %2;" : "=f"(c) : "f"(a), "f"(b));
+  return c;
+}
+__device__ __forceinline__ double minimum(double a, double b) { return a != a || a < b ? a : b; }
+""",
+    "floordiv": """
+template <class T> __device__ __forceinline__ T floordiv(T a, T b) {
+  const T q = a / b;
+  return q - (T)(q * b != a && (a < 0) != (b < 0));
+}
+""",
+    "ceildiv": """
+template <class T> __device__ __forceinline__ T ceildiv(T a, T b) {
+  const T q = a / b;
+  return q + (T)(q * b != a && (a < 0) == (b < 0));
+}
+""",
+    "int_power": """
+template <class T> __device__ __forceinline__ T int_power(T base, T exponent) {
+  T result = 1;
+  for (; exponent > 0; exponent >>= 1, base *= base)
+    if (exponent & 1) result *= base;
+  return result;
+}
+""",
+    "swizzled": """
+// The 16-byte chunks within SPAN bytes are permuted by the address of their 128-byte line, as TMA and wgmma do.
+template <int SPAN, int ELEMENT> __device__ __forceinline__ int swizzled(int offset) {
+  return offset ^ ((offset * ELEMENT >> 7 & (SPAN / 16 - 1)) << 4) / ELEMENT;
+}
+""",
+    "move": """
+template <int BYTES> struct Word;
+template <> struct Word<1> { typedef unsigned char type; };
+template <> struct Word<2> { typedef unsigned short type; };
+template <> struct Word<4> { typedef unsigned type; };
+template <> struct Word<8> { typedef uint2 type; };
+template <> struct Word<16> { typedef uint4 type; };
+template <int BYTES> __device__ __forceinline__ void move(void* to, const void* from) {
+  typedef typename Word<BYTES>::type word;
+  *reinterpret_cast<word*>(to) = *reinterpret_cast<const word*>(from);
+}
+""",
+    "shared_address": """
+__device__ __forceinline__ unsigned shared_address(const void* p) { return (unsigned)__cvta_generic_to_shared(p); }
+""",
+    "copy_async": """
+// BYTES bytes from global to shared memory, of which the first `valid` are read and the rest are zero.
+template <int BYTES> __device__ __forceinline__ void copy_async(void* to, const void* from, int valid = BYTES) {
+  if (BYTES == 16)
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(to)), "l"(from), "r"(valid)
+                 : "memory");
+  else
+    asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(shared_address(to)), "l"(from), "n"(BYTES),
+                 "r"(valid)
+                 : "memory");
+}
+""",
+    "commit_group": """
+__device__ __forceinline__ void commit_group() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+""",
+    "wait_group": """
+template <int PENDING> __device__ __forceinline__ void wait_group() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
+}
+""",
+    "load_matrices": """
+// Four 8x8 matrices of 16-bit elements; lane 8 * m + r gives the address of row r of matrix m.
+__device__ __forceinline__ void load_matrices(void* to, const void* row) {
+  unsigned* w = reinterpret_cast<unsigned*>(to);
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(w[0]), "=r"(w[1]), "=r"(w[2]), "=r"(w[3])
+               : "r"(shared_address(row)) : "memory");
+}
+""",
+    "load_matrices_transposed": """
+__device__ __forceinline__ void load_matrices_transposed(void* to, const void* row) {
+  unsigned* w = reinterpret_cast<unsigned*>(to);
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(w[0]), "=r"(w[1]), "=r"(w[2]), "=r"(w[3])
+               : "r"(shared_address(row)) : "memory");
+}
+""",
+    "load_two_matrices": """
+__device__ __forceinline__ void load_two_matrices(void* to, const void* row) {
+  unsigned* w = reinterpret_cast<unsigned*>(to);
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
+               : "=r"(w[0]), "=r"(w[1]) : "r"(shared_address(row)) : "memory");
+}
+""",
+    "load_two_matrices_transposed": """
+__device__ __forceinline__ void load_two_matrices_transposed(void* to, const void* row) {
+  unsigned* w = reinterpret_cast<unsigned*>(to);
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
+               : "=r"(w[0]), "=r"(w[1]) : "r"(shared_address(row)) : "memory");
+}
+""",
+    "mma_m16n8k16": """
+// acc += a @ b: one warp, 16x8 += 16x16 @ 16x8.
+__device__ __forceinline__ void mma_m16n8k16(float* acc, const f16* a, const f16* b) {
+  const unsigned *x = reinterpret_cast<const unsigned*>(a), *y = reinterpret_cast<const unsigned*>(b);
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(acc[0]), "+f"(acc[1]), "+f"(acc[2]), "+f"(acc[3])
+      : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]));
+}
+__device__ __forceinline__ void mma_m16n8k16(float* acc, const bf16* a, const bf16* b) {
+  const unsigned *x = reinterpret_cast<const unsigned*>(a), *y = reinterpret_cast<const unsigned*>(b);
+  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(acc[0]), "+f"(acc[1]), "+f"(acc[2]), "+f"(acc[3])
+      : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]));
+}
+""",
+    "to_tf32": """
+__device__ __forceinline__ unsigned to_tf32(float x) {
+  unsigned y;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(y) : "f"(x));
+  return y;
+}
+""",
+    "mma_m16n8k8": """
+// acc += a @ b: one warp, 16x8 += 16x8 @ 8x8 with operands rounded to tf32.
+__device__ __forceinline__ void mma_m16n8k8(float* acc, const float* a, const float* b) {
+  asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(acc[0]), "+f"(acc[1]), "+f"(acc[2]), "+f"(acc[3])
+      : "r"(to_tf32(a[0])), "r"(to_tf32(a[1])), "r"(to_tf32(a[2])), "r"(to_tf32(a[3])),
+        "r"(to_tf32(b[0])), "r"(to_tf32(b[1])));
+}
+""",
+    "grid_barrier": """
+// All blocks of a cooperative launch; the driver gives each launch a zeroed word to count in.
+__device__ __forceinline__ void grid_barrier() {
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    unsigned high, low;
+    asm("mov.u32 %0, %%envreg1;" : "=r"(high));
+    asm("mov.u32 %0, %%envreg2;" : "=r"(low));
+    unsigned* word = reinterpret_cast<unsigned*>((unsigned long long)high << 32 | low) + 1;
+    const unsigned blocks = gridDim.x * gridDim.y * gridDim.z;
+    const bool first = blockIdx.x + blockIdx.y + blockIdx.z == 0;
+    const unsigned add = first ? 0x80000000u - (blocks - 1) : 1;
+    unsigned old, now;
+    __threadfence();
+    asm volatile("atom.add.release.gpu.global.u32 %0, [%1], %2;" : "=r"(old) : "l"(word), "r"(add) : "memory");
+    do asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(now) : "l"(word) : "memory");
+    while (((old ^ now) & 0x80000000u) == 0);
+    __threadfence();
+  }
+  __syncthreads();
+}
+""",
+    "trigger_dependents": """
+__device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+""",
+    "wait_dependencies": """
+__device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+""",
+    "prefetch_l2": """
+__device__ __forceinline__ void prefetch_l2(const void* p) { asm volatile("prefetch.global.L2 [%0];" ::"l"(p)); }
+""",
+}
+
+
+@cache
+def _functions() -> dict[str, str]:
+    """Every function a piece defines, and the piece's name."""
+    found: dict[str, str] = {}
+    for name, piece in _PIECES.items():
+        found.setdefault(name, name)
+        for function in re.findall(r"__forceinline__ [\w ]+?\*? ?(\w+)(?:<\w+>)?\(", piece):
+            found.setdefault(function, name)
+    return found
+
+
+def prelude(body: str) -> str:
+    """The types and functions that `body` uses, in the order of definition."""
+    wanted: set[str] = set()
+    pending = [body]
+    while pending:
+        words = set(re.findall(r"\w+", pending.pop()))
+        for function, piece in _functions().items():
+            if function in words and piece not in wanted:
+                wanted.add(piece)
+                pending.append(_PIECES[piece])
+    if "to_float" in wanted and re.search(r"\bf8e", body):
+        wanted.add("from_f8")
+    text = "".join(piece for name, piece in _PIECES.items() if name in wanted)
+    types = "".join(line + "\n" for line in _TYPES.split("\n") if line and re.search(_type_name(line), body + text))
+    return types + text
+
+
+def _type_name(line: str) -> str:
+    return r"\b" + re.findall(r"(\w+) \{", line)[0] + r"\b"
