@@ -1,0 +1,313 @@
+"""assign-layouts: which thread holds which element of every register tile."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from ...ir.attributes import ArrayAttr, IntegerAttr, StringAttr
+from ...ir.core import Block, Operation, Value
+from ...ir.dialects import kernel, tile
+from ...ir.dialects.builtin import Module
+from ...ir.layout import Layout, layout_of, set_layout
+from ...ir.symbols import bounds, product
+from ...ir.target import CudaTarget, Target
+from ...ir.types import MemRefType, VectorType, i8
+from ..base import EXACT, Pass, PassContext
+from . import layouts
+
+INDEX_LIMIT = 1 << 31
+_FREE = ("arith.constant", "tile.iota")
+
+
+class AssignLayouts(Pass):
+    """Give every register tile of a GPU program a `layout`, and move tiles between threads where two clash.
+
+    Matrix products fix the layouts of their operands; else the largest loads and stores decide, 16 bytes a thread and
+    neighbouring threads side by side. From there layouts spread through the ops that compute element by element,
+    broadcast, reduce or carry. Loads of matrix fragments from shared memory become `ldmatrix`; reductions and moves
+    across warps get scratch memory; `index_type` says whether 32 bits count all elements.
+    """
+
+    name = "assign-layouts"
+    tolerance = EXACT
+
+    def run(self, module: Module, context: PassContext) -> None:
+        if not isinstance(Target.of(module), CudaTarget):
+            return
+        profiles = _profiles(module)
+        for function in module.block:
+            if isinstance(function, kernel.Func) and function.is_tiled and "index_type" not in function.attributes:
+                _Assignment(function).run()
+                _set_index_type(function, profiles)
+                context.count("kernels")
+
+
+def _profiles(module: Module) -> dict[str, tuple[float, float]]:
+    """The range of each symbol, where the module has profiles."""
+    attribute = module.attributes.get("kw.profiles")
+    ranges: dict[str, tuple[float, float]] = {}
+    for name, entry in getattr(attribute, "items", ()):
+        if isinstance(entry, ArrayAttr) and len(entry.values) == 3:
+            numbers = [v.value for v in entry.values if isinstance(v, IntegerAttr)]
+            if len(numbers) == 3:
+                ranges[name] = (numbers[0], numbers[2])
+    return ranges
+
+
+def _set_index_type(function: kernel.Func, ranges: dict[str, tuple[float, float]]) -> None:
+    largest = max((bounds(product(shape), ranges)[1] for shape in function.argument_shapes()), default=0)
+    function.attributes["index_type"] = StringAttr("i32" if largest < INDEX_LIMIT else "i64")
+
+
+class _Assignment:
+    """The layouts of one program."""
+
+    def __init__(self, function: kernel.Func) -> None:
+        self.function = function
+        self.threads = function.threads or 32
+        self.layouts: dict[Value, Layout] = {}
+        self.scratch: Value | None = None
+        self.scratch_bytes = 0
+        self.reduced = {
+            (*_shape(op.source),): op.axes for op in function.walk() if isinstance(op, tile.Reduce)
+        }  # fmt: skip
+
+    def run(self) -> None:
+        ops = list(self.function.walk())
+        for op in ops:
+            if isinstance(op, tile.Mma):
+                self._seed_mma(op)
+        for value in self._tiles(ops):
+            if (given := layout_of(value)) is not None:
+                self._give(value, given)
+        for value, layout in self._anchors(ops):
+            if value not in self.layouts:
+                self._give(value, layout())
+        for value in self._tiles(ops):
+            if value not in self.layouts:
+                self._give(value, layouts.of_tile(value, self.threads, self.reduced.get(_shape(value), ())))
+        for op in ops:
+            self._settle(op)
+        self._write()
+
+    # Choosing
+
+    def _tiles(self, ops: list[Operation]) -> Iterator[Value]:
+        """All register tiles, the largest first."""
+        values = [v for op in ops for v in op.results if isinstance(v.type, VectorType)]
+        yield from sorted(values, key=lambda v: -math.prod(_shape(v)))
+
+    def _anchors(self, ops: list[Operation]):  # noqa: ANN202
+        """Tiles that are loaded or stored, the largest first, with the layout that suits the access."""
+        accesses: list[tuple[Value, tile.Load | tile.Store]] = []
+        for op in ops:
+            if isinstance(op, tile.Load) and isinstance(op.result.type, VectorType):
+                accesses.append((op.result, op))
+            elif isinstance(op, tile.Store) and isinstance(op.value.type, VectorType):
+                accesses.append((op.value, op))
+        accesses.sort(key=lambda pair: (-math.prod(_shape(pair[0])), isinstance(pair[1], tile.Load)))
+        for value, op in accesses:
+            reduced = self.reduced.get(_shape(value), ())
+            yield value, lambda op=op, reduced=reduced: layouts.of_access(op, self.threads, reduced)
+
+    def _seed_mma(self, op: tile.Mma) -> None:
+        a, b, acc = layouts.of_mma(op, self.threads)
+        for value, layout in ((op.a, a), (op.b, b), (op.acc, acc), (op.result, acc)):
+            if isinstance(value.type, VectorType):
+                self._give(value, layout)
+
+    def _give(self, value: Value, layout: Layout) -> None:
+        """Set a layout and spread it to all tiles that follow from it."""
+        pending = [(value, layout)]
+        while pending:
+            value, layout = pending.pop()
+            if value in self.layouts or not isinstance(value.type, VectorType):
+                continue
+            self.layouts[value] = layout
+            pending += self._followers(value, layout)
+
+    def _followers(self, value: Value, layout: Layout) -> Iterator[tuple[Value, Layout]]:
+        owner = value.owner
+        if isinstance(owner, Operation):
+            yield from self._operands_of(owner, value, layout)
+        elif (loop := _loop_of(owner)) is not None:
+            yield loop.results[value.index - 1], layout  # type: ignore[attr-defined]
+        for user, index in list(value.uses):
+            yield from self._results_of(user, index, layout)
+
+    def _operands_of(self, op: Operation, result: Value, layout: Layout) -> Iterator[tuple[Value, Layout]]:
+        """What the layout of a result asks of the operands."""
+        for operand in _like_result(op):
+            yield operand, layout
+        match op.name:
+            case "vector.broadcast" if isinstance(op.operands[0].type, VectorType):
+                yield op.operands[0], layouts.source_of_broadcast(layout, _shape(op.operands[0]))
+            case "vector.shape_cast":
+                if (source := layout.reshape(_shape(op.operands[0]))) is not None:
+                    yield op.operands[0], source
+            case "vector.transpose":
+                yield op.operands[0], layout.transpose(layouts.inverse(layouts.permutation_of(op)))
+            case "scf.for":
+                index = op.results.index(result)  # type: ignore[arg-type]
+                block = op.regions[0].block
+                yield from ((v, layout) for v in (op.operands[3 + index], block.arguments[1 + index]))
+                yield block.terminator.operands[index], layout
+            case "scf.if":
+                index = op.results.index(result)  # type: ignore[arg-type]
+                yield from ((r.block.terminator.operands[index], layout) for r in op.regions)
+
+    def _results_of(self, op: Operation, index: int, layout: Layout) -> Iterator[tuple[Value, Layout]]:
+        """What the layout of an operand gives to results and the other operands."""
+        value = op.operands[index]
+        if value in _like_result(op):
+            others = _like_result(op)
+            yield from ((v, layout) for v in (*op.results, *others))
+        elif isinstance(op, tile.Scatter):
+            yield from ((v, layout) for v in op.operands if isinstance(v.type, VectorType))
+        match op.name:
+            case "tile.reduce" if isinstance(op.results[0].type, VectorType):
+                assert isinstance(op, tile.Reduce)
+                yield op.result, layout.drop(op.axes)
+            case "vector.shape_cast":
+                if (result := layout.reshape(_shape(op.results[0]))) is not None:
+                    yield op.results[0], result
+            case "vector.transpose":
+                yield op.results[0], layout.transpose(layouts.permutation_of(op))
+            case "scf.for" if index >= 3:
+                yield op.results[index - 3], layout
+            case "scf.yield" if op.parent_op is not None and op.parent_op.name in ("scf.for", "scf.if"):
+                yield op.parent_op.results[index], layout
+
+    # Settling clashes
+
+    def _settle(self, op: Operation) -> None:
+        """Bring every operand of `op` into the layout it needs."""
+        wanted = dict(self._needs(op))
+        operands = list(op.operands)
+        for index, layout in wanted.items():
+            operands[index] = self._in_layout(operands[index], layout, op)
+        if operands != list(op.operands):
+            op.set_operands(operands)
+        if isinstance(op, tile.Reduce):
+            self._settle_reduce(op)
+        elif isinstance(op, tile.Load) and op.result in self.layouts:
+            if (instruction := layouts.matrix_load(op, self.layouts[op.result])) is not None:
+                op.attributes["instruction"] = StringAttr(instruction)
+
+    def _needs(self, op: Operation) -> Iterator[tuple[int, Layout]]:
+        """The operands that must have a certain layout, by their number."""
+        result = next((r for r in op.results if r in self.layouts), None)
+        if isinstance(op, tile.Mma):
+            yield from ((i, lay) for i, lay in enumerate(layouts.of_mma(op, self.threads)) if op.operands[i] in self.layouts)
+        elif isinstance(op, tile.Scatter):
+            yield from ((i, self.layouts[op.value]) for i, v in enumerate(op.operands) if v in self.layouts)
+        elif op.name in ("scf.for", "scf.if"):
+            if op.name == "scf.for":
+                pairs = enumerate(op.results, 3)
+                yield from ((i, self.layouts[r]) for i, r in pairs if r in self.layouts)
+        elif op.name == "scf.yield":
+            parent = op.parent_op
+            results = parent.results if parent is not None else []
+            yield from ((i, self.layouts[r]) for i, r in enumerate(results) if r in self.layouts)
+        elif result is not None:
+            wanted = {v: lay for v, lay in self._operands_of(op, result, self.layouts[result])}
+            yield from ((i, wanted[v]) for i, v in enumerate(op.operands) if v in wanted and v in self.layouts)
+
+    def _settle_reduce(self, op: tile.Reduce) -> None:
+        source = self.layouts[op.source]
+        if isinstance(op.result.type, VectorType):
+            self._force(op.result, source.drop(op.axes))
+        crossed = [m for m in source.warps if any(m.strides[a] for a in op.axes)]
+        if crossed and op.scratch is None:
+            elements = math.prod(n for d, n in enumerate(source.shape) if d not in op.axes)
+            bytes = max(_dtype_bytes(op.source), 4)
+            op.set_operands([op.source, self._scratch(elements * math.prod(m.size for m in crossed) * bytes)])
+
+    def _force(self, value: Value, layout: Layout) -> None:
+        """`value` comes in `layout`; whoever expects another gets a moved copy."""
+        expected = self.layouts[value]
+        self.layouts[value] = layout
+        if expected == layout:
+            return
+        assert isinstance(value.owner, Operation) and value.owner.next is not None
+        uses = list(value.uses)
+        moved = self._converted(value, expected, value.owner.next)
+        for user, index in uses:
+            user.set_operand(index, moved)
+
+    def _in_layout(self, value: Value, layout: Layout, before: Operation) -> Value:
+        found = self.layouts[value]
+        if found == layout:
+            return value
+        owner = value.owner
+        if isinstance(owner, Operation) and (owner.name in _FREE or _is_splat(owner)):
+            copy = owner.clone()
+            assert before.parent is not None
+            before.parent.insert_before(copy, before)
+            self.layouts[copy.results[0]] = layout
+            return copy.results[0]
+        if isinstance(owner, Operation) and owner.name == "vector.broadcast":
+            source = self._in_layout(owner.operands[0], layouts.source_of_broadcast(layout, _shape(owner.operands[0])), before)
+            copy = owner.clone({owner.operands[0]: source})
+            assert before.parent is not None
+            before.parent.insert_before(copy, before)
+            self.layouts[copy.results[0]] = layout
+            return copy.results[0]
+        return self._converted(value, layout, before)
+
+    def _converted(self, value: Value, layout: Layout, before: Operation) -> Value:
+        found = self.layouts[value]
+        scratch = None
+        if (found.lanes, found.warps) != (layout.lanes, layout.warps):
+            scratch = self._scratch(math.prod(layout.shape) * _dtype_bytes(value))
+        op = tile.ConvertLayout(value, scratch, location=before.location)
+        assert before.parent is not None
+        before.parent.insert_before(op, before)
+        self.layouts[op.result] = layout
+        return op.result
+
+    def _scratch(self, bytes: int) -> Value:
+        """The program's scratch memory, at least so large."""
+        self.scratch_bytes = max(self.scratch_bytes, bytes)
+        if self.scratch is None:
+            op = tile.Alloc(result_types=[MemRefType((bytes,), i8, "shared")])
+            op.result.name = "scratch"
+            block: Block = self.function.block
+            assert block.first is not None
+            block.insert_before(op, block.first)
+            self.scratch = op.result
+        self.scratch.type = MemRefType((self.scratch_bytes,), i8, "shared")
+        return self.scratch
+
+    def _write(self) -> None:
+        for op in self.function.walk():
+            for result in op.results:
+                if result in self.layouts:
+                    set_layout(result, self.layouts[result])
+
+
+def _shape(value: Value) -> tuple[int, ...]:
+    return value.type.shape if isinstance(value.type, VectorType) else ()
+
+
+def _dtype_bytes(value: Value) -> int:
+    assert isinstance(value.type, VectorType)
+    return value.type.dtype.bytes
+
+
+def _is_splat(op: Operation) -> bool:
+    return op.name == "vector.broadcast" and not isinstance(op.operands[0].type, VectorType)
+
+
+def _like_result(op: Operation) -> list[Value]:
+    """The operands that hold, element by element, what the result is made of."""
+    if op.name.startswith(("arith.", "math.")) or op.name in ("tile.gather", "tile.mma_wait"):
+        return [v for v in op.operands if isinstance(v.type, VectorType)]
+    return []
+
+
+def _loop_of(block: object) -> Operation | None:
+    assert isinstance(block, Block)
+    op = block.parent.parent if block.parent else None
+    return op if op is not None and op.name == "scf.for" else None

@@ -1,0 +1,177 @@
+"""Layouts of the tiles that ops make, from what the ops do: matrix fragments, coalesced accesses, and the rules by which
+the layout of one operand or result of an op gives those of the others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from ...ir.attributes import DenseArrayAttr
+from ...ir.core import Operation, Value
+from ...ir.dialects import tile
+from ...ir.layout import LANES, Layout, Mode, blocked
+from ...ir.types import MemRefType, VectorType
+
+WIDEST = 16
+"""Bytes of the widest access of a thread."""
+
+
+def fragments(instruction: str, m: int, n: int, k: int, warps: tuple[int, int]) -> tuple[Layout, Layout, Layout]:
+    """Layouts of A (MxK), B (KxN) and the accumulator for warp matrix instructions, `warps` of them along M and N.
+
+    Raises ValueError where the tile is no multiple of the instruction's.
+    """
+    depth = int(instruction.rpartition("k")[2])
+    (tall, uneven_m), (wide, uneven_n), (deep, uneven_k) = divmod(m, 16 * warps[0]), divmod(n, 8 * warps[1]), divmod(k, depth)
+    if uneven_m or uneven_n or uneven_k:
+        raise ValueError(f"a tile of {m}x{n}x{k} is not made of '{instruction}' for {warps[0]}x{warps[1]} warps")
+    rows, columns = Mode(warps[0], (16 * tall, 0)), Mode(warps[1], (0, 8 * wide))
+    same_rows, same_columns = Mode(warps[0], (0, 0)), Mode(warps[1], (0, 0))
+    # 16-bit operands come in pairs along K, 32-bit ones one by one.
+    pair, half = (2, 8) if depth == 16 else (1, 4)
+    a = Layout.of(
+        (m, k),
+        [Mode(pair, (0, 1)), Mode(2, (8, 0)), Mode(2, (0, half)), Mode(tall, (16, 0)), Mode(deep, (0, depth))],
+        [Mode(4, (0, pair)), Mode(8, (1, 0))],
+        [rows, same_columns],
+    )
+    b = Layout.of(
+        (k, n),
+        [Mode(pair, (1, 0)), Mode(2, (half, 0)), Mode(wide, (0, 8)), Mode(deep, (depth, 0))],
+        [Mode(4, (pair, 0)), Mode(8, (0, 1))],
+        [same_rows, columns],
+    )
+    acc = Layout.of(
+        (m, n),
+        [Mode(2, (0, 1)), Mode(2, (8, 0)), Mode(tall, (16, 0)), Mode(wide, (0, 8))],
+        [Mode(4, (0, 2)), Mode(8, (1, 0))],
+        [rows, columns],
+    )
+    return a, b, acc
+
+
+def multiply_add(m: int, n: int, k: int, threads: int) -> tuple[Layout, Layout, Layout]:
+    """Layouts for plain multiply-adds: each thread has rows and runs of four columns of the accumulator."""
+    run = math.gcd(n, 4)
+    across = math.gcd(n // run, 8)
+    down = LANES // across
+    left = threads // LANES
+    warps_down = math.gcd(m // math.gcd(m, down), left)
+    while warps_down * warps_down > left and warps_down % 2 == 0:
+        warps_down //= 2
+    warps_across = math.gcd(n // (run * across), left // warps_down)
+    spare = left // (warps_down * warps_across)
+    real_down = math.gcd(m, down)
+    acc = Layout.of(
+        (m, n),
+        [
+            Mode(run, (0, 1)),
+            Mode(m // (real_down * warps_down), (real_down * warps_down, 0)),
+            Mode(n // (run * across * warps_across), (0, run * across * warps_across)),
+        ],
+        [Mode(across, (0, run)), Mode(real_down, (1, 0)), Mode(down // real_down, (0, 0))],
+        [Mode(warps_down, (real_down, 0)), Mode(warps_across, (0, run * across)), Mode(spare, (0, 0))],
+    )
+    return _with_depth(acc.squeeze((1,)), k, 1), _with_depth(acc.squeeze((0,)), k, 0), acc
+
+
+def _with_depth(layout: Layout, k: int, axis: int) -> Layout:
+    """A tile of size 1 along `axis` made `k` deep, all in registers."""
+    shape = tuple(k if d == axis else n for d, n in enumerate(layout.shape))
+    depth = Mode(k, tuple(int(d == axis) for d in range(2)))
+    registers = [depth, *layout.registers] if axis == 1 else [*layout.registers, depth]
+    return Layout.of(shape, registers, layout.lanes, layout.warps)
+
+
+def of_mma(op: tile.Mma, threads: int) -> tuple[Layout, Layout, Layout]:
+    """Layouts of the operands as they stand (transposed ones transposed) and of the result."""
+    m, n = _shape(op.result)
+    k = _shape(op.a)[0 if op.trans_a else 1]
+    if op.instruction == "fma":
+        a, b, acc = multiply_add(m, n, k, threads)
+    else:
+        attribute = op.attributes.get("warps")
+        op.require(isinstance(attribute, DenseArrayAttr), "needs the attribute 'warps': how many along M and N")
+        assert isinstance(attribute, DenseArrayAttr)
+        a, b, acc = fragments(op.instruction, m, n, k, tuple(map(int, attribute.values)))  # type: ignore[arg-type]
+    return (a.transpose((1, 0)) if op.trans_a else a), (b.transpose((1, 0)) if op.trans_b else b), acc
+
+
+def of_access(op: tile.Load | tile.Store, threads: int, reduced: Sequence[int]) -> Layout:
+    """Neighbouring threads at neighbouring addresses; warps side by side along dims that are not `reduced`."""
+    value = op.result if isinstance(op, tile.Load) else op.value
+    shape = _shape(value)
+    memref = op.memref.type
+    assert isinstance(memref, MemRefType)
+    order = sorted(range(len(shape)), key=lambda v: (-op.dims[v], op.steps[v]) if op.dims[v] >= 0 else (1, 0))
+    vector = 1
+    if order and op.dims[order[0]] == len(memref.shape) - 1 and op.steps[order[0]] == 1:
+        vector = max(min(op.alignment, WIDEST) // memref.dtype.bytes, 1)
+    while vector > 1 and math.prod(shape) < vector * threads:
+        vector //= 2
+    return blocked(shape, threads, vector, order, _warp_order(order, reduced))
+
+
+def of_tile(value: Value, threads: int, reduced: Sequence[int]) -> Layout:
+    """A layout where nothing asks for a better one: along the last dim first."""
+    shape = _shape(value)
+    order = list(reversed(range(len(shape))))
+    return blocked(shape, threads, 1, order, _warp_order(order, reduced))
+
+
+def _warp_order(order: Sequence[int], reduced: Sequence[int]) -> list[int]:
+    return sorted(order, key=lambda d: d in reduced)
+
+
+def source_of_broadcast(result: Layout, source: Sequence[int]) -> Layout:
+    """The layout of what is broadcast, so that every thread has what it repeats."""
+    fixed = [d for d, n in enumerate(source) if n == 1]
+    return result.drop(range(len(result.shape) - len(source))).squeeze(fixed)
+
+
+def permutation_of(op: Operation) -> tuple[int, ...]:
+    attribute = op.attributes["permutation"]
+    assert isinstance(attribute, DenseArrayAttr)
+    return tuple(map(int, attribute.values))
+
+
+def inverse(permutation: Sequence[int]) -> tuple[int, ...]:
+    return tuple(sorted(range(len(permutation)), key=lambda d: permutation[d]))
+
+
+def matrix_load(op: tile.Load, layout: Layout) -> str | None:
+    """The `ldmatrix` that loads a tile in this layout; None where none does."""
+    memref = op.memref.type
+    assert isinstance(memref, MemRefType)
+    bytes = memref.dtype.bytes
+    per_word = 4 // bytes if bytes in (2, 4) else 0
+    if memref.space != "shared" or not per_word or op.checked or op.alignment < WIDEST:
+        return None
+    if [mode.size for mode in layout.lanes] != [4, 8] or any(step != 1 for step in op.steps):
+        return None
+    words, rows = layout.lanes
+    if per_word not in words.strides or 1 not in rows.strides or sum(words.strides) != per_word:
+        return None
+    first = layout.registers[0]
+    if per_word == 2 and first.strides != tuple(int(s > 0) for s in words.strides):
+        return None
+    count = next((c for c in (4, 2) if layout.register_count % (c * per_word) == 0), None)
+    if count is None or (count == 4 and not _regular(layout, per_word)):
+        return None
+    fast = len(memref.shape) - 1
+    if op.dims[words.strides.index(per_word)] == fast:
+        return f"ldmatrix.x{count}"
+    if per_word == 2 and op.dims[rows.strides.index(1)] == fast:
+        return f"ldmatrix.x{count}.trans"
+    return None
+
+
+def _regular(layout: Layout, per_word: int) -> bool:
+    """Whether the first four words of registers lie at the corners of a parallelogram."""
+    zero, one, two, three = layout.register_offsets[: 4 * per_word : per_word]
+    return all(d - c == b - a for a, b, c, d in zip(zero, one, two, three, strict=True))
+
+
+def _shape(value: Value) -> tuple[int, ...]:
+    assert isinstance(value.type, VectorType)
+    return value.type.shape
