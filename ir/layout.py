@@ -24,7 +24,7 @@ from .attributes import ArrayAttr, Attribute, StringAttr
 from .core import BlockArgument, Operation, OpResult, Value
 from .types import VectorType
 
-ATTRIBUTE = "layout"
+ATTRIBUTE = "tile.layout"
 LANES = 32
 Coordinates = tuple[int, ...]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ...ir.attributes import DenseAttr, IntegerAttr, StringAttr
+from ...ir.attributes import DenseAttr, IntegerAttr
 from ...ir.core import Block, Operation, Value
 from ...ir.diagnostics import CompileError, Diagnostic
 from ...ir.dialects import kernel, tile
 from ...ir.layout import Layout, layout_of
 from ...ir.symbols import Call, Dim, Symbol
-from ...ir.types import MemRefType, Scalar, VectorType
+from ...ir.types import MemRefType, VectorType, i32
 from ..program import kernel_symbols
 from .compute import ComputeEmitter, view_table
 from .memory import MemoryEmitter, memory_of_argument
@@ -42,7 +42,7 @@ class KernelEmitter:
     def __init__(self, function: kernel.Func) -> None:
         self.function = function
         self.threads = function.threads or 32
-        self.index = "long long" if self.text_attribute(function, "index_type") == "i64" else "int"
+        self.index = "int" if function.index_type == i32 else "long long"
         self.writer = Writer()
         self.values: dict[Value, ScalarValue | Tile | Memory] = {}
         self.shared_bytes = 0
@@ -70,7 +70,8 @@ class KernelEmitter:
             name = self.writer.fresh(argument.name, "arg")
             self.values[argument] = ScalarValue(name, argument.type.dtype)
             qualifier = "" if argument in written else "const "
-            texts.append(f"{qualifier}{c_type(argument.type.dtype)}* __restrict__ {name}")
+            alone = "" if self.function.in_place else "__restrict__ "
+            texts.append(f"{qualifier}{c_type(argument.type.dtype)}* {alone}{name}")
         return texts
 
     def _sizes(self) -> list[str]:
@@ -202,10 +203,6 @@ class KernelEmitter:
 
     def is_view(self, op: Operation) -> bool:
         return op.name in _VIEWS and bool(op.results) and isinstance(op.results[0].type, VectorType)
-
-    def text_attribute(self, op: Operation, name: str) -> str | None:
-        attribute = op.attributes.get(name)
-        return attribute.value if isinstance(attribute, StringAttr) else None
 
     # Ops
 
@@ -392,6 +389,14 @@ class KernelEmitter:
         name = self.writer.hoisted(self.index, text, op.results[0].name or "block")
         self.values[op.results[0]] = ScalarValue(name, element_type(op.results[0]))
 
+    def _flatten(self, op: tile.Flatten) -> None:
+        source = self.memory(op.source)
+        size: str | int = 1
+        for dim in source.shape:
+            size = times(size, dim)
+        size = size if isinstance(size, int) else self.writer.hoisted(self.index, size, "size")
+        self.values[op.result] = Memory(source.pointer, source.dtype, (size,), (1,), source.start, 0, source.space)
+
     def _symbol(self, op: tile.SymbolValue) -> None:
         self.values[op.result] = ScalarValue(self.size(op.value), element_type(op.result))
 
@@ -432,6 +437,7 @@ _SIMPLE: dict[str, _Emit] = {
     "tile.num_programs": KernelEmitter._num_programs,  # type: ignore[dict-item]
     "tile.symbol": KernelEmitter._symbol,  # type: ignore[dict-item]
     "tile.alloc": KernelEmitter._alloc,  # type: ignore[dict-item]
+    "tile.flatten": KernelEmitter._flatten,  # type: ignore[dict-item]
     "tile.view": KernelEmitter._window,  # type: ignore[dict-item]
     "scf.yield": lambda emitter, op: None,
     "kernel.return": lambda emitter, op: None,

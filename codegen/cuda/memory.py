@@ -110,9 +110,8 @@ class MemoryEmitter:
         layout = self.kernel.layout_of(op.result)
         box = Box(memory, start, op.dims, op.steps, op.checked, layout)
         target = self.kernel.new_registers(op.result)
-        instruction = self.kernel.text_attribute(op, "instruction")
-        if instruction is not None:
-            self._load_matrices(op, box, target, instruction)
+        if op.instruction is not None:
+            self._load_matrices(box, target, op.instruction)
             return
         vector = box.vector(op.alignment)
         with self.writer.unrolled(layout.register_count, vector) as i:
@@ -136,38 +135,17 @@ class MemoryEmitter:
         if not box.checked:
             write(move)
             return
-        fast = box.memory.contiguous_dim
         default = constant(fill, dtype)
         if vector == 1:
             write(f"{target.at(i)} = {self.inside(box, index)} ? *({box.memory.address(index)}) : {default};")
             return
-        with self.writer.block(f"if ({self._whole(box, index, vector)})"):
+        # `alignment` says that an access is inside or outside as a whole.
+        with self.writer.block(f"if ({self.inside(box, index)})"):
             write(move)
         with self.writer.block("else"), self.writer.unrolled(vector, variable="j") as j:
-            if fast in box.checked and not self._in_whole_vectors(box, vector):
-                one = [total(text, j) if d == fast else text for d, text in enumerate(index)]
-                text = f"{self.inside(box, one)} ? *({box.memory.address(one)}) : {default}"
-            else:
-                text = default
-            write(f"{target.name}[{total(i, j)}] = {text};")
+            write(f"{target.name}[{total(i, j)}] = {default};")
 
-    def _in_whole_vectors(self, box: Box, vector: int) -> bool:
-        """Whether an aligned access lies inside the memref as a whole or not at all."""
-        fast = box.memory.contiguous_dim
-        assert fast is not None
-        size = box.memory.shape[fast]
-        return isinstance(size, int) and size % vector == 0
-
-    def _whole(self, box: Box, index: Sequence[str], vector: int) -> str:
-        """The condition that all elements of an access are in the memref."""
-        fast = box.memory.contiguous_dim
-        if fast not in box.checked or self._in_whole_vectors(box, vector):
-            return self.inside(box, index)
-        last = [total(text, vector - 1) if d == fast else text for d, text in enumerate(index)]
-        first = self.within(index[fast], box.memory.shape[fast])
-        return f"{first} && {self.inside(box, last)}"
-
-    def _load_matrices(self, op: tile.Load, box: Box, target: Registers, instruction: str) -> None:
+    def _load_matrices(self, box: Box, target: Registers, instruction: str) -> None:
         """`ldmatrix`: a word of registers (two 16-bit elements or one of 32) an 8x8 matrix."""
         transposed = instruction.endswith(".trans")
         per_word = 4 // target.dtype.bytes
@@ -260,14 +238,8 @@ class MemoryEmitter:
         if not box.checked:
             write(move)
             return
-        with self.writer.block(f"if ({self._whole(box, index, vector)})"):
+        with self.writer.block(f"if ({self.inside(box, index)})"):
             write(move)
-        fast = box.memory.contiguous_dim
-        if fast in box.checked and not self._in_whole_vectors(box, vector):
-            with self.writer.block("else"), self.writer.unrolled(vector, variable="j") as j:
-                one = [total(text, j) if d == fast else text for d, text in enumerate(index)]
-                element = f"({source})[{j}]" if not isinstance(value, Registers) else value.at(total(i, j))
-                write(f"if ({self.inside(box, one)}) {self._put(box.memory, one, element, None)}")
 
     def _put(self, memory: Memory, index: Sequence[str], value: str, combine: str | None) -> str:
         if combine is None:

@@ -113,7 +113,7 @@ class PointwiseLoops:
         """Whether all that read `value`, through views of it too, are in loop `number` at the same register."""
         for user in value.users:
             if self.kernel.is_view(user):
-                view = self.kernel.values[user.results[0]]
+                view = self.kernel.values.get(user.results[0])
                 same = isinstance(view, Mapped) and view.is_identity
                 if not same or not self._stays_inside(user.results[0], number, place):
                     return False

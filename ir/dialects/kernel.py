@@ -19,7 +19,7 @@ from ..attributes import DictAttr, SymbolRefAttr
 from ..core import Block, Operation, Region, Value
 from ..declare import ISOLATED, PURE, SYMBOL, TERMINATOR, Control, Op
 from ..symbols import Dim, parse
-from ..types import MemRefType, TensorType, Type
+from ..types import MemRefType, Scalar, TensorType, Type
 from .builtin import Module
 
 
@@ -32,7 +32,8 @@ class Func(Op, name="kernel.func", traits=(ISOLATED, SYMBOL)):
     An argument may have other dimensions than the tensor of the call, but has as many elements in the same order.
     `onnx` names the nodes the kernel came from, `tactic` the strategy, `schedule` its parameters. `flops` and `bytes`
     are the work of one launch. `in_place` lists the operands whose memory may be the result's as well: each element is
-    read before it is written, by the same worker.
+    read before it is written, by the same worker. `index_type` is the type of indices on a GPU: i64, or i32 where that
+    suffices.
     """
 
     body: Region
@@ -46,6 +47,7 @@ class Func(Op, name="kernel.func", traits=(ISOLATED, SYMBOL)):
     flops: Dim | None = None
     bytes: Dim | None = None
     in_place: tuple[int, ...] | None = None
+    index_type: Scalar | None = None
 
     def infer(self) -> list[Type]:
         return []

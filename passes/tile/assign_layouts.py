@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from ...ir.attributes import ArrayAttr, IntegerAttr, StringAttr
+from ...ir.attributes import ArrayAttr, IntegerAttr
 from ...ir.core import Block, Operation, Value
 from ...ir.dialects import kernel, tile
 from ...ir.dialects.builtin import Module
 from ...ir.layout import Layout, layout_of, set_layout
 from ...ir.symbols import bounds, product
 from ...ir.target import CudaTarget, Target
-from ...ir.types import MemRefType, VectorType, i8
+from ...ir.types import MemRefType, VectorType, i8, i32, i64
 from ..base import EXACT, Pass, PassContext
 from . import layouts
 
@@ -37,7 +37,7 @@ class AssignLayouts(Pass):
             return
         profiles = _profiles(module)
         for function in module.block:
-            if isinstance(function, kernel.Func) and function.is_tiled and "index_type" not in function.attributes:
+            if isinstance(function, kernel.Func) and function.is_tiled and function.index_type is None:
                 _Assignment(function).run()
                 _set_index_type(function, profiles)
                 context.count("kernels")
@@ -57,7 +57,7 @@ def _profiles(module: Module) -> dict[str, tuple[float, float]]:
 
 def _set_index_type(function: kernel.Func, ranges: dict[str, tuple[float, float]]) -> None:
     largest = max((bounds(product(shape), ranges)[1] for shape in function.argument_shapes()), default=0)
-    function.attributes["index_type"] = StringAttr("i32" if largest < INDEX_LIMIT else "i64")
+    function.index_type = i32 if largest < INDEX_LIMIT else i64
 
 
 class _Assignment:
@@ -193,7 +193,7 @@ class _Assignment:
             self._settle_reduce(op)
         elif isinstance(op, tile.Load) and op.result in self.layouts:
             if (instruction := layouts.matrix_load(op, self.layouts[op.result])) is not None:
-                op.attributes["instruction"] = StringAttr(instruction)
+                op.instruction = instruction
 
     def _needs(self, op: Operation) -> Iterator[tuple[int, Layout]]:
         """The operands that must have a certain layout, by their number."""

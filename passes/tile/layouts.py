@@ -90,10 +90,9 @@ def of_mma(op: tile.Mma, threads: int) -> tuple[Layout, Layout, Layout]:
     if op.instruction == "fma":
         a, b, acc = multiply_add(m, n, k, threads)
     else:
-        attribute = op.attributes.get("warps")
-        op.require(isinstance(attribute, DenseArrayAttr), "needs the attribute 'warps': how many along M and N")
-        assert isinstance(attribute, DenseArrayAttr)
-        a, b, acc = fragments(op.instruction, m, n, k, tuple(map(int, attribute.values)))  # type: ignore[arg-type]
+        op.require(op.warps is not None and len(op.warps) == 2, "needs 'warps': how many along M and N")
+        assert op.warps is not None
+        a, b, acc = fragments(op.instruction, m, n, k, (op.warps[0], op.warps[1]))
     return (a.transpose((1, 0)) if op.trans_a else a), (b.transpose((1, 0)) if op.trans_b else b), acc
 
 

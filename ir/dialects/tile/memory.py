@@ -106,6 +106,7 @@ class Load(TileOp, name="tile.load"):
     bytes in memory and `i1` in registers. `alignment`: along the last vector dim every group of so many bytes lies side
     by side at an address that is a multiple of it, and is inside or outside as a whole: the widest single access.
     `cache`: "global" bypasses L1, "streaming" expects no other use.
+    `instruction` (GPU): "ldmatrix.x4", "ldmatrix.x2" or those with ".trans", for fragments from shared memory.
     """
 
     memref: Value
@@ -116,6 +117,7 @@ class Load(TileOp, name="tile.load"):
     fill: float = 0.0
     alignment: int = 1
     cache: Cache = "all"
+    instruction: str | None = None
 
     def verify(self) -> None:
         super().verify()
