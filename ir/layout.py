@@ -96,15 +96,16 @@ class Layout:
         """The element that register of that thread holds."""
         lane, warp = thread % LANES, thread // LANES
         parts = [self.register_offsets[register]]
-        parts += [offset_of(number, modes, len(self.shape)) for number, modes in ((lane, self.lanes), (warp, self.warps))]
+        parts += [
+            offset_of(number, modes, len(self.shape)) for number, modes in ((lane, self.lanes), (warp, self.warps))
+        ]
         return tuple(map(sum, zip(*parts, strict=True))) if self.shape else ()
 
     def same_threads(self, other: Layout) -> bool:
         """Whether every thread holds the same elements in both, maybe in other registers."""
-        return (
-            (self.shape, self.lanes, self.warps) == (other.shape, other.lanes, other.warps)
-            and set(self.register_offsets) == set(other.register_offsets)
-        )
+        return (self.shape, self.lanes, self.warps) == (other.shape, other.lanes, other.warps) and set(
+            self.register_offsets
+        ) == set(other.register_offsets)
 
     def replicas(self) -> tuple[Modes, Modes]:
         """The lane and warp digits that repeat elements."""

@@ -13,7 +13,7 @@ from ...ir.dialects import tile
 from ...ir.layout import Layout, Modes, row_major
 from ...ir.types import Scalar, VectorType
 from .pointwise import constant, convert_float
-from .values import Mapped, Registers, ScalarValue, c_type, is_narrow, register_map, register_number
+from .values import Mapped, Registers, c_type, is_narrow, register_map, register_number
 from .writer import times, total
 
 if TYPE_CHECKING:
@@ -200,19 +200,17 @@ class ComputeEmitter:
         """One instruction a 16x8 part of the accumulator and step along K."""
         depth = int(op.instruction.rpartition("k")[2])
         sizes = (4, 8 if depth == 16 else 4, 4 if depth == 16 else 2)
-        products = []
-        k_total = a.layout.shape[0 if op.trans_a else 1]
-        for k in range(0, k_total, depth):
-            for position in acc.layout.register_offsets[:: sizes[0]]:
-                products.append(
-                    (
-                        register_number(acc.layout, position),
-                        register_number(a.layout, _oriented((position[0], k), op.trans_a)),
-                        register_number(b.layout, _oriented((k, position[1]), op.trans_b)),
-                    )
-                )
+        products = [
+            (
+                register_number(acc.layout, position),
+                register_number(a.layout, _oriented((position[0], k), op.trans_a)),
+                register_number(b.layout, _oriented((k, position[1]), op.trans_b)),
+            )
+            for k in range(0, a.layout.shape[0 if op.trans_a else 1], depth)
+            for position in acc.layout.register_offsets[:: sizes[0]]
+        ]
         counts = [m.size for m in acc.layout.registers]
-        steps = _split_after(counts, sizes[0]) + [k_total // depth]
+        steps = [*_split_after(counts, sizes[0]), len(products) * sizes[0] // acc.layout.register_count]
         maps = [register_map(steps, [p[n] for p in products], "i") for n in range(3)]
         function = "mma_" + op.instruction.partition(".")[2]
         if None in maps:

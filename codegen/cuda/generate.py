@@ -72,6 +72,4 @@ def _step(step: run.Step, program: Program, texts: dict[str, Source]) -> run.Ste
     function = next(f for f in program.kernels if f.sym_name == step.kernel)
     if any(isinstance(op, tile.WaitDependencies) for op in function.walk()):
         attributes["pdl"] = True
-    return dataclasses.replace(
-        step, block=source.threads, shared_bytes=source.shared_bytes, attributes=attributes
-    )
+    return dataclasses.replace(step, block=source.threads, shared_bytes=source.shared_bytes, attributes=attributes)

@@ -90,7 +90,9 @@ class KernelEmitter:
             assert isinstance(pointer, ScalarValue) and isinstance(argument.type, MemRefType)
             sizes = [dim if isinstance(dim, int) else self.size(dim) for dim in shape]
             memory = memory_of_argument(pointer.text, argument.type, sizes)
-            strides = [s if isinstance(s, int) else self.writer.hoisted(self.index, s, "stride") for s in memory.strides]
+            strides = [
+                s if isinstance(s, int) else self.writer.hoisted(self.index, s, "stride") for s in memory.strides
+            ]
             self.values[argument] = Memory(memory.pointer, memory.dtype, memory.shape, tuple(strides))
 
     def size(self, dim: Dim) -> str:

@@ -73,7 +73,9 @@ class MemoryEmitter:
         """The memref index of the element in a register, one text a memref dim."""
         texts = []
         for d, first in enumerate(box.start):
-            parts = [self.coordinate(box.layout, v, register, box.steps[v]) for v, dim in enumerate(box.dims) if dim == d]
+            parts = [
+                self.coordinate(box.layout, v, register, box.steps[v]) for v, dim in enumerate(box.dims) if dim == d
+            ]
             texts.append(total(*(p for p in (first, *parts) if p != "0")))
         return texts
 
@@ -155,7 +157,7 @@ class MemoryEmitter:
         name += "_transposed" if transposed else ""
         rows, columns = self._matrix_dims(box.layout, per_word)
         row_dim = columns if transposed else rows
-        base = [o for o in box.layout.register_offsets[: step : per_word]]
+        base = list(box.layout.register_offsets[:step:per_word])
         with self.writer.unrolled(box.layout.register_count, step) as i:
             index = []
             for d, first in enumerate(box.start):
@@ -283,12 +285,16 @@ class MemoryEmitter:
         whole, rest = divmod(chunks, threads)
         if whole:
             with self.writer.unrolled(whole) as i:
-                self._chunk(op, source, target, total("(int)threadIdx.x", times(i if whole > 1 else 0, threads)), per_chunk)
+                self._chunk(
+                    op, source, target, total("(int)threadIdx.x", times(i if whole > 1 else 0, threads)), per_chunk
+                )
         if rest:
             with self.writer.block(f"if (threadIdx.x < {rest})"):
                 self._chunk(op, source, target, total("(int)threadIdx.x", whole * threads), per_chunk)
 
-    def _chunk(self, op: tile.Copy | tile.CopyAsync, source: Memory, target: Memory, number: str, per_chunk: int) -> None:
+    def _chunk(
+        self, op: tile.Copy | tile.CopyAsync, source: Memory, target: Memory, number: str, per_chunk: int
+    ) -> None:
         (chunk,) = self.named([number])
         position = self._position(chunk, op.sizes, per_chunk)
         index: dict[str, list[str]] = {}

@@ -50,7 +50,7 @@ def version() -> str:
 
 def _bindings() -> Any:
     try:
-        from cuda.bindings import nvrtc
+        from cuda.bindings import nvrtc  # noqa: PLC0415, an optional extra
 
         nvrtc.nvrtcVersion()
     except (ImportError, RuntimeError) as error:

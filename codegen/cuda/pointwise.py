@@ -71,7 +71,9 @@ def constant(value: float, dtype: Scalar) -> str:
         return _not_finite(value, dtype)
     if dtype.name == "f64":
         return repr(value)
-    single = struct.unpack("f", struct.pack("f", value))[0] if abs(value) < 3.4028236e38 else math.copysign(math.inf, value)
+    single = (
+        struct.unpack("f", struct.pack("f", value))[0] if abs(value) < 3.4028236e38 else math.copysign(math.inf, value)
+    )
     if not math.isfinite(single):
         return _not_finite(single, dtype)
     text = f"{single:.9g}"
@@ -235,7 +237,8 @@ def _extend(op: Operation, operands: Sequence[str], source: Scalar, target: Scal
 def _constant(op: Operation, operands: Sequence[str], source: Scalar, target: Scalar, index: str) -> str:
     value = op.attributes["value"]
     assert isinstance(value, IntegerAttr | FloatAttr | BoolAttr), f"constant {value}"
-    return constant(value.value, target)
+    text = constant(value.value, target)
+    return f"{text}LL" if target.name == "index" and index == "long long" else text
 
 
 def _bitcast(op: Operation, operands: Sequence[str], source: Scalar, target: Scalar, index: str) -> str:

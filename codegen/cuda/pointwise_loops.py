@@ -77,7 +77,9 @@ class PointwiseLoops:
                 stored[op.results[0]] = self._declare(op.results[0]).name
         names = dict.fromkeys(n for op in loop.ops for n in op.location.names)
         if names:
-            writer.comment(f"{', '.join(dict.fromkeys(op.name.partition('.')[2] for op in loop.ops))}: {', '.join(names)}"[:110])
+            writer.comment(
+                f"{', '.join(dict.fromkeys(op.name.partition('.')[2] for op in loop.ops))}: {', '.join(names)}"[:110]
+            )
         with writer.unrolled(loop.count) as i:
             for op in loop.ops:
                 writer.op = op
@@ -120,4 +122,3 @@ class PointwiseLoops:
             elif not user.results or place.get(user.results[0]) != number:
                 return False
         return True
-

@@ -45,6 +45,10 @@ def _description(function: kernel.Func) -> list[str]:
     nodes = ", ".join(function.onnx or ()) or "no ONNX node"
     lines = [f"// {function.sym_name}: {nodes}".replace("\n", " ")[:400]]
     if function.tactic:
-        schedule = ", ".join(f"{k} = {str(v).partition(' : ')[0]}" for k, v in function.schedule.items) if function.schedule else ""
+        schedule = (
+            ", ".join(f"{k} = {str(v).partition(' : ')[0]}" for k, v in function.schedule.items)
+            if function.schedule
+            else ""
+        )
         lines.append(f"// {function.tactic}{': ' if schedule else ''}{schedule}")
     return lines

@@ -195,7 +195,7 @@ def register_map(sizes: Sequence[int], table: Sequence[int], variable: str) -> s
     """
     digits: list[tuple[int, int, int]] = []
     below = 1
-    for size in (prime for size in sizes for prime in _primes(size)):
+    for size in (prime for whole in sizes for prime in _primes(whole)):
         step = table[below] - table[0]
         if digits and step == digits[-1][1] * digits[-1][2]:
             first, old, coefficient = digits.pop()

@@ -11,10 +11,77 @@ from ...ir.core import Operation
 
 # Words that a generated name must not be: C++'s, CUDA's, and those the prelude defines.
 _RESERVED = frozenset(
-    "alignas asm auto bool break case char class const continue default delete do double else enum extern false float for "
-    "goto if inline int long namespace new operator private public register return short signed sizeof static struct "
-    "switch template this throw true try typedef union unsigned using virtual void volatile while and or not xor "
-    "lane warp thread shared f16 bf16 f8e4m3 f8e5m2 min max blockIdx gridDim threadIdx blockDim".split()
+    [
+        "alignas",
+        "asm",
+        "auto",
+        "bool",
+        "break",
+        "case",
+        "char",
+        "class",
+        "const",
+        "continue",
+        "default",
+        "delete",
+        "do",
+        "double",
+        "else",
+        "enum",
+        "extern",
+        "false",
+        "float",
+        "for",
+        "goto",
+        "if",
+        "inline",
+        "int",
+        "long",
+        "namespace",
+        "new",
+        "operator",
+        "private",
+        "public",
+        "register",
+        "return",
+        "short",
+        "signed",
+        "sizeof",
+        "static",
+        "struct",
+        "switch",
+        "template",
+        "this",
+        "throw",
+        "true",
+        "try",
+        "typedef",
+        "union",
+        "unsigned",
+        "using",
+        "virtual",
+        "void",
+        "volatile",
+        "while",
+        "and",
+        "or",
+        "not",
+        "xor",
+        "lane",
+        "warp",
+        "thread",
+        "shared",
+        "f16",
+        "bf16",
+        "f8e4m3",
+        "f8e5m2",
+        "min",
+        "max",
+        "blockIdx",
+        "gridDim",
+        "threadIdx",
+        "blockDim",
+    ]
 )
 
 
@@ -43,8 +110,11 @@ class Writer:
 
     @contextmanager
     def block(self, header: str) -> Iterator[None]:
-        """`header {`, the lines written inside, `}`."""
-        self.line(f"{header} {{".lstrip())
+        """`header {`, the lines written inside, `}`; only the lines where the header is empty."""
+        if not header:
+            yield
+            return
+        self.line(f"{header} {{")
         self.depth += 1
         yield
         self.depth -= 1
@@ -54,8 +124,7 @@ class Writer:
     def unrolled(self, count: int, step: int = 1, variable: str = "i") -> Iterator[str]:
         """An unrolled loop over registers; gives its counter, or "0" where there is one turn and no loop."""
         if count <= step:
-            with self.block(""):
-                yield "0"
+            yield "0"
             return
         advance = f"++{variable}" if step == 1 else f"{variable} += {step}"
         self.line("#pragma unroll")

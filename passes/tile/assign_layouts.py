@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from ...ir.attributes import ArrayAttr, IntegerAttr
 from ...ir.core import Block, Operation, Value
@@ -98,7 +99,7 @@ class _Assignment:
         values = [v for op in ops for v in op.results if isinstance(v.type, VectorType)]
         yield from sorted(values, key=lambda v: -math.prod(_shape(v)))
 
-    def _anchors(self, ops: list[Operation]):  # noqa: ANN202
+    def _anchors(self, ops: list[Operation]) -> Iterator[tuple[Value, Callable[[], Layout]]]:
         """Tiles that are loaded or stored, the largest first, with the layout that suits the access."""
         accesses: list[tuple[Value, tile.Load | tile.Store]] = []
         for op in ops:
@@ -109,7 +110,7 @@ class _Assignment:
         accesses.sort(key=lambda pair: (-math.prod(_shape(pair[0])), isinstance(pair[1], tile.Load)))
         for value, op in accesses:
             reduced = self.reduced.get(_shape(value), ())
-            yield value, lambda op=op, reduced=reduced: layouts.of_access(op, self.threads, reduced)
+            yield value, partial(layouts.of_access, op, self.threads, reduced)
 
     def _seed_mma(self, op: tile.Mma) -> None:
         a, b, acc = layouts.of_mma(op, self.threads)
@@ -192,14 +193,15 @@ class _Assignment:
         if isinstance(op, tile.Reduce):
             self._settle_reduce(op)
         elif isinstance(op, tile.Load) and op.result in self.layouts:
-            if (instruction := layouts.matrix_load(op, self.layouts[op.result])) is not None:
-                op.instruction = instruction
+            op.instruction = layouts.matrix_load(op, self.layouts[op.result])
 
     def _needs(self, op: Operation) -> Iterator[tuple[int, Layout]]:
         """The operands that must have a certain layout, by their number."""
         result = next((r for r in op.results if r in self.layouts), None)
         if isinstance(op, tile.Mma):
-            yield from ((i, lay) for i, lay in enumerate(layouts.of_mma(op, self.threads)) if op.operands[i] in self.layouts)
+            yield from (
+                (i, lay) for i, lay in enumerate(layouts.of_mma(op, self.threads)) if op.operands[i] in self.layouts
+            )
         elif isinstance(op, tile.Scatter):
             yield from ((i, self.layouts[op.value]) for i, v in enumerate(op.operands) if v in self.layouts)
         elif op.name in ("scf.for", "scf.if"):
@@ -211,7 +213,7 @@ class _Assignment:
             results = parent.results if parent is not None else []
             yield from ((i, self.layouts[r]) for i, r in enumerate(results) if r in self.layouts)
         elif result is not None:
-            wanted = {v: lay for v, lay in self._operands_of(op, result, self.layouts[result])}
+            wanted = dict(self._operands_of(op, result, self.layouts[result]))
             yield from ((i, wanted[v]) for i, v in enumerate(op.operands) if v in wanted and v in self.layouts)
 
     def _settle_reduce(self, op: tile.Reduce) -> None:
@@ -248,7 +250,9 @@ class _Assignment:
             self.layouts[copy.results[0]] = layout
             return copy.results[0]
         if isinstance(owner, Operation) and owner.name == "vector.broadcast":
-            source = self._in_layout(owner.operands[0], layouts.source_of_broadcast(layout, _shape(owner.operands[0])), before)
+            source = self._in_layout(
+                owner.operands[0], layouts.source_of_broadcast(layout, _shape(owner.operands[0])), before
+            )
             copy = owner.clone({owner.operands[0]: source})
             assert before.parent is not None
             before.parent.insert_before(copy, before)

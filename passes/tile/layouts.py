@@ -1,5 +1,4 @@
-"""Layouts of the tiles that ops make, from what the ops do: matrix fragments, coalesced accesses, and the rules by which
-the layout of one operand or result of an op gives those of the others."""
+"""The layouts that ops ask for: matrix fragments, coalesced accesses, and what follows from an op's other tiles."""
 
 from __future__ import annotations
 
@@ -22,7 +21,11 @@ def fragments(instruction: str, m: int, n: int, k: int, warps: tuple[int, int]) 
     Raises ValueError where the tile is no multiple of the instruction's.
     """
     depth = int(instruction.rpartition("k")[2])
-    (tall, uneven_m), (wide, uneven_n), (deep, uneven_k) = divmod(m, 16 * warps[0]), divmod(n, 8 * warps[1]), divmod(k, depth)
+    (tall, uneven_m), (wide, uneven_n), (deep, uneven_k) = (
+        divmod(m, 16 * warps[0]),
+        divmod(n, 8 * warps[1]),
+        divmod(k, depth),
+    )
     if uneven_m or uneven_n or uneven_k:
         raise ValueError(f"a tile of {m}x{n}x{k} is not made of '{instruction}' for {warps[0]}x{warps[1]} warps")
     rows, columns = Mode(warps[0], (16 * tall, 0)), Mode(warps[1], (0, 8 * wide))
