@@ -13,6 +13,7 @@ from ..passes.base import Pass
 from ..passes.graph.canonicalize import Canonicalize
 from ..passes.graph.cse import Cse
 from ..passes.graph.dce import Dce
+from ..passes.graph.fold_constants import FoldConstants
 from ..passes.kernel.decompose import Decompose
 from ..passes.kernel.form_kernels import FormKernels
 from ..passes.legalize.legalize_onnx import LegalizeOnnx
@@ -35,6 +36,8 @@ LEGALIZE: tuple[Entry, ...] = (
 
 REWRITE: tuple[Entry, ...] = (
     (Canonicalize(), "one form for equal things, so that the passes below have fewer to know"),
+    (FoldConstants(), "what is known is not computed"),
+    (Canonicalize(), "folded constants are neutral elements, sizes and indices"),
     (Cse(), "exporters repeat shape arithmetic and masks"),
     (Dce(), "what the rewrites left behind"),
 )

@@ -10,7 +10,7 @@ from ...core import Value
 from ...declare import PURE, Op
 from ...loop_nest import Body, E
 from ...numpy_body import NumpyBody, convert, widen
-from ...symbols import Dim
+from ...symbols import Dim, Expr
 from ...types import Scalar, TensorType, Type, i1
 
 Array = Any  # np.ndarray, whose element type is rarely known here
@@ -99,15 +99,10 @@ def broadcast_dim(op: Op, a: Dim, b: Dim) -> Dim:
         return a
     if a == 1:
         return b
-    # Two different expressions can only be meant equal; sizes are checked when they are bound.
+    # Two different expressions can only be meant equal; sizes are checked when they are bound. The simpler one stays:
+    # an exporter's `min(seq, 512)` beside `seq` must not spread through the graph.
     op.require(not (isinstance(a, int) and isinstance(b, int)), f"cannot broadcast sizes {a} and {b}")
-    return min(a, b, key=_complexity)
-
-
-def _complexity(dim: Dim) -> tuple[int, int]:
-    """Numbers, then symbols, then expressions by length: `seq` is kept of `seq` and `min(seq, 512)`."""
-    text = str(dim)
-    return (0, 0) if isinstance(dim, int) else (1, 0) if text.isidentifier() else (2, len(text))
+    return min(a, b, key=lambda dim: (isinstance(dim, Expr), len(str(dim)), str(dim)))
 
 
 def broadcast_shapes(op: Op, shapes: Sequence[tuple[Dim, ...]]) -> tuple[Dim, ...]:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+
 from ...core import Region, Value
 from ...declare import TERMINATOR, Op
 from ...types import TensorType, Type, i1, i64
-from .base import NnOp, shape, tensor_type
+from .base import Array, NnOp, shape, tensor_type
 
 
 class Yield(Op, name="nn.yield", traits=(TERMINATOR,)):
@@ -18,6 +23,10 @@ class Yield(Op, name="nn.yield", traits=(TERMINATOR,)):
 
     def infer(self) -> list[Type]:
         return []
+
+
+Runs = Generator[tuple[Region, tuple[Array, ...]], tuple[Array, ...], tuple[Array, ...]]
+"""Asks for regions to be run with arguments, is sent what they yield, and returns the op's results."""
 
 
 class _Control(NnOp):
@@ -57,6 +66,9 @@ class If(_Control, name="nn.if"):
             for yielded, result in zip(last.operands, self.results, strict=True):
                 self._require_type(yielded, result.type)
 
+    def control(self, condition: Array) -> Runs:
+        return (yield (self.then if condition else self.otherwise, ()))
+
 
 class Loop(_Control, name="nn.loop"):
     """A region repeated up to `trip_count` times while its condition holds. ONNX Loop, Scan.
@@ -90,3 +102,21 @@ class Loop(_Control, name="nn.loop"):
         for yielded, result in zip(last.operands[1 + carried :], self.results[carried:], strict=True):
             collected = tensor_type(result)
             self.require(collected.rank == len(shape(yielded)) + 1, f"collects {yielded.type} as {collected}")
+
+    def control(self, trip_count: Array | None, condition: Array | None, *initial: Array) -> Runs:
+        live = np.asarray(True if condition is None else condition)
+        values, collected = initial, [[] for _ in self.results[len(initial) :]]
+        iteration = 0
+        while live and (trip_count is None or iteration < trip_count):
+            live, *results = yield (self.body, (np.asarray(iteration, np.int64), live, *values))
+            values = tuple(results[: len(initial)])
+            for rows, row in zip(collected, results[len(initial) :], strict=True):
+                rows.append(row)
+            iteration += 1
+        return (*values, *(self._stack(rows, i) for i, rows in enumerate(collected, len(initial))))
+
+    def _stack(self, rows: list[Any], result: int) -> Array:
+        if rows:
+            return np.stack(rows)
+        type = tensor_type(self.results[result])
+        return np.zeros([size if isinstance(size, int) else 0 for size in type.dims], type.scalar.numpy)

@@ -1,0 +1,187 @@
+// RUN: kernelwright opt %s --pass-pipeline=canonicalize --split-input-file | filecheck %s
+
+// CHECK-LABEL: func.func @views_that_change_nothing
+func.func @views_that_change_nothing(%x: tensor<2x3xf32>) -> tensor<2x3xf32> {
+  // CHECK-NEXT: return %x
+  %0 = "nn.reshape"(%x) : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %1 = "nn.transpose"(%0) {perm = array<i64: 0, 1>} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %2 = "nn.slice"(%1) {starts = array<i64: 0, 0>, ends = array<i64: 2, 3>, steps = array<i64: 1, 1>} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %3 = "nn.cast"(%2) {to = f32} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %4 = "nn.tile"(%3) {repeats = array<i64: 1, 1>} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %5 = "nn.pad"(%4) {low = array<i64: 0, 0>, high = array<i64: 0, 0>, mode = "edge", value = 0.0 : f64} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  %6 = "nn.concat"(%5) {axis = 0 : i64} : (tensor<2x3xf32>) -> tensor<2x3xf32>
+  return %6 : tensor<2x3xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @views_that_change_something
+func.func @views_that_change_something(%x: tensor<2x2xf32>) -> (tensor<2x2xf32>, tensor<2x2xf32>) {
+  // CHECK-NEXT: %0 = "nn.transpose"
+  // CHECK-NEXT: %1 = "nn.slice"
+  %0 = "nn.transpose"(%x) {perm = array<i64: 1, 0>} : (tensor<2x2xf32>) -> tensor<2x2xf32>
+  %1 = "nn.slice"(%x) {starts = array<i64: 1, 0>, ends = array<i64: -1, 2>, steps = array<i64: -1, 1>} : (tensor<2x2xf32>) -> tensor<2x2xf32>
+  return %0, %1 : tensor<2x2xf32>, tensor<2x2xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @neighbouring_views_merge
+func.func @neighbouring_views_merge(%x: tensor<2x6x4xf32>) -> (tensor<48xf32>, tensor<4x2x6xf32>, tensor<1x1x4xf32>) {
+  // CHECK-NEXT: %0 = "nn.reshape"(%x) : (tensor<2x6x4xf32>) -> tensor<48xf32>
+  // CHECK-NEXT: %1 = "nn.transpose"(%x) {perm = array<i64: 2, 0, 1>}
+  // CHECK-NEXT: %2 = "nn.slice"(%x) {starts = array<i64: 1, 5, 0>, ends = array<i64: 2, 6, 4>, steps = array<i64: 1, 2, 1>}
+  // CHECK-NEXT: return
+  %a = "nn.reshape"(%x) : (tensor<2x6x4xf32>) -> tensor<12x4xf32>
+  %0 = "nn.reshape"(%a) : (tensor<12x4xf32>) -> tensor<48xf32>
+  %b = "nn.transpose"(%x) {perm = array<i64: 2, 1, 0>} : (tensor<2x6x4xf32>) -> tensor<4x6x2xf32>
+  %1 = "nn.transpose"(%b) {perm = array<i64: 0, 2, 1>} : (tensor<4x6x2xf32>) -> tensor<4x2x6xf32>
+  %c = "nn.slice"(%x) {starts = array<i64: 0, 1, 0>, ends = array<i64: 2, 6, 4>, steps = array<i64: 1, 2, 1>} : (tensor<2x6x4xf32>) -> tensor<2x3x4xf32>
+  %2 = "nn.slice"(%c) {starts = array<i64: 1, 2, 0>, ends = array<i64: 2, 3, 4>, steps = array<i64: 1, 1, 1>} : (tensor<2x3x4xf32>) -> tensor<1x1x4xf32>
+  return %0, %1, %2 : tensor<48xf32>, tensor<4x2x6xf32>, tensor<1x1x4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @moving_ones_is_a_reshape
+func.func @moving_ones_is_a_reshape(%x: tensor<2x1x4xf32>) -> (tensor<1x2x4xf32>, tensor<1x2x1x4xf32>) {
+  // CHECK-NEXT: %0 = "nn.reshape"(%x)
+  // CHECK-NEXT: %1 = "nn.reshape"(%x)
+  %0 = "nn.transpose"(%x) {perm = array<i64: 1, 0, 2>} : (tensor<2x1x4xf32>) -> tensor<1x2x4xf32>
+  %1 = "nn.broadcast_to"(%x) : (tensor<2x1x4xf32>) -> tensor<1x2x1x4xf32>
+  return %0, %1 : tensor<1x2x4xf32>, tensor<1x2x1x4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @broadcasts_are_implied
+func.func @broadcasts_are_implied(%x: tensor<2x3xf32>, %y: tensor<3xf32>) -> (tensor<2x3xf32>, tensor<2x3xf32>) {
+  // CHECK-NEXT: %0 = "nn.broadcast_to"(%y)
+  // CHECK-NEXT: %1 = "nn.add"(%x, %y)
+  // CHECK-NEXT: %2 = "nn.add"(%0, %y)
+  %0 = "nn.broadcast_to"(%y) : (tensor<3xf32>) -> tensor<2x3xf32>
+  %1 = "nn.add"(%x, %0) : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x3xf32>
+  %2 = "nn.add"(%0, %y) : (tensor<2x3xf32>, tensor<3xf32>) -> tensor<2x3xf32>
+  return %1, %2 : tensor<2x3xf32>, tensor<2x3xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @neutral_elements_vanish
+func.func @neutral_elements_vanish(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // CHECK-NEXT: return %x
+  %one = "nn.constant"() {value = dense<1.0> : tensor<f32>} : () -> tensor<f32>
+  %zero = "nn.constant"() {value = dense<0.0> : tensor<1xf32>} : () -> tensor<1xf32>
+  %0 = "nn.mul"(%one, %x) : (tensor<f32>, tensor<4xf32>) -> tensor<4xf32>
+  %1 = "nn.add"(%zero, %0) : (tensor<1xf32>, tensor<4xf32>) -> tensor<4xf32>
+  %2 = "nn.div"(%1, %one) : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  %3 = "nn.sub"(%2, %zero) : (tensor<4xf32>, tensor<1xf32>) -> tensor<4xf32>
+  return %3 : tensor<4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @neutral_elements_that_broadcast_stay
+func.func @neutral_elements_that_broadcast_stay(%x: tensor<f32>) -> tensor<2xf32> {
+  // CHECK: "nn.add"
+  %zero = "nn.constant"() {value = dense<0.0> : tensor<2xf32>} : () -> tensor<2xf32>
+  %0 = "nn.add"(%x, %zero) : (tensor<f32>, tensor<2xf32>) -> tensor<2xf32>
+  return %0 : tensor<2xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @powers_are_products
+func.func @powers_are_products(%x: tensor<4xf32>) -> (tensor<4xf32>, tensor<4xf32>, tensor<4xf32>) {
+  // CHECK: %[[S:.*]] = "nn.mul"(%x, %x)
+  // CHECK: "nn.mul"({{.*}}, %x)
+  // CHECK: "nn.sqrt"(%x)
+  %two = "nn.constant"() {value = dense<2.0> : tensor<f32>} : () -> tensor<f32>
+  %three = "nn.constant"() {value = dense<3.0> : tensor<f32>} : () -> tensor<f32>
+  %half = "nn.constant"() {value = dense<0.5> : tensor<f32>} : () -> tensor<f32>
+  %0 = "nn.pow"(%x, %two) : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  %1 = "nn.pow"(%x, %three) : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  %2 = "nn.pow"(%x, %half) : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  return %0, %1, %2 : tensor<4xf32>, tensor<4xf32>, tensor<4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @one_over_the_root
+func.func @one_over_the_root(%x: tensor<4xf32>) -> tensor<4xf32> {
+  // CHECK-NEXT: %0 = "nn.rsqrt"(%x)
+  // CHECK-NEXT: return
+  %one = "nn.constant"() {value = dense<1.0> : tensor<f32>} : () -> tensor<f32>
+  %0 = "nn.sqrt"(%x) : (tensor<4xf32>) -> tensor<4xf32>
+  %1 = "nn.div"(%one, %0) : (tensor<f32>, tensor<4xf32>) -> tensor<4xf32>
+  return %1 : tensor<4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @casts_through_a_wider_type
+func.func @casts_through_a_wider_type(%x: tensor<4xf16>, %y: tensor<4xf32>) -> (tensor<4xf16>, tensor<4xf32>) {
+  // CHECK-NEXT: %0 = "nn.cast"(%y) {to = f16}
+  // CHECK-NEXT: %1 = "nn.cast"(%0) {to = f32}
+  // CHECK-NEXT: return %x, %1
+  %0 = "nn.cast"(%x) {to = f32} : (tensor<4xf16>) -> tensor<4xf32>
+  %1 = "nn.cast"(%0) {to = f16} : (tensor<4xf32>) -> tensor<4xf16>
+  %2 = "nn.cast"(%y) {to = f16} : (tensor<4xf32>) -> tensor<4xf16>
+  %3 = "nn.cast"(%2) {to = f32} : (tensor<4xf16>) -> tensor<4xf32>
+  return %1, %3 : tensor<4xf16>, tensor<4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @transposes_of_matrices_are_attributes
+func.func @transposes_of_matrices_are_attributes(%a: tensor<2x3x4xf32>, %b: tensor<2x5x4xf32>) -> tensor<2x3x5xf32> {
+  // CHECK-NEXT: %0 = "nn.matmul"(%a, %b) {trans_a = false, trans_b = true
+  %0 = "nn.transpose"(%b) {perm = array<i64: 0, 2, 1>} : (tensor<2x5x4xf32>) -> tensor<2x4x5xf32>
+  %1 = "nn.matmul"(%a, %0) {trans_a = false, trans_b = false, precision = "ieee"} : (tensor<2x3x4xf32>, tensor<2x4x5xf32>) -> tensor<2x3x5xf32>
+  return %1 : tensor<2x3x5xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @sizes_need_no_tensor
+func.func @sizes_need_no_tensor(%x: tensor<?x3xf32, #kw.dims<"batch">>) -> (tensor<i64>, tensor<i64>) {
+  // CHECK-NEXT: %0 = "nn.size"() {value = "batch"}
+  // CHECK-NEXT: %1 = "nn.size"() {value = 3 : i64}
+  %0 = "nn.dim"(%x) {axis = 0 : i64} : (tensor<?x3xf32, #kw.dims<"batch">>) -> tensor<i64>
+  %1 = "nn.dim"(%x) {axis = 1 : i64} : (tensor<?x3xf32, #kw.dims<"batch">>) -> tensor<i64>
+  return %0, %1 : tensor<i64>, tensor<i64>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @concatenations_flatten
+func.func @concatenations_flatten(%x: tensor<2x3xf32>, %e: tensor<2x0xf32>) -> tensor<2x9xf32> {
+  // CHECK-NEXT: %0 = "nn.concat"(%x, %x, %x) {axis = 1 : i64}
+  %0 = "nn.concat"(%x, %e, %x) {axis = 1 : i64} : (tensor<2x3xf32>, tensor<2x0xf32>, tensor<2x3xf32>) -> tensor<2x6xf32>
+  %1 = "nn.concat"(%0, %x) {axis = 1 : i64} : (tensor<2x6xf32>, tensor<2x3xf32>) -> tensor<2x9xf32>
+  return %1 : tensor<2x9xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @a_gathered_row_is_a_slice
+func.func @a_gathered_row_is_a_slice(%x: tensor<5x3xf32>) -> tensor<3xf32> {
+  // CHECK-NEXT: %0 = "nn.slice"(%x) {starts = array<i64: 4, 0>, ends = array<i64: 5, 3>, steps = array<i64: 1, 1>}
+  // CHECK-NEXT: %1 = "nn.reshape"(%0)
+  %at = "nn.constant"() {value = dense<-1> : tensor<i64>} : () -> tensor<i64>
+  %0 = "nn.gather"(%x, %at) {axis = 0 : i64} : (tensor<5x3xf32>, tensor<i64>) -> tensor<3xf32>
+  return %0 : tensor<3xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @bounds_and_choices
+func.func @bounds_and_choices(%x: tensor<4xf32>, %c: tensor<4xi1>) -> (tensor<4xf32>, tensor<4xf32>) {
+  // CHECK-NEXT: %0 = "nn.relu"(%x)
+  // CHECK-NEXT: %1 = "nn.where"(%c, %0, %x)
+  %zero = "nn.constant"() {value = dense<0.0> : tensor<f32>} : () -> tensor<f32>
+  %0 = "nn.clip"(%x, %zero) {operandSegmentSizes = array<i32: 1, 1, 0>} : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  %n = "nn.not"(%c) : (tensor<4xi1>) -> tensor<4xi1>
+  %1 = "nn.where"(%n, %x, %0) : (tensor<4xi1>, tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  return %0, %1 : tensor<4xf32>, tensor<4xf32>
+}
