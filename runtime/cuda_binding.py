@@ -42,7 +42,7 @@ class CudaBinding:
         capture_stream: int | None,
         timed: bool = False,
     ) -> None:
-        """`transfers` come before and after the steps. Without a `capture_stream`, or `timed`, no graphs are used."""
+        """`transfers` come before and after the steps. Without a `capture_stream` no graphs are used."""
         self._plan = plan
         self._device = device
         self._driver = device.driver
@@ -50,14 +50,18 @@ class CudaBinding:
         self._addresses = addresses
         self._before, self._after = transfers
         self._stream = stream
-        self._capture_stream = None if timed else capture_stream
+        self._capture_stream = capture_stream
         self._timed = timed
         self._programs: list[CudaProgram] = []
         self._graphs: dict[int, int] = {}
         self._control = ControlFlow(plan, layout, self, timed)
         # the usual plan: all of it is one graph, transfers included
-        self._whole = self._capture_stream is not None and len(self._control.actions) == len(self._programs) == 1
-        self._whole = self._whole and self._programs[0].is_static
+        self._whole = (
+            capture_stream is not None
+            and not timed
+            and len(self._control.actions) == len(self._programs) == 1
+            and self._programs[0].is_static
+        )
 
     @property
     def times(self) -> list[StepTime]:
@@ -81,7 +85,7 @@ class CudaBinding:
     # The back end of the control flow
 
     def stretch(self, steps: Sequence[DeviceStep]) -> Action:
-        program = CudaProgram(self._plan, self._device, self._layout, self._addresses, steps)
+        program = CudaProgram(self._plan, self._device, self._layout, self._addresses, steps, not self._timed)
         number = len(self._programs)
         self._programs.append(program)
         if self._timed:
@@ -131,9 +135,21 @@ class CudaBinding:
         return self._driver.end_capture(stream)
 
     def _time(self, program: CudaProgram, symbols: dict[str, int]) -> None:
+        """Run with an event before and after each step: in a graph, so that the host's pace is not measured."""
         driver = self._driver
         events = [driver.create_event(timing=True) for _ in range(len(program.steps) + 1)]
-        program.issue(self._stream, symbols, around=lambda index: driver.record(events[index], self._stream))
+        if self._capture_stream is None or not program.is_static:
+            program.issue(self._stream, symbols, lambda index: driver.record(events[index], self._stream))
+        else:
+            capture = self._capture_stream
+            graph = self._capture(
+                lambda stream: program.issue(
+                    stream, symbols, lambda index: driver.record_in_graph(events[index], capture)
+                )
+            )
+            driver.launch_graph(graph, self._stream)
+            driver.synchronize(self._stream)
+            driver.destroy_graph(graph)
         for step, start, end in zip(program.steps, events[:-1], events[1:], strict=True):
             self.times.append(StepTime(*label(self._plan, step), driver.seconds_between(start, end)))
         for event in events:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ class CudaDevice:
             kernel.name: self.driver.function(self._modules[images[kernel.name]], kernel.entry)
             for kernel in plan.kernels
         }
+        self._large_clusters: set[str] = set()
         self._shared_memory = dict.fromkeys(self.functions, _ALWAYS_ALLOWED)
         names = {buffer.storage.tensor for buffer in plan.buffers if isinstance(buffer.storage, Weight)}
         self._memory, self.weights = self._upload({name: tensors[name] for name in sorted(names)})
@@ -42,6 +44,12 @@ class CudaDevice:
         if size > self._shared_memory[kernel]:
             self.driver.allow_shared_memory(self.functions[kernel], size)
             self._shared_memory[kernel] = size
+
+    def allow_cluster(self, kernel: str, shape: tuple[int, int, int] | None) -> None:
+        """Let launches of `kernel` have clusters of `shape`."""
+        if shape is not None and math.prod(shape) > _ALWAYS_ALLOWED_CLUSTER and kernel not in self._large_clusters:
+            self.driver.allow_large_clusters(self.functions[kernel])
+            self._large_clusters.add(kernel)
 
     def close(self) -> None:
         """Give back all GPU memory; contexts must be closed before."""
@@ -77,6 +85,7 @@ class CudaDevice:
 
 
 _ALWAYS_ALLOWED = 48 * 1024  # bytes of dynamic shared memory that need no permission
+_ALWAYS_ALLOWED_CLUSTER = 8  # blocks
 
 
 def _images(plan: Plan, driver: Driver) -> dict[str, str]:

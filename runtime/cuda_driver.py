@@ -57,6 +57,7 @@ class Driver:
             found = "no GPU" if count == 0 else f"{count} GPU{'s' if count > 1 else ''}"
             raise DeviceError(f"no GPU number {number}: the driver sees {found}", "CUDA_VISIBLE_DEVICES may hide some")
         self.number = number
+        self._pool: Any = None
         self._device = self._call("cuDeviceGet", number)
         self._context = self._call("cuDevicePrimaryCtxRetain", self._device)
         self.enter()
@@ -91,6 +92,11 @@ class Driver:
         attribute = self._cuda.CUfunction_attribute.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES
         self._call("cuFuncSetAttribute", function, attribute, size)
 
+    def allow_large_clusters(self, function: Any) -> None:
+        """Let launches of `function` have clusters of more than 8 blocks, where the GPU has them."""
+        attribute = self._cuda.CUfunction_attribute.CU_FUNC_ATTRIBUTE_NON_PORTABLE_CLUSTER_SIZE_ALLOWED
+        self._call("cuFuncSetAttribute", function, attribute, 1)
+
     def registers(self, function: Any) -> int:
         return self._call("cuFuncGetAttribute", self._cuda.CUfunction_attribute.CU_FUNC_ATTRIBUTE_NUM_REGS, function)
 
@@ -103,7 +109,10 @@ class Driver:
         self._call("cuMemFree", pointer)
 
     def allocate_async(self, size: int, stream: int) -> int:
-        return int(self._call("cuMemAllocAsync", max(size, 1), stream))
+        """Memory from a pool of our own that keeps what is freed; the default one returns it at every wait."""
+        if self._pool is None:
+            self._pool = self._create_pool()
+        return int(self._call("cuMemAllocFromPoolAsync", max(size, 1), self._pool, stream))
 
     def free_async(self, pointer: int, stream: int) -> None:
         self._call("cuMemFreeAsync", pointer, stream)
@@ -154,6 +163,11 @@ class Driver:
 
     def record(self, event: int, stream: int) -> None:
         self._call("cuEventRecord", event, stream)
+
+    def record_in_graph(self, event: int, stream: int) -> None:
+        """Record the event each time the graph that is being captured comes to this point."""
+        external = self._cuda.CUevent_record_flags.CU_EVENT_RECORD_EXTERNAL
+        self._call("cuEventRecordWithFlags", event, stream, external.value)
 
     def wait(self, stream: int, event: int) -> None:
         """Make the stream wait for the event."""
@@ -257,7 +271,20 @@ class Driver:
         return ctypes.string_at(int(encoded.getPtr()), 128)
 
     def close(self) -> None:
+        if self._pool is not None:
+            self._call("cuMemPoolDestroy", self._pool)
         self._call("cuDevicePrimaryCtxRelease", self._device)
+
+    def _create_pool(self) -> Any:
+        cuda = self._cuda
+        properties = cuda.CUmemPoolProps()
+        properties.allocType = cuda.CUmemAllocationType.CU_MEM_ALLOCATION_TYPE_PINNED
+        properties.location.type = cuda.CUmemLocationType.CU_MEM_LOCATION_TYPE_DEVICE
+        properties.location.id = self.number
+        pool = self._call("cuMemPoolCreate", properties)
+        threshold = cuda.CUmemPool_attribute.CU_MEMPOOL_ATTR_RELEASE_THRESHOLD
+        self._call("cuMemPoolSetAttribute", pool, threshold, cuda.cuuint64_t(2**64 - 1))
+        return pool
 
     def _initialize(self) -> None:
         try:

@@ -26,8 +26,15 @@ class CudaProgram:
     """Consecutive device steps. issue() puts them onto a stream; nothing in it waits for the GPU."""
 
     def __init__(
-        self, plan: Plan, device: CudaDevice, layout: Layout, addresses: Sequence[int], steps: Sequence[DeviceStep]
+        self,
+        plan: Plan,
+        device: CudaDevice,
+        layout: Layout,
+        addresses: Sequence[int],
+        steps: Sequence[DeviceStep],
+        overlap: bool = True,
     ) -> None:
+        """Without `overlap`, no kernel starts before the one before it ends, whatever its launch says."""
         self.steps = steps
         self.is_static = all(_names(step) <= layout.symbols.keys() for step in steps)
         """False where sizes are known only after other steps have run; such a program cannot become a graph."""
@@ -35,12 +42,13 @@ class CudaProgram:
         self._device = device
         self._layout = layout
         self._addresses = addresses
+        self._overlap = overlap
         self._buffers = {buffer.name: index for index, buffer in enumerate(plan.buffers)}
-        self._commands = [self._command(step, layout.symbols) for step in steps] if self.is_static else []
+        self._commands = self._prepare(layout.symbols) if self.is_static else []
 
     def issue(self, stream: int, symbols: Mapping[str, int], around: Callable[[int], None] | None = None) -> None:
         """Put all steps onto the stream; `around(i)` is called before step i, and once more at the end."""
-        commands = self._commands or [self._command(step, symbols) for step in self.steps]
+        commands = self._commands or self._prepare(symbols)
         for index, command in enumerate(commands):
             if around is not None:
                 around(index)
@@ -48,9 +56,19 @@ class CudaProgram:
         if around is not None:
             around(len(commands))
 
-    def _command(self, step: DeviceStep, symbols: Mapping[str, int]) -> Command:
+    def _prepare(self, symbols: Mapping[str, int]) -> list[Command]:
+        commands: list[Command] = []
+        after_kernel = False
+        for step in self.steps:
+            command = self._command(step, symbols, after_kernel)
+            commands.append(command)
+            # programmatic launch is defined between kernels alone
+            after_kernel = isinstance(step, Launch) and command is not _nothing
+        return commands
+
+    def _command(self, step: DeviceStep, symbols: Mapping[str, int], after_kernel: bool) -> Command:
         if isinstance(step, Launch):
-            return self._launch(step, symbols)
+            return self._launch(step, symbols, after_kernel)
         if isinstance(step, Copy):
             return self._copy(step, symbols)
         if isinstance(step, Fill):
@@ -58,14 +76,16 @@ class CudaProgram:
         assert isinstance(step, Native)
         raise PlanError(f"plan '{self._plan.name}': a native entry ('{step.entry}') cannot run on a GPU")
 
-    def _launch(self, step: Launch, symbols: Mapping[str, int]) -> Command:
+    def _launch(self, step: Launch, symbols: Mapping[str, int], after_kernel: bool) -> Command:
         x, y, z = (evaluate(size, symbols) for size in step.grid)
         if 0 in (x, y, z):
             return _nothing
         driver, function = self._device.driver, self._device.functions[step.kernel]
         shared = evaluate(step.shared_bytes, symbols)
         self._device.allow_shared_memory(step.kernel, shared)
-        overlap, cooperative = bool(step.attributes.get("pdl")), bool(step.attributes.get("cooperative"))
+        self._device.allow_cluster(step.kernel, step.cluster)
+        overlap = bool(step.attributes.get("pdl")) and after_kernel and self._overlap
+        cooperative = bool(step.attributes.get("cooperative"))
         config = driver.launch_config(LaunchShape((x, y, z), step.block, shared, step.cluster, overlap, cooperative))
         arguments = Arguments(
             [self._address(name) for name in step.buffers],

@@ -85,6 +85,9 @@ class FakeDriver:
     def allow_shared_memory(self, function: FakeFunction, size: int) -> None:
         self.calls[f"allow {size}"] += 1
 
+    def allow_large_clusters(self, function: FakeFunction) -> None:
+        self.calls["allow_large_clusters"] += 1
+
     def registers(self, function: FakeFunction) -> int:
         return 32
 
@@ -157,6 +160,10 @@ class FakeDriver:
 
     def record(self, event: int, stream: int) -> None:
         assert event in self.events
+
+    def record_in_graph(self, event: int, stream: int) -> None:
+        self.calls["record_in_graph"] += 1
+        assert event in self.events and stream in self.capturing
 
     def wait(self, stream: int, event: int) -> None:
         self.calls["wait"] += 1

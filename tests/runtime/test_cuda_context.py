@@ -269,20 +269,24 @@ def test_programmatic_launch_clusters_and_empty_grids() -> None:
         shapes.append(shape)
         add(shape, pointers, scalars)
 
-    launch = dataclasses.replace(ADD, cluster=(2, 1, 1), attributes={"pdl": True})
-    run = Run((launch, REVERSE))
+    launch = dataclasses.replace(ADD, cluster=(16, 1, 1), attributes={"pdl": True})
+    run = Run((launch, launch, REVERSE))
     run.device.functions["add"] = FakeFunction(observed, 3, 1)
     run.check(33)
-    assert (shapes[0].grid, shapes[0].cluster, shapes[0].overlap) == ((2, 1, 1), (2, 1, 1), True)
+    assert [(shape.grid, shape.cluster) for shape in shapes] == [((2, 1, 1), (16, 1, 1))] * 2
+    assert [shape.overlap for shape in shapes] == [False, True]  # only after a kernel
+    assert run.driver.calls["allow_large_clusters"] == 1
     run.check(0)
-    assert len(shapes) == 1
+    assert len(shapes) == 2
 
 
-def test_profile_times_every_launch() -> None:
-    run = Run()
+@pytest.mark.parametrize("graph", [True, False])
+def test_profile_times_every_launch(graph: bool) -> None:
+    run = Run(graph=graph)
     times = run.context.profile({"x": np.ones(5, np.float32)})
     assert [(time.name, time.onnx_nodes) for time in times] == [("add", ("add_node",)), ("reverse", ("reverse_node",))]
-    assert not run.driver.events
+    assert not run.driver.events and not run.driver.graphs
+    assert run.driver.calls["record_in_graph"] == (3 if graph else 0)
 
 
 @pytest.mark.parametrize(
