@@ -312,7 +312,7 @@ class Literals:
         return UNKNOWN
 
     def fused(self, children: list[Any]) -> Location:
-        return fuse(child for child in children if isinstance(child, Location))
+        return Location(tuple(name for child in children if isinstance(child, Location) for name in child.names))
 
     def callsite(self, children: list[Location]) -> Location:
         return fuse(children)

@@ -15,6 +15,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from .strings import quote
 from .symbols import Dim, Expr, product
 
 
@@ -183,7 +184,7 @@ class TensorType(Type):
         if self.shape is None:
             return f"tensor<*x{self.dtype}>"
         names = [str(dim) for dim in self.shape if isinstance(dim, Expr)]
-        encoding = ", #kw.dims<" + ", ".join(f'"{name}"' for name in names) + ">" if names else ""
+        encoding = ", #kw.dims<" + ", ".join(map(quote, names)) + ">" if names else ""
         return f"tensor<{_dims_text(self.shape)}{self.dtype}{encoding}>"
 
 
@@ -205,7 +206,7 @@ class MemRefType(Type):
         if self.strides is not None:
             offset = "" if self.offset == 0 else f", offset: {'?' if self.offset is None else self.offset}"
             layout = f", strided<[{', '.join('?' if s is None else str(s) for s in self.strides)}]{offset}>"
-        space = f', "{self.space}"' if self.space else ""
+        space = f", {quote(self.space)}" if self.space else ""
         return f"memref<{_dims_text(self.shape)}{self.dtype}{layout}{space}>"
 
 
