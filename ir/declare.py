@@ -226,7 +226,9 @@ class Op(_Declared):
             valid = isinstance(attribute, DenseArrayAttr) and len(attribute.values) == len(fields)
             self.require(valid, f"needs '{SEGMENTS}' with {len(fields)} entries")
         sizes = self.segment_sizes()
-        self.require(sum(sizes) == len(self.operands), f"has {len(self.operands)} operands where {sum(sizes)} are told")
+        names = ", ".join(field.name for field in fields)
+        found = len(self.operands)
+        self.require(sum(sizes) == found, f"takes {sum(sizes)} operands ({names}), found {found}")
         for field, size in zip(fields, sizes, strict=True):
             limit = None if field.variadic else 1
             least = 0 if field.optional or field.variadic else 1

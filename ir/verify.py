@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .attributes import ArrayAttr, Attribute, DictAttr, SymbolRefAttr
-from .core import Block, Operation, OpResult, Region, Value
+from .core import Block, BlockArgument, Operation, OpResult, Region, Value
 from .declare import ISOLATED, NO_TERMINATOR, TERMINATOR, Op
 from .diagnostics import CompileError, Diagnostic, VerifyError, suggest
 
@@ -158,18 +158,21 @@ def _symbol_references(attribute: Attribute) -> Iterator[SymbolRefAttr]:
 
 def _why_invisible(value: Value, op: Operation) -> str:
     if isinstance(value, OpResult):
-        name, owner = f"is a result of '{value.op.name}'", value.op
-    elif type(value) is Value:
-        return "is a value that nothing defines"
+        what, definition = f"is a result of '{value.op.name}'", value.op
+    elif isinstance(value, BlockArgument):
+        region = value.block.parent
+        what, definition = "is a block argument", region.parent if region is not None else None
     else:
-        name, region = "is a block argument", value.owner.parent if isinstance(value.owner, Block) else None
-        owner = region.parent if region is not None else None
-    if owner is None or (isinstance(value, OpResult) and owner.parent is None):
-        return f"{name} outside the module"
-    for ancestor in op.ancestors():
-        block = ancestor.parent
-        if block is not None and block is owner.parent and isinstance(value, OpResult):
-            return f"{name} and is used before it is defined"
-        if ISOLATED in ancestor.traits and ancestor is not op:
-            return f"{name} outside '{ancestor.name}', which uses no values from outside"
-    return f"{name}, which is not visible here"
+        return "is a value that nothing defines"
+    if definition is None or (isinstance(value, OpResult) and definition.parent is None):
+        return f"{what} that is not in the module"
+    around = _isolated_around(op)
+    if isinstance(value, OpResult) and any(ancestor.parent is definition.parent for ancestor in op.ancestors()):
+        return f"{what} and is used before it is defined"
+    if around is not None and definition is not around and _isolated_around(definition) is not around:
+        return f"{what} outside '{around.name}', which uses no values from outside"
+    return f"{what} of a region that this op is not in"
+
+
+def _isolated_around(op: Operation) -> Operation | None:
+    return next((outer for outer in op.ancestors() if outer is not op and ISOLATED in outer.traits), None)

@@ -71,7 +71,7 @@ class If(Op, name="scf.if"):
     otherwise: Region
 
     def infer(self) -> list[Type]:
-        return [v.type for v in self.then.block.terminator.operands]
+        return _yielded(self, self.then)
 
     def verify(self) -> None:
         self.require(len(self.regions) == 2 and self.then.blocks, "has two regions, the first one not empty")
@@ -132,13 +132,15 @@ def _arguments(op: Op, region: Region, types: list[Type]) -> None:
     op.require(found == types, f"has a region of ({_text(found)}) where ({_text(types)}) follows")
 
 
-def _yields(op: Op, region: Region, types: list[Type]) -> None:
+def _yielded(op: Op, region: Region) -> list[Type]:
     last = region.block.last
-    if isinstance(last, Yield):
-        found = [v.type for v in last.operands]
-        op.require(found == types, f"has a region that yields ({_text(found)}) where ({_text(types)}) follows")
-    else:
-        op.fail("must end its region with scf.yield")
+    op.require(isinstance(last, Yield), "must end its region with scf.yield")
+    return [v.type for v in region.block.terminator.operands]
+
+
+def _yields(op: Op, region: Region, types: list[Type]) -> None:
+    found = _yielded(op, region)
+    op.require(found == types, f"has a region that yields ({_text(found)}) where ({_text(types)}) follows")
 
 
 def _text(types: list[Type]) -> str:
