@@ -9,26 +9,25 @@ from ...ir.dialects import nn
 from .node import Node
 from .registry import UnsupportedError, legalize
 
-# How many parameters the activations take that have any.
-_PARAMETERS = {
-    "leakyrelu": 1, "thresholdedrelu": 1, "elu": 1, "affine": 2, "scaledtanh": 2, "hardsigmoid": 2,
+# ONNX's activations by their names in lower case: nn's names and how many parameters they take.
+_ACTIVATIONS = {
+    "sigmoid": ("sigmoid", 0), "tanh": ("tanh", 0), "relu": ("relu", 0), "softsign": ("softsign", 0),
+    "softplus": ("softplus", 0), "leakyrelu": ("leaky_relu", 1), "thresholdedrelu": ("thresholded_relu", 1),
+    "elu": ("elu", 1), "affine": ("affine", 2), "scaledtanh": ("scaled_tanh", 2), "hardsigmoid": ("hard_sigmoid", 2),
 }  # fmt: skip
-_BETA = {"affine", "scaledtanh", "hardsigmoid"}
 
 
 def _activations(n: Node) -> tuple[str, ...]:
-    """The activations as nn writes them, `elu(1.0)`; ONNX gives parameters only for those that take some."""
+    """The activations as nn writes them, `elu(1.0)`; ONNX lists parameters only for those that take some."""
     alphas, betas = list(n.floats("activation_alpha") or ()), list(n.floats("activation_beta") or ())
     result: list[str] = []
-    for name in n.strings("activations") or ():
-        name = name.lower()
-        parameters: list[float] = []
-        if name in _PARAMETERS and alphas:
-            parameters.append(alphas.pop(0))
-            if name in _BETA:
-                if not betas:
-                    raise UnsupportedError(f"activation '{name}' with one of its two parameters")
-                parameters.append(betas.pop(0))
+    for given in n.strings("activations") or ():
+        if given.lower() not in _ACTIVATIONS:
+            raise UnsupportedError(f"activation '{given}'")
+        name, count = _ACTIVATIONS[given.lower()]
+        parameters = [source.pop(0) for source in (alphas, betas)[:count] if source]
+        if parameters and len(parameters) < count:
+            raise UnsupportedError(f"activation '{given}' with one of its two parameters")
         result.append(f"{name}({', '.join(map(str, parameters))})" if parameters else name)
     return tuple(result)
 
@@ -51,7 +50,7 @@ def _shared(n: Node) -> dict[str, Any]:
 
 @legalize("LSTM")
 def lstm(n: Node) -> list[Value]:
-    own = {"initial_c": n.get(6), "peepholes": n.get(7), "input_forget": n.flag("input_forget")}
+    own: dict[str, Any] = {"initial_c": n.get(6), "peepholes": n.get(7), "input_forget": n.flag("input_forget")}
     return list(n.all(nn.Lstm(**_shared(n), **own)))
 
 

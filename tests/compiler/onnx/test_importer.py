@@ -54,7 +54,7 @@ def test_small_constants_are_inline_and_large_ones_resources() -> None:
         graph(
             "(float[20] x) => (float[20] y) <float[1] one = {1}, float[20] w = {" + ", ".join(["2"] * 20) + "}> "
             "{ z = Mul(x, w) y = Add(z, one) }"
-        )  # fmt: skip
+        )
     )
     values = [op.attributes["value"] for op in module.main.block if op.name == dialect.CONSTANT]
     assert sorted(type(v).__name__ for v in values) == [DenseAttr.__name__, DenseResourceAttr.__name__]
@@ -253,7 +253,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_a_graph_that_the_checker_rejects() -> None:
     model = graph("(float[3] x) => (float[3] y) { y = Relu(x) }")
     model.graph.node[0].input[0] = "nowhere"
-    with pytest.raises(CompileError, match="not a valid ONNX model.*nowhere"):
+    with pytest.raises(CompileError, match=r"not a valid ONNX model.*nowhere"):
         import_model(model)
 
 
