@@ -76,8 +76,9 @@ def unroll_of(extent: Dim, limit: int = 4) -> int:
 
 def zeros(body: TileBody, rows: int, columns: int) -> Value:
     """Accumulators before the first product."""
-    value = DenseAttr(np.zeros((rows, columns), np.float32))
-    return body.builder.op("arith.constant", (), VectorType((rows, columns), f32), value=value)
+    type = VectorType((rows, columns), f32)
+    value = DenseAttr(np.zeros((rows, columns), np.float32), type)
+    return body.builder.op("arith.constant", (), type, value=value)
 
 
 def multiply_add(body: TileBody, a: Value, b: Value, acc: Value) -> Value:
