@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from . import dlpack
-from .dtypes import dtype_name, numpy_dtype
+from .dtypes import dtype_name, numpy_dtype, unpacked
 from .errors import InputError, nearest
 from .plan import Plan, TensorSpec
 
@@ -90,7 +90,7 @@ def _unknown(what: str, name: object, known: Any) -> InputError:
 def _converted(spec: TensorSpec, dtype: np.dtype, value: Any, stream: int | None) -> Tensor:
     """`value` as a dense tensor of the type of `spec`."""
     if isinstance(value, np.ndarray | np.generic):
-        array = np.asarray(value)
+        array = unpacked(np.asarray(value))
         _check_dtype("input", spec, dtype, array.dtype)
         # not ascontiguousarray: it would give a 0-d array a dimension
         return array.copy(order="C") if not array.flags.c_contiguous else array
@@ -114,7 +114,7 @@ def _writable(spec: TensorSpec, dtype: np.dtype, value: Any, stream: int | None)
     else:
         view = _imported("output", spec, value, stream)
         tensor = view if view.device_type == dlpack.CUDA else view.numpy()
-        dense, writable = view.is_contiguous, True
+        dense, writable = view.is_contiguous, view.writable
     if not dense or not writable:
         wrong = "read-only memory" if dense else "other strides"
         raise InputError(f"output '{spec.name}': expected a dense, writable, row-major tensor, found {wrong}")

@@ -46,7 +46,7 @@ class CpuDevice:
 
     def new_pool(self, threads: int | None) -> Pool:
         """A pool of `threads` workers, by default one for each physical core. Its threads start with the first run."""
-        return Pool(self.library, threads or len(physical_cores()), self._affinity)
+        return Pool(self.library, len(physical_cores()) if threads is None else threads, self._affinity)
 
     def close(self) -> None:
         self.pool.close()

@@ -94,6 +94,11 @@ class Pool:
             raise DeviceError(f"CPU plans run on Linux on x86-64 and AArch64, not on {platform.platform()}")
         if threads < 1:
             raise DeviceError(f"threads: expected at least 1, found {threads}")
+        allowed = os.sched_getaffinity(0)
+        if foreign := sorted(set(affinity or ()) - allowed):
+            raise DeviceError(
+                f"affinity: this process may not use processor {foreign[0]}, it may use {sorted(allowed)}"
+            )
         self.threads = threads
         self._library = library
         self._affinity = list(affinity or ())
@@ -135,8 +140,12 @@ class Pool:
             )
             for worker in range(1, self.threads)
         ]
-        for worker in self._workers:
-            worker.start()
+        try:
+            for worker in self._workers:
+                worker.start()
+        except RuntimeError as error:
+            _stop(leave, self._address, [worker for worker in self._workers if worker.is_alive()], os.getpid())
+            raise DeviceError(f"cannot start {self.threads} threads: {error}", "use fewer (threads=…)") from None
         # Called when the pool is collected and, before the interpreter takes itself apart, at exit.
         # It holds on to the memory and the code that the threads use.
         self._stop = weakref.finalize(
@@ -189,7 +198,12 @@ def _cgroup_processors() -> int | None:
 
 def _llvm() -> Any:
     """llvmlite's binding, imported when the first CPU plan is loaded."""
-    import llvmlite.binding as llvm  # noqa: PLC0415, it takes as long as all the rest
+    try:
+        import llvmlite.binding as llvm  # noqa: PLC0415, it takes as long as all the rest
+    except ImportError as error:
+        raise DeviceError(
+            f"CPU plans need llvmlite, which cannot be imported: {error}", "pip install llvmlite"
+        ) from None
 
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()

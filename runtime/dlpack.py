@@ -18,6 +18,7 @@ from .dtypes import numpy_dtype
 CPU, CUDA, CUDA_HOST, CUDA_MANAGED = 1, 2, 3, 13
 """Device types of the protocol that hold memory which a plan can use."""
 
+_READ_ONLY = 1  # flag of a tensor
 _INT, _UINT, _FLOAT, _BFLOAT, _BOOL = 0, 1, 2, 4, 6
 _DTYPES = {
     (_FLOAT, 64): "f64",
@@ -92,6 +93,7 @@ class View:
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     owner: Any
+    writable: bool = True
 
     @property
     def is_contiguous(self) -> bool:
@@ -149,7 +151,8 @@ def import_tensor(tensor: Any, stream: int | None = None) -> View:
     shape = tuple(source.shape[: source.ndim])
     strides = tuple(source.strides[: source.ndim]) if source.strides else _dense(shape)
     pointer = (source.data or 0) + source.byte_offset
-    return View(pointer, source.device_type, source.device_id, dtype, shape, strides, owner)
+    writable = kind is _Managed or not managed.flags & _READ_ONLY
+    return View(pointer, source.device_type, source.device_id, dtype, shape, strides, owner, writable)
 
 
 def _capsule(tensor: Any, stream: int | None) -> Any:

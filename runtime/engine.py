@@ -96,7 +96,7 @@ class Engine:
         return self.plan.precision
 
     @property
-    def profile(self) -> dict[str, Symbol]:
+    def profiles(self) -> dict[str, Symbol]:
         """The symbolic dimensions of the inputs and the values they may have."""
         return input_profile(self.plan)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import ml_dtypes
@@ -91,6 +92,13 @@ def test_inputs_that_are_no_mapping() -> None:
         Arguments(PLAN).inputs([np.zeros(1)])  # type: ignore[arg-type]
 
 
+def test_four_bit_inputs_may_be_packed_types_of_numpy() -> None:
+    plan = dataclasses.replace(PLAN, inputs=(TensorSpec("q", "i4", (3,)),))
+    for array in (np.array([-8, 0, 7], np.int8), np.array([-8, 0, 7]).astype(ml_dtypes.int4)):
+        (found,) = Arguments(plan).host_inputs({"q": array})
+        assert found.dtype == np.int8 and found.tolist() == [-8, 0, 7]
+
+
 def test_symbols_are_bound() -> None:
     assert ShapeBinder(PLAN).bind(SHAPES) == {"batch": 2, "seq": 5, "past": 3}
 
@@ -160,6 +168,13 @@ def test_strided_dlpack() -> None:
     view = import_tensor(x)
     assert not view.is_contiguous
     np.testing.assert_array_equal(view.numpy(), x)
+
+
+def test_read_only_dlpack() -> None:
+    x = np.arange(3, dtype=np.float32)
+    assert import_tensor(x).writable
+    x.flags.writeable = False
+    assert not import_tensor(x).writable
 
 
 def test_numpy_takes_our_capsules() -> None:

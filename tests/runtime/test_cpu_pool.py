@@ -176,6 +176,29 @@ def test_physical_cores_are_processors_of_this_process() -> None:
     assert cores and set(cores) <= os.sched_getaffinity(0)
 
 
+def test_a_processor_that_is_not_ours() -> None:
+    with pytest.raises(DeviceError, match="affinity: this process may not use processor 9999, it may use"):
+        Pool(Library(compile_object().tobytes()), 2, [9999])
+
+
+def test_threads_that_do_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, started = threading.Thread.start, []
+
+    def limited(thread: threading.Thread) -> None:
+        if len(started) == 2:
+            raise RuntimeError("can't start new thread")
+        started.append(thread)
+        start(thread)
+
+    with Engine(*reversed_sum(), threads=4) as engine:
+        monkeypatch.setattr(threading.Thread, "start", limited)
+        with pytest.raises(DeviceError, match="cannot start 4 threads: can't start new thread"):
+            engine.run({"x": ramp(4)})
+        assert not any(thread.is_alive() for thread in started)
+        monkeypatch.undo()
+        np.testing.assert_array_equal(engine.run({"x": ramp(4)})["y"], expected(ramp(4)))
+
+
 def test_no_threads_is_an_error() -> None:
     with pytest.raises(DeviceError, match="threads: expected at least 1, found 0"):
         Pool(Library(compile_object().tobytes()), 0)
