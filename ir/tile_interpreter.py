@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from .attributes import DenseArrayAttr
 from .core import Block, Operation, Value
 from .diagnostics import CompileError, Diagnostic
 from .dialects import kernel, tile
@@ -131,8 +130,6 @@ class Frame:
         try:
             if isinstance(op, tile.TileOp):
                 found = op.interpret(self.worker, *operands)
-            elif op.name in _VECTOR:
-                found = _VECTOR[op.name](op, *operands)
             else:
                 function = getattr(op, "evaluate", None)
                 if function is None:
@@ -172,23 +169,3 @@ def _as_type(value: Runtime, result: Value) -> Runtime:
     if isinstance(type, Scalar):
         return np.asarray(value).astype(type.numpy)[()]
     return value
-
-
-def _shape(op: Operation) -> tuple[int, ...]:
-    type = op.results[0].type
-    assert isinstance(type, VectorType)
-    return type.shape
-
-
-def _transpose(op: Operation, value: Runtime) -> Runtime:
-    permutation = op.attributes["permutation"]
-    assert isinstance(permutation, DenseArrayAttr)
-    return np.transpose(value, [int(p) for p in permutation.values])
-
-
-_VECTOR = {
-    "vector.broadcast": lambda op, value: np.broadcast_to(value, _shape(op)),
-    "vector.shape_cast": lambda op, value: np.reshape(value, _shape(op)),
-    "vector.transpose": _transpose,
-}
-"""Upstream's `vector` ops that tile programs use."""

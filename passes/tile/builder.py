@@ -10,11 +10,11 @@ from typing import Any
 from ...ir.attributes import Attribute, BoolAttr, FloatAttr, IntegerAttr
 from ...ir.core import Block, Operation, Region, Value
 from ...ir.declare import PURE, REGISTRY
-from ...ir.dialects import arith, math, scf, tile
+from ...ir.dialects import arith, math, scf, tile, vector
 from ...ir.location import UNKNOWN, Location
 from ...ir.types import Scalar, Type, index
 
-UPSTREAM = (arith, math)
+UPSTREAM = (arith, math, vector)
 """The dialects whose ops are made by name."""
 
 
@@ -191,5 +191,4 @@ def _removable(op: Operation) -> bool:
         return False
     if isinstance(op, scf.For):
         return all(_removable(inner) or isinstance(inner, scf.Yield) for inner in op.body.block)
-    reads = isinstance(op, tile.Load | tile.Gather | tile.Alloc)
-    return reads or op.name.startswith("vector.") or PURE in op.traits
+    return isinstance(op, tile.Load | tile.Gather | tile.Alloc) or PURE in op.traits
