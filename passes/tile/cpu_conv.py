@@ -285,6 +285,7 @@ class _Conv:
         first: Dim = tile_index * sizes.pixels
         if self.row_pixels % sizes.pixels:
             first = symbols.minimum(first, self.row_pixels - sizes.pixels)
+            self.frame.func.in_place = None  # pixels in two tiles are computed twice
         channel_lane, pixel_lane = indices.lane(sizes.channels), indices.lane(sizes.pixels)
         channel = indices.derived(self.panel * sizes.channels + channel_lane, g.outputs)
         if g.outputs % sizes.channels:

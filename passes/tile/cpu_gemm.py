@@ -224,6 +224,8 @@ class _Gemm:
         """The item's row tiles: equal ones of a static number of rows, the last moved up to end with the rows."""
         rows, height = self.shape.rows, self.sizes.rows
         first = block * per_item
+        if isinstance(rows, int) and rows % height:
+            self.frame.func.in_place = None  # rows in two tiles are computed twice
         if not isinstance(rows, int):
             last = symbols.minimum(first + per_item, rows)
             whole = first + symbols.floordiv(last - first, height) * height
