@@ -41,6 +41,7 @@ def _expandable(proto: onnx.ModelProto) -> set[tuple[str, str]]:
             schema = schema_of(domain, node.op_type, opset)
             if schema is None or is_legalized(domain, node.op_type, opset):
                 continue
-            if schema.has_function or schema.has_context_dependent_function:
+            # The stubs of onnx lack these two properties.
+            if getattr(schema, "has_function", False) or getattr(schema, "has_context_dependent_function", False):
                 found.add((node.domain, node.op_type))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ...ir.core import Value
 from ...ir.dialects import nn
@@ -128,7 +129,7 @@ def conv_transpose(n: Node) -> Value:
     strides, dilations = window(n, len(kernel))
     extra = n.ints("output_padding") or (0,) * len(kernel)
     pads, extra = _transposed_padding(n, dims(x)[2:], kernel, strides, dilations, extra)
-    fields = {
+    fields: dict[str, Any] = {
         "strides": strides,
         "pads": pads,
         "dilations": dilations,

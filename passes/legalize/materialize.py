@@ -132,10 +132,10 @@ class _Writer:
             return dim
         for argument in self.function.block.arguments:
             dims = argument.type.shape if isinstance(argument.type, TensorType) else None
-            for dim in dims or ():
+            for axis, dim in enumerate(dims or ()):
                 linear = symbols.linear_part(dim, name) if isinstance(dim, Expr) else None
                 if linear is not None and isinstance(linear[0], int) and isinstance(linear[1], int) and linear[0]:
-                    known = self.dimension(argument, dims.index(dim))
+                    known = self.dimension(argument, axis)
                     whole = self.builder(nn.Sub(known, self.builder.constant(linear[1], i64)))
                     return self.builder(nn.Div(whole, self.builder.constant(linear[0], i64)))
         return None

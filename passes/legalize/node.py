@@ -18,6 +18,7 @@ from ...ir.attributes import (
 from ...ir.core import Operation, Region, Value
 from ...ir.dialects import nn
 from ...ir.dialects import onnx as dialect
+from ...ir.dialects.nn.reduction import Kind
 from ...ir.location import Location
 from ...ir.symbols import Dim, Expr
 from ...ir.types import NoneType, Scalar, TensorType, i64, none
@@ -127,7 +128,7 @@ class Builder:
     def concat(self, values: Sequence[Value], axis: int) -> Value:
         return values[0] if len(values) == 1 else self(nn.Concat(tuple(values), axis))
 
-    def reduce(self, x: Value, kind: str, axes: Sequence[int], keep_dims: bool = False) -> Value:
+    def reduce(self, x: Value, kind: Kind, axes: Sequence[int], keep_dims: bool = False) -> Value:
         return self(nn.Reduce(x, kind, tuple(axes), keep_dims)) if axes else x
 
 

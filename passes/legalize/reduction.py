@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from ...ir.core import Value
 from ...ir.dialects import nn
+from ...ir.dialects.nn.reduction import Kind
 from .content import dims, scalar
 from .node import Node, normal_axis
 from .registry import legalize
@@ -21,17 +22,18 @@ def _axes(n: Node, rank: int) -> tuple[int, ...]:
     return tuple(sorted({normal_axis(axis, rank) for axis in axes}))
 
 
-def _reduce(n: Node, kind: str, x: Value) -> Value:
+def _reduce(n: Node, kind: Kind, x: Value) -> Value:
     axes = _axes(n, len(dims(x)))
     return n.reduce(x, kind, axes, n.flag("keepdims", True))
 
 
-def _plain(kind: str) -> Callable[[Node], Value]:
+def _plain(kind: Kind) -> Callable[[Node], Value]:
     return lambda n: _reduce(n, kind, n[0])
 
 
-for _name, _kind in {"Sum": "add", "Mean": "mean", "Prod": "mul"}.items():
-    legalize(f"Reduce{_name}")(_plain(_kind))
+legalize("ReduceSum")(_plain("add"))
+legalize("ReduceMean")(_plain("mean"))
+legalize("ReduceProd")(_plain("mul"))
 
 
 @legalize("ReduceMax", "ReduceMin")

@@ -63,7 +63,7 @@ def test_small_constants_are_inline_and_large_ones_resources() -> None:
 
 def test_an_input_with_an_initializer_is_a_constant() -> None:
     model = graph("(float[2] x, float[2] w) => (float[2] y) { y = Mul(x, w) }")
-    model.graph.initializer.append(onnx.numpy_helper.from_array(np.float32([3, 4]), "w"))
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([3, 4], np.float32), "w"))
     module = import_model(model)
     assert [a.name for a in module.main.block.arguments] == ["x"]
 

@@ -34,10 +34,10 @@ def test_layer_normalization(axis: int) -> None:
 
 
 def test_instance_and_group_normalization() -> None:
-    parameters = {"s": normal(4), "b": normal(4, seed=1)}
+    s, b = normal(4), normal(4, seed=1)
     text = "(float[N, 4, M] x, float[4] s, float[4] b) => (float[N, 4, M] y) { y = %s(x, s, b) }"
-    check(text % "InstanceNormalization", x=normal(2, 4, 5), **parameters)
-    check(text % "GroupNormalization<num_groups = 2>", x=normal(2, 4, 5), **parameters)
+    check(text % "InstanceNormalization", x=normal(2, 4, 5), s=s, b=b)
+    check(text % "GroupNormalization<num_groups = 2>", x=normal(2, 4, 5), s=s, b=b)
 
 
 def test_group_normalization_with_parameters_of_groups() -> None:
