@@ -22,8 +22,8 @@ import numpy as np
 from .errors import DeviceError, PlanError, PlanTargetError
 from .plan import Target
 
-SPINS = 20_000
-"""Pauses before an idle worker sleeps: a fraction of a millisecond, so that back-to-back runs find it awake."""
+SPINS = 4_000
+"""Turns an idle worker waits before it sleeps: about a millisecond, so that back-to-back runs find it awake."""
 
 _FUTEX = {"x86_64": 202, "aarch64": 98}  # the number of the system call
 _POOL = ("kw_pool_bytes", "kw_pool_init", "kw_worker", "kw_run", "kw_stop", "kw_program", "kw_copy", "kw_fill")

@@ -4,7 +4,7 @@
 ; The caller's thread is worker 0. Workers 1 to N-1 are threads that call @kw_worker once and stay in it: they wait for the
 ; generation to change, spinning for a while and then sleeping in the kernel, so an idle pool takes no processor time.
 ;
-; Every wait spins with `pause` first. The text is for x86-64; pool.py replaces the intrinsic for AArch64.
+; Every wait pauses at first and yields later. The text is for x86-64; pool.py replaces the intrinsic for AArch64.
 
 ; The words that different threads write are on cache lines of their own.
 %barrier = type { i32, [60 x i8], i32, [60 x i8] }  ; arrived, phase
@@ -28,7 +28,7 @@ declare i64 @llvm.umin.i64(i64, i64)
 
 ; One turn of a wait: a pause while the wait is young, then the rest of the time slice to whoever may be holding us up.
 define internal void @relax(i32 %turn) {
-  %young = icmp ult i32 %turn, 4096
+  %young = icmp ult i32 %turn, 1024
   br i1 %young, label %pause, label %yield
 pause:
   call void @llvm.x86.sse2.pause()
@@ -104,8 +104,8 @@ wait:
   %patient = icmp ult i32 %turn, %spins
   br i1 %patient, label %spin, label %rest
 spin:
+  call void @relax(i32 %turn)
   %turn.next = add i32 %turn, 1
-  call void @llvm.x86.sse2.pause()
   br label %look
 rest:
   call void @sleep(ptr %pool, i32 %seen)
