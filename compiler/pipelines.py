@@ -16,6 +16,7 @@ from ..passes.graph.dce import Dce
 from ..passes.graph.fold_constants import FoldConstants
 from ..passes.kernel.decompose import Decompose
 from ..passes.kernel.form_kernels import FormKernels
+from ..passes.kernel.project_recurrent_inputs import ProjectRecurrentInputs
 from ..passes.legalize.legalize_onnx import LegalizeOnnx
 from ..passes.manager import Step
 from ..passes.options import parse_pipeline
@@ -44,6 +45,7 @@ REWRITE: tuple[Entry, ...] = (
 
 KERNELS: tuple[Entry, ...] = (
     (Decompose(), "kernels are formed of reductions and element-wise ops"),
+    (ProjectRecurrentInputs(), "one large matrix product instead of one a time step"),
     (FormKernels(), "what shares a launch is decided while ops still say what they mean"),
 )
 

@@ -4,6 +4,8 @@ x is [time, batch, inputs], w [directions, gates · hidden, inputs], r [directio
 [directions, 2 · gates · hidden] (of w, then of r), initial states [directions, batch, hidden]. The results are every
 state [time, directions, batch, hidden] and the last ones [directions, batch, hidden]. With `batch_first` x is [batch,
 time, inputs], the states [batch, directions, hidden] and the first result [batch, time, directions, hidden].
+
+Without w the input is projected already: x is [time, batch, directions · gates · hidden], all x wᵀ of the layer.
 """
 
 from __future__ import annotations
@@ -91,7 +93,7 @@ class Recurrent(NnOp):
     """What recurrent layers share. `sequence_lengths` [batch] of i32: results beyond a sequence's end are 0."""
 
     x: Value
-    w: Value
+    w: Value | None
     r: Value
     bias: Value | None = None
     sequence_lengths: Value | None = None
@@ -121,12 +123,17 @@ class Recurrent(NnOp):
         return [Activation.parse(name) for name in names]
 
     def infer(self) -> list[Type]:
-        x, w, r = tensor_type(self.x), tensor_type(self.w), tensor_type(self.r)
-        self.require(x.rank == w.rank == r.rank == 3, f"needs operands of rank 3, found {x}, {w} and {r}")
-        self.require(x.scalar.is_float and x.dtype == w.dtype == r.dtype, f"operand types differ: {x}, {w} and {r}")
+        x, *weights_types = (tensor_type(v) for v in (self.x, self.w, self.r) if v is not None)
+        *_, r = weights_types
+        for other in weights_types:
+            self.require(x.rank == other.rank == 3, f"needs operands of rank 3, found {x} and {other}")
+            self.require(x.scalar.is_float and x.dtype == other.dtype, f"operand types differ: {x} and {other}")
         time, batch = x.dims[1::-1] if self.batch_first else x.dims[:2]
-        require_same(self, w.dims[2], x.dims[2], "numbers of inputs")
-        for weights in (w, r):
+        if self.w is not None:
+            require_same(self, tensor_type(self.w).dims[2], x.dims[2], "numbers of inputs")
+        else:
+            require_same(self, x.dims[2], r.dims[2] * self.gates * self.directions, "numbers of projected inputs")
+        for weights in weights_types:
             require_same(self, weights.dims[0], self.directions, "numbers of directions")
             require_same(self, weights.dims[1], r.dims[2] * self.gates, "numbers of rows of gates")
         wanted = (0, self.directions * len(self.defaults))
@@ -143,20 +150,20 @@ class Recurrent(NnOp):
         except ValueError as error:
             self.fail(str(error))
 
-    def _run(self, x: Array, w: Array, lengths: Array | None, starts: Sequence[Array | None], step: Any) -> Any:
+    def _run(self, x: Array, w: Array | None, lengths: Array | None, starts: Sequence[Array | None], step: Any) -> Any:
         """Run every direction; `step(direction)` makes the cell's Step."""
         dtype = scalar_type(self.x)
-        x, w = widen(x), widen(w)
+        x = widen(x)
         x = x.swapaxes(0, 1) if self.batch_first else x
         time, batch, _ = x.shape
         ends = np.full(batch, time) if lengths is None else np.asarray(lengths)
-        hidden = w.shape[1] // self.gates
+        hidden = (x.shape[2] // self.directions if w is None else w.shape[1]) // self.gates
         every = np.zeros((time, self.directions, batch, hidden), x.dtype)
         last = np.zeros((self.states, self.directions, batch, hidden), x.dtype)
         for direction in range(self.directions):
             backwards = self.direction == "reverse" or direction == 1
             cell: Step = step(direction)
-            inputs = np.matmul(x, w[direction].T)
+            inputs = self._project(x, w, direction)
             state = tuple(self._start(start, direction, last[0, 0]) for start in starts)
             for t in range(time)[:: -1 if backwards else 1]:
                 # A sequence that has ended, or run backwards not yet begun, keeps its state.
@@ -168,6 +175,12 @@ class Recurrent(NnOp):
         if self.batch_first:
             every, last = every.transpose(2, 0, 1, 3), last.swapaxes(1, 2)
         return tuple(convert(result, dtype) for result in (every, *last))
+
+    def _project(self, x: Array, w: Array | None, direction: int) -> Array:
+        if w is not None:
+            return np.matmul(x, widen(w)[direction].T)
+        width = x.shape[2] // self.directions
+        return x[:, :, direction * width : (direction + 1) * width]
 
     def _start(self, initial: Array | None, direction: int, like: Array) -> Array:
         if initial is None:
@@ -203,7 +216,7 @@ class Rnn(Recurrent, name="nn.rnn"):
     defaults = ("tanh",)
 
     def evaluate(
-        self, x: Array, w: Array, r: Array, bias: Array | None, lengths: Array | None, h: Array | None
+        self, x: Array, w: Array | None, r: Array, bias: Array | None, lengths: Array | None, h: Array | None
     ) -> tuple[Array, ...]:
         r = widen(r)
 
@@ -231,7 +244,7 @@ class Gru(Recurrent, name="nn.gru"):
     defaults = ("sigmoid", "tanh")
 
     def evaluate(
-        self, x: Array, w: Array, r: Array, bias: Array | None, lengths: Array | None, h: Array | None
+        self, x: Array, w: Array | None, r: Array, bias: Array | None, lengths: Array | None, h: Array | None
     ) -> tuple[Array, ...]:
         r = widen(r)
 
@@ -279,7 +292,7 @@ class Lstm(Recurrent, name="nn.lstm"):
     def evaluate(
         self,
         x: Array,
-        w: Array,
+        w: Array | None,
         r: Array,
         bias: Array | None,
         lengths: Array | None,

@@ -1,0 +1,407 @@
+"""Recurrent layers: one kernel for all time steps.
+
+A work item is a block of hidden units of one direction: at every step it needs h of the step before, which all items
+make together, so the items meet at a `tile.grid_barrier` between steps and there is one a worker (or as many as fit
+on the GPU at once). h of a step is read from the first result, where it was written, through local memory; other
+states stay with the item, in the results for the last states. Recurrent weights that are constants are packed
+[directions][blocks][k][gates][units] on a CPU, whose lanes are units; a GPU reads them as they are, its lanes along k.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...ir import symbols
+from ...ir.attributes import DictAttr, IntegerAttr
+from ...ir.core import BlockArgument, Value
+from ...ir.dialects import kernel, tile
+from ...ir.dialects.nn.recurrent import Gru, Lstm, Recurrent, Rnn
+from ...ir.symbols import Dim, Expr
+from ...ir.target import CpuTarget
+from ...ir.types import MemRefType
+from . import access
+from .access import Memory
+from .cpu_gemm import only_root
+from .elements import Element, computing_type
+from .frame import Frame, open_frame, tensor_type
+from .packing import is_constant, leading, padded, repack, reshape, transpose
+from .strategies import AnyTarget, register
+
+GPU_UNITS = 4
+GPU_LANES = 256
+"""The most positions along k that a thread block takes at a time."""
+
+
+@dataclass(frozen=True)
+class RecurrentSchedule:
+    """`units` of the hidden state are an item, `inner` positions of h are taken at a time.
+
+    `workers`: the programs of the grid, all on the machine at once. `packed`: the weights are in the order of reading.
+    """
+
+    units: int
+    inner: int
+    workers: int
+    threads: int
+    packed: int
+
+    def to_attribute(self) -> DictAttr:
+        return DictAttr.of({name: IntegerAttr(value) for name, value in vars(self).items()})
+
+    @staticmethod
+    def from_attribute(attribute: DictAttr) -> RecurrentSchedule:
+        """Raises ValueError where `attribute` is not the schedule of a recurrent layer."""
+        values = {name: value.value for name, value in attribute.items if isinstance(value, IntegerAttr)}
+        if values.keys() != RecurrentSchedule.__dataclass_fields__.keys():
+            raise ValueError(f"not the schedule of a recurrent layer: {attribute}")
+        return RecurrentSchedule(**values)
+
+
+@dataclass(frozen=True)
+class RecurrentLayer:
+    """All steps of `nn.lstm`, `nn.gru` and `nn.rnn` with projected inputs."""
+
+    name: str = "recurrent"
+    priority: int = 100
+
+    def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+        root = only_root(func, Recurrent)
+        if not isinstance(root, Recurrent):
+            return "not one recurrent layer"
+        if root.w is not None:
+            return "its inputs are not projected"
+        if isinstance(root, Gru) and not root.linear_before_reset:
+            return "the reset gate scales h before the product"
+        hidden = root.hidden
+        if not isinstance(hidden, int):
+            return "its hidden size is not static"
+        r = root.r
+        packed = isinstance(r, BlockArgument) and is_constant(func, r.index) and r.has_one_use
+        if isinstance(target, CpuTarget):
+            units = min(2 * target.lanes(32), 1 << (hidden - 1).bit_length())
+            return RecurrentSchedule(units, 1, target.cores, 0, int(packed)).to_attribute()
+        units = next(n for n in range(GPU_UNITS, 0, -1) if hidden % n == 0)
+        inner = next(n for n in range(min(hidden, GPU_LANES), 0, -1) if hidden % n == 0)
+        workers = min(root.directions * (hidden // units), target.multiprocessors)
+        return RecurrentSchedule(units, inner, workers, 128, 0).to_attribute()
+
+    def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
+        sizes = RecurrentSchedule.from_attribute(schedule)
+        root = only_root(func, Recurrent)
+        assert isinstance(root, Recurrent)
+        if sizes.packed:
+            pack_recurrent_weights(func, root, sizes.units)
+        space = "local" if isinstance(target, CpuTarget) else "shared"
+        _Layer(open_frame(func), root, sizes, space).build()
+
+
+register(RecurrentLayer())
+
+
+def pack_recurrent_weights(func: kernel.Func, root: Recurrent, units: int) -> None:
+    """Have r passed as [directions][blocks][k][gates][units], filled with zeros."""
+    directions, gates, hidden = root.directions, root.gates, root.hidden
+    assert isinstance(hidden, int)
+    blocks = -(-hidden // units)
+    argument = root.r
+    assert isinstance(argument, BlockArgument)
+    type = tensor_type(argument)
+
+    def pack(array: np.ndarray) -> np.ndarray:
+        rows = padded(array.reshape(directions, gates, hidden, hidden), directions, gates, blocks * units, hidden)
+        return np.ascontiguousarray(rows.reshape(directions, gates, blocks, units, hidden).transpose(0, 2, 4, 1, 3))
+
+    views = [
+        transpose(0, 3, 1, 4, 2),
+        reshape(directions, gates, blocks * units, hidden),
+        leading(directions, gates, hidden, hidden),
+        reshape(directions, gates * hidden, hidden),
+    ]
+    packed = type.with_shape((directions, blocks, hidden, gates, units))
+    repack(func, argument.index, f"units{units}", pack, packed, views)
+
+
+class _Written(Memory):
+    """Memory that the program writes too: every read of it is made where it stands."""
+
+    @property
+    def is_constant(self) -> bool:
+        return False
+
+
+@dataclass
+class _Layer:
+    frame: Frame
+    root: Recurrent
+    sizes: RecurrentSchedule
+    space: str
+
+    def build(self) -> None:
+        root, body = self.root, self.frame.body
+        x = tensor_type(root.x)
+        self.time, self.batch = x.dims[1::-1] if root.batch_first else x.dims[:2]
+        assert isinstance(root.hidden, int)
+        self.hidden = root.hidden
+        self.dtype = computing_type(x.scalar)
+        self.blocks = -(-self.hidden // self.sizes.units)
+        every, *last = (_Written(memory.value, memory.shape) for memory in self.frame.results)
+        self.every, self.last = every, last
+        alloc = tile.Alloc(64, result_types=[MemRefType((self.hidden,), self.dtype, self.space)])
+        self.scratch = _Written(body.builder.effect(alloc).results[0], (self.hidden,))
+        self._for_each_item(self._start_states)
+        body.loop(self.time, 1, (), self._step)
+        self.frame.finish((self.sizes.workers,), self.sizes.threads or None)
+
+    def _step(self, counter: Value, _: Sequence[Value]) -> Sequence[Value]:
+        body = self.frame.body
+        step = body.indices.scalar(counter, self.time)
+        self._for_each_item(lambda direction, block, row: self._advance(step, direction, block, row))
+        body.builder.effect(tile.GridBarrier())
+        return ()
+
+    def _for_each_item(self, work: Callable[[Expr, Expr, Expr], None]) -> None:
+        """`work(direction, block, batch row)` for all items of this worker."""
+        body, indices = self.frame.body, self.frame.body.indices
+        items = self.root.directions * self.blocks
+        first = body.builder.pure(tile.ProgramId(0))
+        stride = body.builder.pure(tile.NumPrograms(0))
+
+        def item(counter: Value, _: Sequence[Value]) -> Sequence[Value]:
+            number = indices.scalar(counter, items)
+            direction = indices.derived(symbols.floordiv(number, self.blocks), self.root.directions)
+            block = indices.derived(symbols.mod(number, self.blocks), self.blocks)
+            body.loop(self.batch, 1, (), lambda row, _: self._row(row, direction, block, work))
+            return ()
+
+        body.builder.loop((first, indices.scalar_code(items), stride), (), item)
+
+    def _row(
+        self, row: Value, direction: Expr, block: Expr, work: Callable[[Expr, Expr, Expr], None]
+    ) -> Sequence[Value]:
+        work(direction, block, self.frame.body.indices.scalar(row, self.batch))
+        return ()
+
+    # Places
+
+    def _unit(self, block: Expr) -> Dim:
+        """The hidden units of a block, along a lane of their own."""
+        body, indices = self.frame.body, self.frame.body.indices
+        lane = indices.lane(self.sizes.units)
+        unit = indices.derived(block * self.sizes.units + lane, self.hidden)
+        if self.hidden % self.sizes.units:
+            body.limits[indices.lane_of(lane)] = (unit, self.hidden)
+        return unit
+
+    def _state_at(self, direction: Dim, row: Dim, unit: Dim) -> tuple[Dim, ...]:
+        return (row, direction, unit) if self.root.batch_first else (direction, row, unit)
+
+    def _every_at(self, time: Dim, direction: Dim, row: Dim, unit: Dim) -> tuple[Dim, ...]:
+        return (row, time, direction, unit) if self.root.batch_first else (time, direction, row, unit)
+
+    def _turn(self, direction: Expr, forward: Dim, backward: Dim) -> Dim:
+        """`forward` or `backward`, by the sense of a direction."""
+        match self.root.direction:
+            case "forward":
+                return forward
+            case "reverse":
+                return backward
+            case "bidirectional":
+                return forward + direction * (backward - forward)
+
+    def _load(self, memory: Memory, place: tuple[Dim, ...]) -> Element:
+        """A read of memory that changes: never shared with another read."""
+        body = self.frame.body
+        element = access.load(body, memory, tuple(map(body.indices.normalize, place)), False, 0.0)
+        return body.cast(element, element.dtype)
+
+    # States
+
+    def _start_states(self, direction: Expr, block: Expr, row: Expr) -> None:
+        """The last states, which items keep between steps, before the first step."""
+        unit = self._unit(block)
+        starts = (self.root.initial_h, self.root.initial_c if isinstance(self.root, Lstm) else None)
+        for memory, start in zip(self.last, starts, strict=False):
+            place = self._state_at(direction, row, unit)
+            element = self._zero() if start is None else self.frame.body.read(start, place)
+            self.frame.body.store(memory, place, element)
+
+    def _zero(self) -> Element:
+        return self.frame.body.constant(0.0, self.dtype)
+
+    def _advance(self, step: Expr, direction: Expr, block: Expr, row: Expr) -> None:
+        """One step of an item's units for one row of the batch."""
+        body, root = self.frame.body, self.root
+        time = body.indices.derived(self._turn(direction, step, self.time - 1 - step), self.time)
+        self._read_h(step, time, direction, row)
+        unit = self._unit(block)
+        sums = self._products(direction, unit)
+        body.builder.effect(tile.Barrier())
+        place = self._state_at(direction, row, unit)
+        old = [self._load(memory, place) for memory in self.last]
+        old[0] = self._load(self.scratch, (unit,))
+        cell = _Cell(self, time, direction, row, unit, sums)
+        new = cell.run(old)
+        output = new[0]
+        if root.sequence_lengths is not None:
+            live = self._is_live(time, row)
+            output = body.apply("select", live, output, self._zero())
+            old[0] = self._load(self.last[0], place)
+            new = [body.apply("select", live, after, before) for after, before in zip(new, old, strict=True)]
+        body.store(self.every, self._every_at(time, direction, row, unit), output)
+        for memory, state in zip(self.last, new, strict=True):
+            body.store(memory, place, state)
+
+    def _is_live(self, time: Dim, row: Dim) -> Element:
+        """Whether the row's sequence has a step `time`."""
+        body = self.frame.body
+        assert self.root.sequence_lengths is not None
+        length = body.as_index(body.read(self.root.sequence_lengths, (row,)))
+        return body.indices.compare("lt", time, length)
+
+    def _read_h(self, step: Expr, time: Expr, direction: Expr, row: Expr) -> None:
+        """Copy h of the step before into local memory: from the result, or where a sequence begins from its start."""
+        body, indices, root = self.frame.body, self.frame.body.indices, self.root
+        lanes = indices.lane(self.sizes.inner if self.sizes.inner > 1 else self.sizes.units)
+        width = indices.elements.sizes[indices.lane_of(lanes)]
+        before = time + self._turn(direction, -1, 1)
+        within = symbols.minimum(symbols.maximum(before, 0), self.time - 1)
+        fresh = indices.compare("eq", step, 0)
+        if root.sequence_lengths is not None:
+            beyond = body.apply("eq", self._is_live(within, row), body.constant(False, fresh.dtype))
+            fresh = body.apply("or", fresh, beyond)
+
+        def copy(counter: Value, _: Sequence[Value]) -> Sequence[Value]:
+            k = indices.derived(indices.scalar(counter, self.hidden, width) + lanes, self.hidden)
+            if self.hidden % width:
+                body.limits[indices.lane_of(lanes)] = (k, self.hidden)
+            start = self._zero()
+            if root.initial_h is not None:
+                start = body.read(root.initial_h, self._state_at(direction, row, k))
+            earlier = self._load(self.every, self._every_at(within, direction, row, k))
+            body.store(self.scratch, (k,), body.apply("select", fresh, start, earlier))
+            return ()
+
+        body.loop(self.hidden, width, (), copy)
+        body.builder.effect(tile.Barrier())
+
+    def _products(self, direction: Expr, unit: Dim) -> list[Element]:
+        """h rᵀ for every gate of the units."""
+        body, indices, sizes = self.frame.body, self.frame.body.indices, self.sizes
+        inner = indices.lane(sizes.inner) if sizes.inner > 1 else 0
+        lanes = tuple(sorted(indices.lanes_of(unit) | indices.lanes_of(inner)))
+        zero = body.elements.spread(self._zero(), lanes).value
+
+        def add(counter: Value, sums: Sequence[Value]) -> Sequence[Value]:
+            k = indices.derived(indices.scalar(counter, self.hidden, sizes.inner) + inner, self.hidden)
+            h = self._load(self.scratch, (k,))
+            terms = []
+            for gate, total in enumerate(sums):
+                weight = body.read(self.root.r, (direction, self._gate_row(gate, unit), k))
+                product = body.apply("mul", h, weight)
+                terms.append(body.apply("add", Element(total, self.dtype, lanes), product))
+            return [body.elements.spread(term, lanes).value for term in terms]
+
+        sums = body.loop(self.hidden, sizes.inner, [zero] * self.root.gates, add)
+        return [self._summed(Element(total, self.dtype, lanes), inner) for total in sums]
+
+    def _gate_row(self, gate: int, unit: Dim) -> Dim:
+        return self.frame.body.indices.derived(gate * self.hidden + unit, self.root.gates * self.hidden)
+
+    def _summed(self, element: Element, inner: Dim) -> Element:
+        """The sum along the lane of k."""
+        indices, builder = self.frame.body.indices, self.frame.body.builder
+        if isinstance(inner, int):
+            return element
+        lane = indices.lane_of(inner)
+        reduced = builder.pure(tile.Reduce(element.value, axes=(element.lanes.index(lane),)))
+        return Element(reduced, element.dtype, tuple(other for other in element.lanes if other != lane))
+
+
+@dataclass
+class _Cell:
+    """The gates of some units at one step: `sums` are h rᵀ of each gate."""
+
+    layer: _Layer
+    time: Expr
+    direction: Expr
+    row: Expr
+    unit: Dim
+    sums: list[Element]
+
+    def run(self, old: list[Element]) -> list[Element]:
+        """The next states from the old ones, the output first."""
+        root = self.layer.root
+        match root:
+            case Lstm():
+                return self._lstm(root, *old)
+            case Gru():
+                return [self._gru(old[0])]
+            case _:
+                assert isinstance(root, Rnn)
+                return [self._activate(0, self._sum(0))]
+
+    def _lstm(self, root: Lstm, _: Element, c: Element) -> list[Element]:
+        apply = self.layer.frame.body.apply
+        i = self._activate(0, self._peep(root, 0, self._sum(0), c))
+        forget = self._sum(2)
+        forget = self._one_minus(i) if root.input_forget else self._activate(0, self._peep(root, 2, forget, c))
+        c = apply("add", apply("mul", forget, c), apply("mul", i, self._activate(1, self._sum(3))))
+        output = self._activate(0, self._peep(root, 1, self._sum(1), c))
+        return [apply("mul", output, self._activate(2, c, clipped=False)), c]
+
+    def _gru(self, h: Element) -> Element:
+        apply = self.layer.frame.body.apply
+        z, reset = self._activate(0, self._sum(0)), self._activate(0, self._sum(1))
+        recurrent = apply("add", self.sums[2], self._bias(2, of_r=True))
+        ahead = apply("add", self._input(2), self._bias(2))
+        new = self._activate(1, apply("add", ahead, apply("mul", reset, recurrent)))
+        return apply("add", apply("mul", self._one_minus(z), new), apply("mul", z, h))
+
+    def _one_minus(self, x: Element) -> Element:
+        body = self.layer.frame.body
+        return body.apply("sub", body.constant(1.0, self.layer.dtype), x)
+
+    def _sum(self, gate: int) -> Element:
+        """x wᵀ + h rᵀ + both biases."""
+        apply = self.layer.frame.body.apply
+        total = apply("add", self._input(gate), self.sums[gate])
+        return apply("add", total, apply("add", self._bias(gate), self._bias(gate, of_r=True)))
+
+    def _input(self, gate: int) -> Element:
+        root, hidden = self.layer.root, self.layer.hidden
+        column = self.direction * (root.gates * hidden) + gate * hidden + self.unit
+        width = root.directions * root.gates * hidden
+        place = (self.row, self.time) if root.batch_first else (self.time, self.row)
+        return self.layer.frame.body.read(root.x, (*place, self.layer.frame.body.indices.derived(column, width)))
+
+    def _bias(self, gate: int, of_r: bool = False) -> Element:
+        root, hidden, body = self.layer.root, self.layer.hidden, self.layer.frame.body
+        if root.bias is None:
+            return body.constant(0.0, self.layer.dtype)
+        column = (root.gates if of_r else 0) * hidden + gate * hidden + self.unit
+        place = body.indices.derived(column, 2 * root.gates * hidden)
+        return body.read(root.bias, (self.direction, place))
+
+    def _peep(self, root: Lstm, gate: int, x: Element, c: Element) -> Element:
+        """A gate that also sees the cell: in the order input, output, forget."""
+        body, hidden = self.layer.frame.body, self.layer.hidden
+        if root.peepholes is None:
+            return x
+        place = body.indices.derived(gate * hidden + self.unit, 3 * hidden)
+        return body.apply("add", x, body.apply("mul", body.read(root.peepholes, (self.direction, place)), c))
+
+    def _activate(self, which: int, x: Element, clipped: bool = True) -> Element:
+        """The activation number `which` of this direction; both directions' where they differ."""
+        root, body, dtype = self.layer.root, self.layer.frame.body, self.layer.dtype
+        if clipped and root.clip is not None:
+            low, high = body.constant(-root.clip, dtype), body.constant(root.clip, dtype)
+            x = body.apply("max", body.apply("min", x, high), low)
+        functions = [root.functions(direction)[which] for direction in range(root.directions)]
+        results = [function.apply(body, x, dtype) for function in functions]
+        if all((f.name, f.parameters) == (functions[0].name, functions[0].parameters) for f in functions):
+            return results[0]
+        forward = body.indices.compare("eq", self.direction, 0)
+        return body.apply("select", forward, results[0], results[1])
