@@ -26,7 +26,6 @@ from .access import Memory
 from .cpu_micro import (
     MicroTile,
     accumulate,
-    as_matrix,
     best_micro_tile,
     multiply_add,
     transposed,
@@ -292,7 +291,7 @@ class _Gemm:
         return body.elements.spread(element, tuple(body.indices.lane_of(lane) for lane in lanes)).value
 
     def _right(self, k: Dim, column: Dim, position: Dim, lanes: tuple[Expr, Expr]) -> Value:
-        body, width = self.frame.body, self.sizes.columns
+        body = self.frame.body
         if self.panel is not None:
             load = tile.Load(
                 self.panel.value,
@@ -303,7 +302,7 @@ class _Gemm:
             )
             return body.builder.effect(load).results[0]
         element = body.cast(body.read(self.root.b, _right_index(self.root, self.batch, k, column)), f32)
-        return as_matrix(body, element.value, 1, width)
+        return body.elements.spread(element, tuple(body.indices.lane_of(lane) for lane in lanes)).value
 
     def _finish(self, acc: Element, row: Dim, column: Dim) -> None:
         """The element-wise ops that follow the product, on the accumulators."""
