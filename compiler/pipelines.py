@@ -13,7 +13,12 @@ from ..passes.base import Pass
 from ..passes.graph.canonicalize import Canonicalize
 from ..passes.graph.cse import Cse
 from ..passes.graph.dce import Dce
+from ..passes.graph.fold_batch_norm import FoldBatchNorm
 from ..passes.graph.fold_constants import FoldConstants
+from ..passes.graph.recognize_activations import RecognizeActivations
+from ..passes.graph.recognize_gelu import RecognizeGelu
+from ..passes.graph.recognize_layer_norm import RecognizeLayerNorm
+from ..passes.graph.recognize_softmax import RecognizeSoftmax
 from ..passes.kernel.decompose import Decompose
 from ..passes.kernel.form_kernels import FormKernels
 from ..passes.kernel.project_recurrent_inputs import ProjectRecurrentInputs
@@ -40,6 +45,14 @@ REWRITE: tuple[Entry, ...] = (
     (FoldConstants(), "what is known is not computed"),
     (Canonicalize(), "folded constants are neutral elements, sizes and indices"),
     (Cse(), "exporters repeat shape arithmetic and masks"),
+    (RecognizeActivations(), "one op for one function, which has an accurate formula"),
+    (RecognizeGelu(), "both exporters spell it, each in its way"),
+    (RecognizeLayerNorm(), "a normalization is one kernel, and keeps its statistics in f32"),
+    (RecognizeSoftmax(), "likewise"),
+    (FoldBatchNorm(), "at inference it is a factor and a term a channel, most often of weights"),
+    (FoldConstants(), "the weights that batch norms were folded into"),
+    (Canonicalize(), "one form again for what the rewrites made"),
+    (Cse(), "equal things that were spelled in two ways"),
     (Dce(), "what the rewrites left behind"),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from kernelwright.ir.diagnostics import CompileError
 from kernelwright.ir.interpreter import Interpreter
 from kernelwright.ir.parser import parse
