@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import onnx
+import onnx.defs
 import onnx.inliner
 
 from ...ir.dialects.onnx import DOMAIN
@@ -32,6 +33,7 @@ def expand_functions(model: Model) -> None:
 
 
 def _expandable(proto: onnx.ModelProto) -> set[tuple[str, str]]:
+    """The domains and names of operators to expand, whose nodes are given their default attributes."""
     versions = opset_versions(proto)
     found: set[tuple[str, str]] = set()
     for graph in graphs(proto.graph):
@@ -44,4 +46,13 @@ def _expandable(proto: onnx.ModelProto) -> set[tuple[str, str]]:
             # The stubs of onnx lack these two properties.
             if getattr(schema, "has_function", False) or getattr(schema, "has_context_dependent_function", False):
                 found.add((node.domain, node.op_type))
+                _spell_defaults(node, schema)
     return found
+
+
+def _spell_defaults(node: onnx.NodeProto, schema: onnx.defs.OpSchema) -> None:
+    """Give `node` the attributes it leaves out: the inliner drops references to them otherwise."""
+    given = {attribute.name for attribute in node.attribute}
+    for name, attribute in schema.attributes.items():
+        if name not in given and attribute.default_value.type != onnx.AttributeProto.UNDEFINED:
+            node.attribute.append(attribute.default_value)

@@ -56,6 +56,8 @@ class Contents:
             return [_objects(dims(op.x))]
         if isinstance(op, nn.DimOf):
             return [_objects(dims(op.x)[op.axis])]
+        if isinstance(op, nn.Iota) and _small(op):
+            return _numeric(op, [])
         operands = [self._known.get(v) for v in op.operands]
         if not operands or any(array is None for array in operands) or not _small(op) or op.regions:
             return None

@@ -40,7 +40,7 @@ class Equalities:
 
     def renaming(self, function: Func) -> dict[str, Dim]:
         """For each symbol that must equal one of an earlier input, that symbol."""
-        order = {name: i for i, name in enumerate(_symbols(function))}
+        order = {name: i for i, name in enumerate(input_symbols(function))}
         root: dict[str, str] = {}
 
         def find(name: str) -> str:
@@ -56,7 +56,7 @@ class Equalities:
         return {name: symbols.symbol(find(name)) for name in root}
 
 
-def _symbols(function: Func) -> Iterator[str]:
+def input_symbols(function: Func) -> Iterator[str]:
     """The symbols that inputs have as sizes, in order of appearance."""
     for argument in function.block.arguments:
         shape = argument.type.shape if isinstance(argument.type, TensorType) else None

@@ -87,11 +87,12 @@ def arg_min(n: Node) -> Value:
 @legalize("TopK")
 def top_k(n: Node) -> list[Value]:
     """`k` was an attribute before opset 10."""
+    axis = n.axis(len(dims(n[0])), default=-1)
     if n.opset < 10:
         k: symbols.Dim = n.int("k")
     else:
-        (k,) = n.sizes(1, "'k'")
-    axis = n.axis(len(dims(n[0])), default=-1)
+        known, declared = n.sizes_of(n[1]), n.declared()
+        (k,) = (declared[axis],) if known is None and declared is not None else n.sizes(1, "'k'")
     return list(n.all(nn.TopK(n[0], k, axis, largest=n.flag("largest", True))))
 
 

@@ -12,7 +12,7 @@ from ...ir.dialects.builtin import Func, Module
 from ..base import Pass, PassContext
 from . import contraction, control, elementwise, indexing, normalization, pooling, recurrent, reduction, resize, shape
 from .content import Contents
-from .equalities import EQUAL_SIZES, Equalities, rename
+from .equalities import EQUAL_SIZES, Equalities, input_symbols, rename
 from .materialize import materialize
 from .node import Node
 from .registry import Legalization, UnsupportedError, legalization
@@ -64,7 +64,7 @@ def legalized(function: Func, opsets: dict[str, int]) -> Func:
 def _legalized(function: Func, opsets: dict[str, int]) -> tuple[Func, Equalities]:
     copy = function.clone()
     assert isinstance(copy, Func)
-    legalizer = _Legalizer(opsets)
+    legalizer = _Legalizer(opsets, set(input_symbols(function)))
     legalizer.check(copy)
     legalizer.block(list(copy.block))
     legalizer.raise_unsupported()
@@ -75,8 +75,9 @@ def _legalized(function: Func, opsets: dict[str, int]) -> tuple[Func, Equalities
 
 
 class _Legalizer:
-    def __init__(self, opsets: dict[str, int]) -> None:
+    def __init__(self, opsets: dict[str, int], symbols: set[str]) -> None:
         self.opsets = opsets
+        self.symbols = symbols
         self.contents = Contents()
         self.equalities = Equalities()
         self.unsupported: dict[tuple[str, str], list[str]] = {}
@@ -106,7 +107,7 @@ class _Legalizer:
         assert function is not None
         domain, _ = dialect.operator_of(op.name)
         opset = self.opsets.get(domain, 1)
-        node = Node(op, opset, self.contents, self.learn, self.block)
+        node = Node(op, opset, self.contents, self.symbols, self.learn, self.block)
         try:
             results = function(node)
         except UnsupportedError as reason:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
 
+from ...ir import symbols
 from ...ir.attributes import (
     ArrayAttr,
     Attribute,
@@ -140,12 +142,14 @@ class Node(Builder):
         op: Operation,
         opset: int,
         contents: Contents,
+        known_symbols: AbstractSet[str],
         learn: Callable[[Operation], None],
         legalize: Callable[[Iterable[Operation]], None],
     ) -> None:
         super().__init__(op, contents, learn)
         self.op = op
         self.opset = opset
+        self.known_symbols = known_symbols
         self.legalize = legalize
         """Legalizes ops of the onnx dialect where they stand."""
 
@@ -259,6 +263,17 @@ class Node(Builder):
 
     def ints_of(self, index: int, what: str) -> tuple[int, ...]:
         return tuple(int(v) for v in self.numbers(index, what).reshape(-1))
+
+    def declared(self, result: int = 0) -> tuple[Dim, ...] | None:
+        """The shape that the model states for a result, where it is made of numbers and sizes of the inputs.
+
+        For results whose shape is computed from data: a model that names it has promised it.
+        """
+        type = self.op.results[result].type
+        shape = type.shape if isinstance(type, TensorType) else None
+        if shape is None or any(symbols.free_symbols(dim) - self.known_symbols for dim in shape):
+            return None
+        return shape
 
     def static(self, value: Value, axis: int, what: str) -> int:
         """A dimension that must be a number."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 from ...ir.core import Value
@@ -9,17 +10,34 @@ from ...ir.dialects import nn
 from ...ir.dialects.nn.reduction import Kind
 from .content import dims, scalar
 from .node import Node, normal_axis
-from .registry import legalize
+from .registry import UnsupportedError, legalize
 
 
 def _axes(n: Node, rank: int) -> tuple[int, ...]:
     """The axes to reduce; all of them, or none where the node says so, if none are given."""
     axes = n.ints("axes")
     if axes is None and n.get(1) is not None:
-        axes = n.ints_of(1, "'axes'")
+        axes = _implied_axes(n) if n.constant_of(n[1]) is None else n.ints_of(1, "'axes'")
     if not axes:
         return () if n.flag("noop_with_empty_axes") else tuple(range(rank))
     return tuple(sorted({normal_axis(axis, rank) for axis in axes}))
+
+
+def _implied_axes(n: Node) -> tuple[int, ...]:
+    """The axes of run time that the stated shape of the result leaves no choice about."""
+    declared, shape = n.declared(), dims(n[0])
+    choices: list[tuple[int, ...]] = []
+    if declared is not None:
+        keep = n.flag("keepdims", True)
+        for count in range(len(shape) + 1):
+            for axes in itertools.combinations(range(len(shape)), count):
+                left = [1 if i in axes else d for i, d in enumerate(shape) if keep or i not in axes]
+                # Reducing a dimension of size 1 changes nothing: the choice with the fewest axes stands for the others.
+                if tuple(left) == declared and not (keep and any(shape[axis] == 1 for axis in axes)):
+                    choices.append(axes)
+    if len(choices) != 1 or (not choices[0] and not n.flag("noop_with_empty_axes")):
+        raise UnsupportedError("'axes' is only known at run time")
+    return choices[0]
 
 
 def _reduce(n: Node, kind: Kind, x: Value) -> Value:

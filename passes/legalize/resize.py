@@ -82,8 +82,10 @@ def _scaled(dim: Dim, scale: float) -> Dim:
 
 
 def _by_sizes(n: Node, axes: Sequence[int], mode: _Mode) -> Value:
-    shape, sizes = list(dims(n[0])), n.sizes(3, "'sizes'")
     policy = n.str("keep_aspect_ratio_policy", "stretch")
+    if policy == "stretch" and n.sizes_of(n[3]) is None and (declared := n.declared()) is not None:
+        return _resize(n, declared, (), mode)
+    shape, sizes = list(dims(n[0])), n.sizes(3, "'sizes'")
     if policy == "stretch":
         for axis, size in zip(axes, sizes, strict=True):
             shape[axis] = size

@@ -12,7 +12,7 @@ from ...ir.attributes import DenseAttr, DenseResourceAttr
 from ...ir.core import Value
 from ...ir.dialects import nn
 from ...ir.symbols import Dim
-from ...ir.types import i64
+from ...ir.types import TensorType, i64
 from .content import dims, scalar
 from .node import Node, normal_axis
 from .registry import UnsupportedError, legalize
@@ -39,7 +39,7 @@ def constant(n: Node) -> Value:
 
 @legalize("ConstantOfShape")
 def constant_of_shape(n: Node) -> Value:
-    shape = n.sizes(0, "the shape")
+    shape = n.sizes_of(n[0]) or n.declared() or n.sizes(0, "the shape")
     value = n.array("value")
     if value is None:
         value = np.zeros(1, np.float32)
@@ -64,6 +64,9 @@ def size(n: Node) -> Value:
 
 @legalize("Reshape")
 def reshape(n: Node) -> Value:
+    target = n.sizes_of(n[1])
+    if target is None and (declared := n.declared()) is not None:
+        return n.reshape(n[0], declared)
     return n.reshape(n[0], reshaped(n, dims(n[0]), n.sizes(1, "the shape")))
 
 
@@ -111,6 +114,8 @@ def _axes(n: Node, since: int, index: int = 1) -> tuple[int, ...] | None:
 @legalize("Squeeze")
 def squeeze(n: Node) -> Value:
     shape = dims(n[0])
+    if n.get(1) is not None and n.constant_of(n[1]) is None and (declared := n.declared()) is not None:
+        return n.reshape(n[0], declared)
     axes = _axes(n, 13)
     if axes is None:
         return n.squeeze(n[0], [i for i, dim in enumerate(shape) if dim == 1])
@@ -119,6 +124,8 @@ def squeeze(n: Node) -> Value:
 
 @legalize("Unsqueeze")
 def unsqueeze(n: Node) -> Value:
+    if n.get(1) is not None and n.constant_of(n[1]) is None and (declared := n.declared()) is not None:
+        return n.reshape(n[0], declared)
     axes = _axes(n, 13) or ()
     rank = len(dims(n[0])) + len(axes)
     return n.unsqueeze(n[0], [normal_axis(axis, rank) for axis in axes])
@@ -138,7 +145,7 @@ def concat(n: Node) -> Value:
 
 @legalize("Expand")
 def expand(n: Node) -> Value:
-    own, target = dims(n[0]), n.sizes(1, "the shape")
+    own, target = dims(n[0]), n.sizes_of(n[1]) or n.declared() or n.sizes(1, "the shape")
     rank = max(len(own), len(target))
     padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in (own, target)]
     # A size of 1 in the target keeps the operand's.
@@ -153,7 +160,10 @@ def _same(a: Dim, b: Dim) -> Dim:
 
 @legalize("Tile")
 def tile(n: Node) -> Value:
-    repeats = n.sizes(1, "'repeats'")
+    repeats = n.sizes_of(n[1])
+    if repeats is None and (declared := n.declared()) is not None:
+        repeats = tuple(symbols.floordiv(new, old) for new, old in zip(declared, dims(n[0]), strict=True))
+    repeats = repeats or n.sizes(1, "'repeats'")
     return n[0] if all(r == 1 for r in repeats) else n(nn.Tile(n[0], repeats))
 
 
@@ -163,7 +173,11 @@ def split(n: Node) -> list[Value]:
     axis = n.axis(len(shape))
     sizes: Sequence[Dim] | None = n.ints("split")
     if sizes is None and n.get(1) is not None:
-        sizes = n.sizes(1, "'split'")
+        sizes = n.sizes_of(n[1])
+        shapes = [n.declared(i) for i in range(len(n.op.results))]
+        if sizes is None and all(shapes):
+            sizes = [shape[axis] for shape in shapes if shape is not None]
+        sizes = sizes or n.sizes(1, "'split'")
     if sizes is None:
         count = n.int("num_outputs", len(n.op.results))
         part = symbols.ceildiv(shape[axis], count)
@@ -186,6 +200,8 @@ def slice_attributes(n: Node) -> Value:
 
 @legalize("Slice", since=10)
 def slice(n: Node) -> Value:
+    if n.sizes_of(n[1]) is None and (shape := n.declared()) is not None:
+        return _dynamic_slice(n, shape)
     axes = n.ints_of(3, "'axes'") if n.get(3) is not None else None
     steps = n.ints_of(4, "'steps'") if n.get(4) is not None else None
     return _slice(n, n.sizes(1, "'starts'"), n.sizes(2, "'ends'"), axes, steps)
@@ -202,6 +218,24 @@ def _slice(
     if all(bounds == (0, dim, 1) for bounds, dim in zip(full, shape, strict=True)):
         return n[0]
     return n(nn.Slice(n[0], *map(tuple, zip(*full, strict=True))))  # type: ignore[arg-type]
+
+
+def _dynamic_slice(n: Node, shape: tuple[Dim, ...]) -> Value:
+    """A slice of known size from a start of run time; steps of 1."""
+    own = dims(n[0])
+    axes = n.ints_of(3, "'axes'") if n.get(3) is not None else range(dims(n[1])[0])  # type: ignore[arg-type]
+    steps = n.ints_of(4, "'steps'") if n.get(4) is not None else (1,)
+    if any(step != 1 for step in steps):
+        raise UnsupportedError("'starts' is computed from data at run time, and steps are not 1")
+    given = n.cast(n[1], i64)
+    starts = [n.constant([0], i64)] * len(own)
+    for i, axis in enumerate(axes):
+        axis = normal_axis(axis, len(own))
+        start = n.narrow(given, 0, i, i + 1)
+        size = n.narrow(n(nn.ShapeOf(n[0])), 0, axis, axis + 1)
+        from_end = n(nn.Lt(start, n.constant([0], i64)))
+        starts[axis] = n(nn.Where(from_end, n(nn.Add(start, size)), start))
+    return n(nn.DynamicSlice(n[0], n.concat(starts, 0), result_types=[TensorType(shape, scalar(n[0]))]))
 
 
 def _bounds(dim: Dim, start: Dim, end: Dim, step: int) -> tuple[Dim, Dim, int]:
@@ -248,6 +282,8 @@ def range_(n: Node) -> Value:
     dtype = scalar(n[0])
     if dtype.is_float:
         return _float_range(n)
+    if (start is None or limit is None or delta is None) and (declared := n.declared()) is not None:
+        return n(nn.Add(n(nn.Mul(n.iota(declared, 0, dtype), n.reshape(n[2], ()))), n.reshape(n[0], ())))
     if start is None or limit is None or delta is None:
         raise UnsupportedError("its length is computed from data at run time")
     length = symbols.ceildiv(symbols.add(limit[0], symbols.mul(start[0], -1)), delta[0])
@@ -259,6 +295,8 @@ def range_(n: Node) -> Value:
 
 
 def _float_range(n: Node) -> Value:
+    if n.constant_of(n[0]) is None and (declared := n.declared()) is not None:
+        return n(nn.Add(n(nn.Mul(n.iota(declared, 0, scalar(n[0])), n.reshape(n[2], ()))), n.reshape(n[0], ())))
     start, limit, delta = (float(n.numbers(i, "its length").reshape(())) for i in range(3))
     length = max(math.ceil((limit - start) / delta), 0)
     steps = n.iota((length,), 0, scalar(n[0]))
