@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ...ir import symbols
+from ...ir.attributes import DenseArrayAttr
 from ...ir.core import Value
 from ...ir.dialects import tile
 from ...ir.symbols import Dim, product
-from ...ir.types import MemRefType, Scalar, index
+from ...ir.types import MemRefType, Scalar, i64, index
 from .builder import Builder
 from .elements import Element, Elements
 from .indices import Affine, Indices
@@ -77,10 +78,24 @@ def load(program: Program, memory: Memory, place: Sequence[Dim], unsure: bool, f
     box = _box(program, memory, place, leaving)
     if box is None:
         return _gather(program, memory, place, leaving, fill)
-    alignment = _alignment(program, memory, place, box)
-    type = program.elements.type(memory.dtype, box.lanes)
-    op = tile.Load(memory.value, box.start, box.dims, box.steps, box.checked, fill, alignment, result_types=[type])
-    return Element(_emit_read(program, memory, op), memory.dtype, box.lanes)
+    along = _along_memory(memory, box)
+    alignment = _alignment(program, memory, place, along)
+    op = tile.Load(
+        memory.value,
+        along.start,
+        along.dims,
+        along.steps,
+        along.checked,
+        fill,
+        alignment,
+        result_types=[program.elements.type(memory.dtype, along.lanes)],
+    )
+    value = _emit_read(program, memory, op)
+    if along.lanes != box.lanes:
+        order = tuple(along.lanes.index(lane) for lane in box.lanes)
+        type = program.elements.type(memory.dtype, box.lanes)
+        value = program.builder.op("vector.transpose", (value,), type, permutation=DenseArrayAttr(i64, order))
+    return Element(value, memory.dtype, box.lanes)
 
 
 def store(program: Program, memory: Memory, place: Sequence[Dim], element: Element) -> None:
@@ -140,6 +155,14 @@ def _box(program: Program, memory: Memory, place: Sequence[Dim], leaving: Sequen
     lanes = tuple(sorted(walked))
     dims, steps = tuple(walked[k][0] for k in lanes), tuple(walked[k][1] for k in lanes)
     return _Box(start, lanes, dims, steps, tuple(sorted(checked)))
+
+
+def _along_memory(memory: Memory, box: _Box) -> _Box:
+    """The box with the lane that walks neighbours in memory as the last one."""
+    last = len(memory.shape) - 1
+    order = sorted(range(len(box.lanes)), key=lambda i: (box.dims[i] == last and abs(box.steps[i]) == 1, box.lanes[i]))
+    lanes, dims, steps = (tuple(values[i] for i in order) for values in (box.lanes, box.dims, box.steps))
+    return _Box(box.start, lanes, dims, steps, box.checked)
 
 
 def _checks_limits(program: Program, memory: Memory, place: Sequence[Dim], lanes: Sequence[int], box: _Box) -> bool:

@@ -18,10 +18,12 @@ from .strategies import AnyTarget, register
 
 CPU_WORK = 32768
 """Reads that make a CPU work item worth its start."""
-CPU_LEAST_WORK = 2048
+CPU_LEAST_WORK = 4096
 """Reads below which a work item is not cut further."""
 CPU_ROW = 8192
 """The most columns of a CPU work item, a quarter of an L1 cache of floats."""
+SQUARE = 16
+"""Rows and columns of a register tile that is transposed on the way; twice that on a GPU."""
 WHOLE = 1 << 30
 """More columns than any row has."""
 THREADS = 128
@@ -92,15 +94,17 @@ def _cpu(plans: list[ResultPlan], target: CpuTarget) -> NestSchedule:
     worker_columns = WHOLE if plan.reduces_rows else CPU_ROW
     if isinstance(columns, int) and (columns <= 2 * CPU_ROW or plan.reduces_rows):
         worker_columns = max(columns, 1)
+    if plan.transposes:
+        return NestSchedule(SQUARE, worker_columns, SQUARE, SQUARE, 4 * target.lanes(32), 0)
     row = 1 if columns is None else min(estimate(columns), worker_columns)
     work = row + plan.work if plan.reduces_rows else row * plan.work
     rows = max(CPU_WORK // work, 1)
     last = plan.rows[-1] if plan.rows else 1
-    if isinstance(last, int):
-        # An equal number of rows in each item, and a few items for each core where they stay worth it.
-        share = last * estimate(product(plan.rows[:-1])) // (4 * target.cores)
-        rows = max(min(rows, max(share, CPU_LEAST_WORK // work), last), 1)
-        rows = -(-last // -(-last // rows)) if last else 1
+    # A few items for each core where they stay worth it; sizes that are not known may be small.
+    share = estimate(product(plan.rows), unknown=1) // (4 * target.cores)
+    rows = max(min(rows, max(share, CPU_LEAST_WORK // work)), 1)
+    if isinstance(last, int) and last:
+        rows = -(-last // -(-last // rows))
     return NestSchedule(2 * target.lanes(32), worker_columns, rows, 1, 4 * target.lanes(32), 0)
 
 
@@ -111,6 +115,8 @@ def _cuda(func: kernel.Func, plans: list[ResultPlan], target: CudaTarget) -> Nes
     elements = estimate(product(plan.extents))
     while width > 1 and elements < THREADS * width * target.multiprocessors:
         width //= 2
+    if plan.transposes:
+        return NestSchedule(2 * SQUARE, 2 * SQUARE, 2 * SQUARE, 2 * SQUARE, THREADS * 4, THREADS)
     tile = THREADS * width
     lanes = tile if not isinstance(plan.columns, int) else min(tile, power_of_two(max(plan.columns, 1)))
     rows = 1

@@ -15,7 +15,7 @@ from ...ir.dialects import kernel
 from ...ir.symbols import Dim, Expr, product
 from .frame import open_frame, returned, tensor_type
 from .indices import Indices
-from .merging import Read, address, merge_dims
+from .merging import Merged, Read, address, merge_dims
 
 LONG = 32
 """A reduction over fewer positions does not decide the order in which memory is walked."""
@@ -34,6 +34,8 @@ class ResultPlan:
     """The positions of the longest such reduction."""
     work: int
     """Reads for one element, roughly."""
+    transposes: bool = False
+    """Some memory is contiguous along the last rows dim and not along the columns."""
 
     @property
     def extents(self) -> tuple[Dim, ...]:
@@ -63,7 +65,32 @@ def _plan(func: kernel.Func, tensor: Value) -> ResultPlan:
     votes = _Votes.of(body.indices, walked, sample.reads)
     columns = bool(groups) and not votes.by_element
     shapes = tuple(group.extents for group in groups)
-    return ResultPlan(tensor, shapes, columns, votes.along_rows, votes.reduced, votes.work)
+    return ResultPlan(
+        tensor,
+        shapes,
+        columns,
+        votes.along_rows,
+        votes.reduced,
+        votes.work,
+        columns and _transposes(body.indices, walks, groups, sample.reads),
+    )
+
+
+def _transposes(indices: Indices, walks: Sequence[Expr], groups: Sequence[Merged], reads: Sequence[Read]) -> bool:
+    if len(groups) < 2:
+        return False
+    row, column = (str(_innermost(walks, group)) for group in groups[-2:])
+    for read in reads:
+        place = indices.normalize(address(read.index, read.shape))
+        if _slope(place, row) == 1 and _slope(place, column) not in (0, 1, None):
+            return True
+    return False
+
+
+def _innermost(walks: Sequence[Expr], group: Merged) -> Expr:
+    """The walk that moves fastest in a group of merged dims."""
+    wide = [d for d, extent in zip(group.dims, group.extents, strict=True) if extent != 1]
+    return walks[wide[-1] if wide else group.dims[-1]]
 
 
 @dataclass(frozen=True)
