@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from . import types as t
-from .strings import identifier, quote
+from .strings import identifier, is_identifier, quote
 
 
 class Attribute:
@@ -156,15 +156,20 @@ class DenseAttr(Attribute):
 class DenseResourceAttr(Attribute):
     """`dense_resource<name> : type`: a weight by name; its elements travel beside the text in a safetensors file.
 
-    `array` is None where the text was read without its weights; names are unique in a module.
+    `array` is None where the text was read without its weights; names are identifiers, unique in a module. Raises
+    ValueError for another name (`strings.as_identifier` makes one of any text).
     """
 
     name: str
     type: t.TensorType
     array: np.ndarray | None = field(default=None, compare=False, repr=False)
 
+    def __post_init__(self) -> None:
+        if not is_identifier(self.name):
+            raise ValueError(f"'{self.name}' names no resource: it must be an identifier")
+
     def __str__(self) -> str:
-        return f"dense_resource<{identifier(self.name)}> : {self.type}"
+        return f"dense_resource<{self.name}> : {self.type}"
 
 
 @dataclass(frozen=True)

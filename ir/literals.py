@@ -30,7 +30,7 @@ from .attributes import (
 )
 from .diagnostics import suggest
 from .location import UNKNOWN, Location, fuse
-from .strings import unquote
+from .strings import is_identifier, unquote
 
 _SYMBOL = re.compile(r'@("(?:[^"\\]|\\.)*"|[A-Za-z0-9_$.-]+)')
 _MOST_SPELLINGS = 100_000
@@ -236,6 +236,8 @@ class Literals:
         if token.startswith("dense_resource"):
             if not isinstance(type, t.TensorType):
                 self.fail(token, f"a resource is a tensor, not {type}")
+            if not is_identifier(content):
+                self.fail(token, f"'{content}' names no resource: it must be an identifier")
             return DenseResourceAttr(content, type)
         shape = tuple(size for size in type.shape if isinstance(size, int))
         if len(shape) != len(type.shape):

@@ -35,3 +35,14 @@ def unquote(literal: str) -> str:
 def identifier(name: str) -> str:
     """`name` itself where it can stand bare, else as a string literal."""
     return name if _IDENTIFIER.fullmatch(name) else quote(name)
+
+
+def as_identifier(text: str) -> str:
+    """`text` with every character that an identifier cannot have replaced by an underscore."""
+    name = re.sub(r"[^A-Za-z0-9_$.]", "_", text)
+    return name if _IDENTIFIER.match(name) else f"_{name}"
+
+
+def is_identifier(name: str) -> bool:
+    """Whether `name` can stand bare."""
+    return _IDENTIFIER.fullmatch(name) is not None

@@ -23,6 +23,7 @@ from ...ir.diagnostics import CompileError, Diagnostic
 from ...ir.dialects import onnx as dialect
 from ...ir.dialects.builtin import Func, Module, Return, function
 from ...ir.location import Location
+from ...ir.strings import as_identifier
 from ...ir.symbols import Dim
 from ...ir.types import TensorType, Type, f32, i64, none
 from .expand import expand_functions
@@ -156,11 +157,12 @@ class _Importer:
         return op.result
 
     def resource(self, name: str) -> str:
-        """`name`, or with a number where a resource has it already (graphs may shadow names)."""
-        candidate, count = name, 1
+        """`name` as an identifier, with a number where a resource has it already (graphs may shadow names)."""
+        stem = candidate = as_identifier(name)
+        count = 1
         while candidate in self.resources:
             count += 1
-            candidate = f"{name}_{count}"
+            candidate = f"{stem}_{count}"
         self.resources.add(candidate)
         return candidate
 

@@ -16,6 +16,7 @@ from ...ir.dialects import kernel
 from ...ir.dialects.nn.base import NnOp
 from ...ir.dialects.nn.constants import Constant
 from ...ir.dialects.nn.views import Reshape, Slice, Transpose
+from ...ir.strings import as_identifier
 from ...ir.types import TensorType
 
 Pack = Callable[[np.ndarray], np.ndarray]
@@ -87,7 +88,7 @@ def packed_constant(value: Value, tag: str, pack: Pack) -> Value:
     if isinstance(attribute, DenseAttr):
         return _insert(source, source.parent, DenseAttr(pack(attribute.array)))
     assert isinstance(attribute, DenseResourceAttr) and attribute.array is not None
-    name = f"{attribute.name}:{tag}"
+    name = as_identifier(f"{attribute.name}.{tag}")
     for op in source.parent:
         if isinstance(op, Constant) and isinstance(op.value, DenseResourceAttr) and op.value.name == name:
             return op.results[0]

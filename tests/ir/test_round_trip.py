@@ -22,6 +22,7 @@ from kernelwright.ir.dialects.builtin import Func, Module, Return
 from kernelwright.ir.equality import difference
 from kernelwright.ir.location import Location
 from kernelwright.ir.parser import parse
+from kernelwright.ir.strings import as_identifier
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -121,7 +122,7 @@ leaves = st.one_of(
     types.map(a.TypeAttr),
     st.builds(a.SymbolRefAttr, TEXT.filter(bool), st.lists(TEXT.filter(bool), max_size=2).map(tuple)),
     dense(),
-    st.builds(a.DenseResourceAttr, NAMES, st.builds(t.TensorType, shapes(SIZES), SCALARS)),
+    st.builds(a.DenseResourceAttr, NAMES.map(as_identifier), st.builds(t.TensorType, shapes(SIZES), SCALARS)),
     st.sampled_from([a.OpaqueAttr("vector.kind", "add"), a.OpaqueAttr("x.y"), a.OpaqueAttr("x.y", '<"a>">, 1')]),
     st.just(a.AffineAttr("affine_map", "(d0, d1)[s0] -> (d1 + s0)")),
 )
