@@ -9,19 +9,19 @@ import dataclasses
 import functools
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from .errors import PlanError
 
 T = TypeVar("T")
 TAG = "class"
-Decoder = Callable[[Any, str], Any]  # a JSON value and the path to it, for messages
+Decoder = Callable[[Any], Any]
 
 
 def encode(value: Any) -> Any:
     """JSON value of a dataclass, tuple, dict or scalar. Dataclasses are tagged: decode() accepts tags everywhere."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if _is_class(value) and not isinstance(value, type):
         return {TAG: type(value).__name__, **_fields_that_differ(value)}
     if isinstance(value, tuple | list):
         return [encode(item) for item in value]
@@ -32,7 +32,18 @@ def encode(value: Any) -> Any:
 
 def decode(cls: type[T], value: Any, path: str = "plan") -> T:
     """The `cls` that encode() turned into `value`; raises PlanError that names the place where the two do not fit."""
-    return _decoder(cls)(value, path)
+    try:
+        return _decoder(cls)(value)
+    except _Misfit as misfit:
+        raise PlanError(f"{path}{misfit.path}: {misfit.message}") from None
+
+
+class _Misfit(Exception):  # noqa: N818, it never leaves this module
+    """A value of another form than its annotation; the path grows on the way out."""
+
+    def __init__(self, message: str, path: str = "") -> None:
+        self.message = message
+        self.path = path
 
 
 def _fields_that_differ(value: Any) -> dict[str, Any]:
@@ -69,48 +80,44 @@ def _is_class(annotation: Any) -> bool:
 def _dataclass_decoder(cls: type) -> Decoder:
     hints = typing.get_type_hints(cls)
     decoders: dict[str, Decoder] = {}
-    fields = dataclasses.fields(cls)
-    names = {field.name for field in fields}
+    names = hints.keys()
     required = {
         field.name
-        for field in fields
+        for field in dataclasses.fields(cls)
         if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
     }
 
-    def build(value: Any, path: str) -> Any:
+    def build(value: Any) -> Any:
         if not isinstance(value, dict):
-            raise _mismatch(path, cls.__name__, value)
+            raise _mismatch(cls.__name__, value)
         given = value.keys() - {TAG}
         if value.get(TAG, cls.__name__) != cls.__name__:
-            raise PlanError(f"{path}: expected {cls.__name__}, found {value[TAG]}")
+            raise _Misfit(f"expected {cls.__name__}, found {value[TAG]}")
         if wrong := sorted(given - names):
-            raise PlanError(f"{path}: {cls.__name__} has no field '{wrong[0]}'")
+            raise _Misfit(f"{cls.__name__} has no field '{wrong[0]}'")
         if missing := sorted(required - given):
-            raise PlanError(f"{path}: {cls.__name__} lacks field '{missing[0]}'")
-        arguments = {}
-        for name in given:
-            if name not in decoders:  # made on first use: the step classes are recursive
-                decoders[name] = _decoder(hints[name])
-            arguments[name] = decoders[name](value[name], f"{path}.{name}")
-        return cls(**arguments)
+            raise _Misfit(f"{cls.__name__} lacks field '{missing[0]}'")
+        for name in given - decoders.keys():  # made on first use: the step classes are recursive
+            decoders[name] = _decoder(hints[name])
+        return cls(**_each(((name, decoders[name], value[name]) for name in given), ".{}"))
 
     return build
 
 
 def _union_decoder(options: tuple[Any, ...]) -> Decoder:
     classes = {option.__name__: option for option in options if _is_class(option)}
-    others = [_decoder(option) for option in options if not _is_class(option)]
+    scalars = tuple(option for option in options if option in (int, str, bool, float, type(None)))
+    others = [_decoder(option) for option in options if option not in scalars and not _is_class(option)]
     expected = " or ".join(getattr(option, "__name__", str(option)) for option in options)
 
-    def build(value: Any, path: str) -> Any:
+    def build(value: Any) -> Any:
+        if type(value) in scalars:
+            return value
         if isinstance(value, dict) and value.get(TAG) in classes:
-            return _decoder(classes[value[TAG]])(value, path)
-        for other in others:
-            try:
-                return other(value, path)
-            except PlanError:
-                continue
-        raise _mismatch(path, expected, value)
+            return _decoder(classes[value[TAG]])(value)
+        if len(others) == 1:
+            return others[0](value)
+        raise _mismatch(expected, value)
 
     return build
 
@@ -120,43 +127,56 @@ def _tuple_decoder(arguments: tuple[Any, ...]) -> Decoder:
         length, items = None, [_decoder(arguments[0])]
     else:
         length, items = len(arguments), [_decoder(argument) for argument in arguments]
+    last = len(items) - 1
 
-    def build(value: Any, path: str) -> Any:
+    def build(value: Any) -> Any:
         if not isinstance(value, list) or (length is not None and len(value) != length):
-            raise _mismatch(path, "a list" if length is None else f"a list of {length}", value)
-        return tuple(items[min(i, len(items) - 1)](item, f"{path}[{i}]") for i, item in enumerate(value))
+            raise _mismatch("a list" if length is None else f"a list of {length}", value)
+        entries = ((i, items[min(i, last)], item) for i, item in enumerate(value))
+        return tuple(_each(entries, "[{}]").values())
 
     return build
 
 
 def _dict_decoder(values: Any) -> Decoder:
-    item = _decoder(values)
+    decoder = _decoder(values)
 
-    def build(value: Any, path: str) -> Any:
+    def build(value: Any) -> Any:
         if not isinstance(value, dict):
-            raise _mismatch(path, "an object", value)
-        return {key: item(entry, f"{path}.{key}") for key, entry in value.items()}
+            raise _mismatch("an object", value)
+        return _each(((key, decoder, item) for key, item in value.items()), ".{}")
 
     return build
+
+
+def _each(entries: Iterable[tuple[Any, Decoder, Any]], part: str) -> dict[Any, Any]:
+    """Decode entries (key, decoder, value); `part` with a key in it is what leads to an entry in a path."""
+    decoded = {}
+    for key, decoder, value in entries:
+        try:
+            decoded[key] = decoder(value)
+        except _Misfit as misfit:
+            raise _Misfit(misfit.message, part.format(key) + misfit.path) from None
+    return decoded
 
 
 def _literal_decoder(choices: tuple[Any, ...]) -> Decoder:
-    def build(value: Any, path: str) -> Any:
+    def build(value: Any) -> Any:
         if value not in choices:
-            raise _mismatch(path, " or ".join(map(repr, choices)), value)
+            raise _mismatch(" or ".join(map(repr, choices)), value)
         return value
 
     return build
 
 
-def _scalar_decoder(cls: type) -> Decoder:
-    def build(value: Any, path: str) -> Any:
-        if type(value) is not cls:  # not isinstance: a bool is not an int here
-            raise _mismatch(path, cls.__name__, value)
+def _scalar_decoder(expected: type) -> Decoder:
+    def build(value: Any) -> Any:
+        if type(value) is not expected:  # not isinstance: a bool is not an int here
+            raise _mismatch(expected.__name__, value)
         return value
 
     return build
 
 
-def _mismatch(path: str, expected: str, value: Any) -> PlanError:
-    return PlanError(f"{path}: expected {expected}, found {value!r:.60}")
+def _mismatch(expected: str, value: Any) -> _Misfit:
+    return _Misfit(f"expected {expected}, found {value!r:.60}")

@@ -29,7 +29,7 @@ def evaluate(expression: Expression, symbols: Mapping[str, int]) -> int:
     if isinstance(expression, int):
         return expression
     try:
-        return eval(_compiled(expression)[0], _GLOBALS, {"s": symbols})
+        return eval(_compiled(expression), _GLOBALS, {"s": symbols})
     except KeyError as error:
         note = nearest(error.args[0], symbols)
         known = ", ".join(f"'{name}'" for name in symbols) or "none"
@@ -41,7 +41,7 @@ def evaluate(expression: Expression, symbols: Mapping[str, int]) -> int:
 
 def names(expression: Expression) -> frozenset[str]:
     """The names that `expression` mentions."""
-    return frozenset() if isinstance(expression, int) else _compiled(expression)[1]
+    return frozenset() if isinstance(expression, int) else _parsed(expression)[1]
 
 
 def is_symbol(expression: Expression) -> bool:
@@ -57,11 +57,16 @@ _GLOBALS = {"__builtins__": {}, "ceildiv": _ceildiv, "min": min, "max": max}
 
 
 @functools.lru_cache(maxsize=65536)
-def _compiled(text: str) -> tuple[CodeType, frozenset[str]]:
-    """Python code that computes `text` from a mapping `s`. Only what the parser below lets through ever reaches it."""
+def _compiled(text: str) -> CodeType:
+    """Python code that computes `text` from a mapping `s`. Only what the parser lets through ever reaches it."""
+    return compile(_parsed(text)[0], f"<expression {text}>", "eval")
+
+
+@functools.lru_cache(maxsize=65536)
+def _parsed(text: str) -> tuple[str, frozenset[str]]:
+    """Python source of `text`, and the names in it."""
     parser = _Parser(text)
-    source = parser.parse()
-    return compile(source, f"<expression {text}>", "eval"), frozenset(parser.names)
+    return parser.parse(), frozenset(parser.names)
 
 
 class _Parser:
