@@ -48,4 +48,6 @@ def of(module: Operation) -> str | None:
 
 
 def mark(module: Operation, phase: str) -> None:
+    """Write the phase into the module, after its other attributes: equal modules have equal texts."""
+    module.attributes.pop(ATTRIBUTE, None)
     module.attributes[ATTRIBUTE] = StringAttr(phase)

@@ -18,9 +18,10 @@ import numpy as np
 from ..ir.core import Operation
 from ..ir.diagnostics import CompileError, Diagnostic, InternalError
 from ..ir.dialects.builtin import Func, Module
-from ..ir.interpreter import Interpreter, argument_names
+from ..ir.interpreter import argument_names
 from ..ir.profile import Profile
 from ..ir.symbols import Symbol, free_symbols, substitute
+from ..ir.tile_interpreter import TileInterpreter
 from ..ir.types import TensorType
 from .base import PassContext, is_builtin
 from .manager import Event, Instrument
@@ -98,7 +99,7 @@ def evaluate(module: Module, inputs: dict[str, np.ndarray]) -> Evaluation:
         if op.operands and op.location.names and len(results) == 1:
             by_node[op.location.names[-1]] = (op, np.asarray(results[0]))
 
-    return Evaluation(Interpreter(module, note).run(inputs), by_node)
+    return Evaluation(TileInterpreter(module, note).run(inputs), by_node)
 
 
 def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
