@@ -66,6 +66,11 @@ class AttributeField:
     def required(self) -> bool:
         return self.default is _MISSING and not self.codec.optional
 
+    @property
+    def absent(self) -> Any:
+        """The value where an op lacks the attribute."""
+        return None if self.default is _MISSING else self.default
+
 
 @dataclass(frozen=True)
 class RegionField:
@@ -299,7 +304,7 @@ class _OperandAccess:
 
 
 class _AttributeAccess:
-    """`op.axis`: an attribute as a Python value; assigning replaces the attribute."""
+    """`op.axis`: an attribute as a Python value, its default where it is absent; assigning replaces the attribute."""
 
     def __init__(self, field: AttributeField) -> None:
         self.field = field
@@ -308,7 +313,9 @@ class _AttributeAccess:
         if op is None:
             return self
         attribute = op.attributes.get(self.field.name)
-        return None if attribute is None else self.field.codec.decode(attribute)
+        if attribute is None:
+            return self.field.absent
+        return self.field.codec.decode(attribute)
 
     def __set__(self, op: Op, value: Any) -> None:
         if value is None:
