@@ -163,3 +163,50 @@ def _transposed_padding(
     extra = [e + max(-t, 0) for e, t in zip(extra, totals, strict=True)]
     small, large = [max(t, 0) // 2 for t in totals], [max(t, 0) - max(t, 0) // 2 for t in totals]
     return tuple(small + large if mode == "SAME_UPPER" else large + small), tuple(extra)
+
+
+@legalize("FusedConv", domain="com.microsoft")
+def fused_conv(n: Node) -> Value:
+    """Convolution, bias, residual (the fourth input) and activation."""
+    y = conv(n)
+    if (residual := n.get(3)) is not None:
+        y = n(nn.Add(y, residual))
+    activation, parameters = n.str("activation"), list(n.floats("activation_params") or ())
+    match activation:
+        case "":
+            return y
+        case "Relu":
+            return n(nn.Relu(y))
+        case "Sigmoid":
+            return n(nn.Sigmoid(y))
+        case "Tanh":
+            return n(nn.Tanh(y))
+        case "LeakyRelu":
+            return n(nn.LeakyRelu(y, alpha=parameters[0]))
+        case "Clip":
+            return n(nn.Clip(y, n.like(parameters[0], y), n.like(parameters[1], y)))
+        case "HardSigmoid":
+            return n(nn.HardSigmoid(y, alpha=parameters[0], beta=parameters[1]))
+        case _:
+            raise UnsupportedError(f"activation '{activation}'")
+
+
+@legalize("FusedGemm", domain="com.microsoft")
+def fused_gemm(n: Node) -> Value:
+    if n.str("activation") not in ("", "Relu"):
+        raise UnsupportedError(f"activation '{n.str('activation')}'")
+    y = gemm(n)
+    return n(nn.Relu(y)) if n.str("activation") == "Relu" else y
+
+
+@legalize("NhwcConv", domain="com.microsoft")
+def nhwc_conv(n: Node) -> Value:
+    """x and y have the channels last; w is as Conv's."""
+    rank = len(dims(n[0]))
+    x = n.transpose(n[0], [0, rank - 1, *range(1, rank - 1)])
+    kernel = [n.static(n[1], axis, "the kernel's size") for axis in range(2, rank)]
+    strides, dilations = window(n, len(kernel))
+    pads = padding(n, dims(x)[2:], kernel, strides, dilations)
+    group = n.int("group", 1)
+    y = n(nn.Conv(x, n[1], bias=n.get(2), strides=strides, pads=pads, dilations=dilations, group=group))
+    return n.transpose(y, [0, *range(2, rank), 1])

@@ -5,14 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
-import numpy as np
-
 from ...ir.core import Value
 from ...ir.dialects import nn
-from ...ir.symbols import Dim
 from ...ir.types import SCALARS, Scalar, i1
 from .content import dims, scalar
-from .node import Node, normal_axis
+from .node import Node
 from .registry import UnsupportedError, legalize
 
 # Operators whose meaning is one nn op's on the same operands.
@@ -253,63 +250,6 @@ def fast_gelu(n: Node) -> Value:
     return n(nn.Gelu(x if bias is None else n(nn.Add(x, bias)), approximate="tanh"))
 
 
-@legalize("DequantizeLinear")
-def dequantize_linear(n: Node) -> Value:
-    """(x - zero_point) * scale, the difference in i32 (or in the scale's type for floats)."""
-    x, scale = n[0], n[1]
-    result = data_type(n.int("output_dtype")) if n.int("output_dtype") else scalar(scale)
-    if (zero := n.get(2)) is not None:
-        wide = SCALARS["i32"] if scalar(x).is_integer else SCALARS["f32"]
-        difference = n(nn.Sub(n.cast(x, wide), n.cast(_per_axis(n, zero), wide)))
-    else:
-        difference = x
-    factor = n.cast(_per_axis(n, scale), SCALARS["f32"])
-    return n.cast(n(nn.Mul(n.cast(difference, SCALARS["f32"]), factor)), result)
-
-
-@legalize("QuantizeLinear")
-def quantize_linear(n: Node) -> Value:
-    """Round x / scale to even, add the zero point and saturate."""
-    x, scale, zero = n[0], n[1], n.get(2)
-    target = scalar(zero) if zero is not None else data_type(n.int("output_dtype") or 2)
-    quotient = n(nn.Div(n.cast(x, SCALARS["f32"]), n.cast(_per_axis(n, scale), SCALARS["f32"])))
-    if not target.is_integer:
-        return n.cast(quotient, target)
-    rounded = n(nn.Round(quotient))
-    if zero is not None:
-        rounded = n(nn.Add(rounded, n.cast(_per_axis(n, zero), SCALARS["f32"])))
-    low, high = integer_range(target)
-    limited = n(nn.Clip(rounded, n.constant(low, SCALARS["f32"]), n.constant(high, SCALARS["f32"])))
-    return n.cast(limited, target)
-
-
-def integer_range(dtype: Scalar) -> tuple[int, int]:
-    unsigned = dtype.name.startswith("ui")
-    return (0, 2**dtype.bits - 1) if unsigned else (-(2 ** (dtype.bits - 1)), 2 ** (dtype.bits - 1) - 1)
-
-
-def _per_axis(n: Node, parameter: Value) -> Value:
-    """A scale or zero point made to broadcast against the first input: for all, along an axis, or in blocks."""
-    shape, own = dims(n[0]), dims(parameter)
-    if not own or own == (1,):
-        return n.reshape(parameter, ())
-    axis = normal_axis(n.int("axis", 1), len(shape))
-    if len(own) == 1:
-        return n.reshape(parameter, [own[0] if i == axis else 1 for i in range(len(shape))])
-    block = n.int("block_size")
-    if not block:
-        return parameter
-    return _repeat(n, parameter, axis, block, shape)
-
-
-def _repeat(n: Node, x: Value, axis: int, times: int, shape: tuple[Dim, ...]) -> Value:
-    """Every entry along `axis` `times` times, cut to `shape`."""
-    own = dims(x)
-    spread = n.broadcast(n.unsqueeze(x, [axis + 1]), [*own[: axis + 1], times, *own[axis + 1 :]])
-    joined = n.reshape(spread, [*own[:axis], own[axis] * times, *own[axis + 1 :]])
-    return n.narrow(joined, axis, 0, shape[axis])
-
-
 @legalize("EyeLike")
 def eye_like(n: Node) -> Value:
     rows, columns = dims(n[0])
@@ -318,11 +258,3 @@ def eye_like(n: Node) -> Value:
     row, column = n.iota(shape, 0), n.iota(shape, 1)
     shifted = n(nn.Add(row, n.like(n.int("k"), row)))
     return n.cast(n(nn.Eq(shifted, column)), dtype)
-
-
-def signed_infinity(dtype: Scalar, sign: int) -> float | int:
-    """The extreme value of a type: infinity for floats, the limit for integers."""
-    if dtype.is_float:
-        return sign * np.inf
-    low, high = integer_range(dtype)
-    return high if sign > 0 else low

@@ -10,14 +10,42 @@ from ...ir.dialects import nn
 from ...ir.dialects import onnx as dialect
 from ...ir.dialects.builtin import Func, Module
 from ..base import Pass, PassContext
-from . import contraction, control, elementwise, indexing, normalization, pooling, recurrent, reduction, resize, shape
+from . import (
+    attention,
+    contraction,
+    control,
+    einsum,
+    elementwise,
+    indexing,
+    normalization,
+    pooling,
+    quantization,
+    recurrent,
+    reduction,
+    resize,
+    shape,
+)
 from .content import Contents
 from .equalities import EQUAL_SIZES, Equalities, input_symbols, rename
 from .materialize import materialize
 from .node import Node
 from .registry import Legalization, UnsupportedError, legalization
 
-FAMILIES = (contraction, control, elementwise, indexing, normalization, pooling, recurrent, reduction, resize, shape)
+FAMILIES = (
+    attention,
+    contraction,
+    control,
+    einsum,
+    elementwise,
+    indexing,
+    normalization,
+    pooling,
+    quantization,
+    recurrent,
+    reduction,
+    resize,
+    shape,
+)
 """The modules whose import registers the legalizations."""
 
 

@@ -126,31 +126,5 @@ def test_dropout_does_nothing_at_inference() -> None:
         check("(float[N] x, bool t) => (float[N] y) { y = Dropout(x, , t) }", x=normal(5), t=np.array(False))
 
 
-@pytest.mark.parametrize("kind", ["uint8", "int8"])
-def test_quantization_along_an_axis(kind: str) -> None:
-    scale, zero = np.array([0.1, 0.02, 0.5], np.float32), np.array([3, 0, 1]).astype(kind)
-    x = normal(2, 3, 5) * 20
-    check(
-        f"(float[2, 3, N] x, float[3] s, {kind}[3] z) => ({kind}[2, 3, N] y) "
-        "{ y = QuantizeLinear<axis = 1>(x, s, z) }",
-        x=x,
-        s=scale,
-        z=zero,
-    )
-    check(
-        f"({kind}[2, 3, N] x, float[3] s, {kind}[3] z) => (float[2, 3, N] y) "
-        "{ y = DequantizeLinear<axis = 1>(x, s, z) }",
-        x=np.abs(x).astype(kind),
-        s=scale,
-        z=zero,
-    )
-
-
-def test_quantization_in_blocks() -> None:
-    x, scale = np.arange(-6, 6, dtype=np.int8).reshape(2, 6), normal(2, 2)
-    node = "DequantizeLinear<axis = 1, block_size = 3>(x, s)"
-    check(f"(int8[2, 6] x, float[2, 2] s) => (float[2, 6] y) {{ y = {node} }}", x=x, s=scale)
-
-
 def test_eye_like() -> None:
     check("(float[M, N] x) => (float[M, N] y) { y = EyeLike<k = 1>(x) }", x=normal(3, 5))
