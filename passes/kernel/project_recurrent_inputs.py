@@ -57,5 +57,5 @@ def _all_rows(w: Value, rw: Rewriter) -> Value:
         return rw.insert(nn.Constant(DenseAttr(attribute.array.reshape(shape)))).result
     if isinstance(attribute, DenseResourceAttr):
         array: np.ndarray | None = None if attribute.array is None else attribute.array.reshape(shape)
-        return rw.insert(nn.Constant(DenseResourceAttr(f"{attribute.name}:rows", type, array))).result
+        return rw.insert(nn.Constant(DenseResourceAttr(f"{attribute.name}.rows", type, array))).result
     return rw.insert(nn.Reshape(w, result_types=[type])).result
