@@ -12,10 +12,10 @@ import numpy as np
 
 from ...ir.attributes import Attribute, BoolAttr, DenseAttr, FloatAttr, IntegerAttr, StringAttr
 from ...ir.core import Operation
-from ...ir.types import Scalar, bf16
 from . import math, sizes
 from .builder import Builder, Lanes, scalar_type
 from .emitter import KernelEmitter, handles
+from .narrow import extend, is_narrow, truncate
 from .tiles import part_count, part_lanes, shape_of
 
 _CMPI = ("eq", "ne", "slt", "sle", "sgt", "sge", "ult", "ule", "ugt", "uge")
@@ -80,14 +80,10 @@ def elementwise(emitter: KernelEmitter, op: Operation, compute: Callable[..., st
     emitter.set_parts(op.result, [compute(emitter.builder, lanes, *operands) for operands in parts])
 
 
-def _is_half(dtype: Scalar) -> bool:
-    return dtype.is_float and dtype.bits < 32
-
-
 def float_op(emitter: KernelEmitter, op: Operation, compute: Callable[..., str]) -> None:
     """Like `elementwise`, on floats: half floats are widened to f32 and the result is rounded back."""
     dtype = emitter.tile(op.operands[0]).dtype
-    if not _is_half(dtype):
+    if not is_narrow(dtype):
         elementwise(emitter, op, compute)
         return
 
@@ -98,34 +94,6 @@ def float_op(emitter: KernelEmitter, op: Operation, compute: Callable[..., str])
         return result if op.result.type != op.operands[0].type else truncate(builder, dtype, wide, result)
 
     elementwise(emitter, op, in_f32)
-
-
-def extend(builder: Builder, dtype: Scalar, lanes: Lanes, value: str) -> str:
-    """A half float as f32; bf16 by moving its bits, which needs no instruction set."""
-    if dtype != bf16:
-        return builder.define("wide", f"fpext {lanes} {value} to {lanes.of('float')}")
-    bits = builder.define("bits", f"bitcast {lanes} {value} to {lanes.of('i16')}")
-    bits = builder.define("bits", f"zext {lanes.of('i16')} {bits} to {lanes.of('i32')}")
-    bits = builder.define("bits", f"shl {lanes.of('i32')} {bits}, {lanes.of('i32').constant(16)}")
-    return builder.define("wide", f"bitcast {lanes.of('i32')} {bits} to {lanes.of('float')}")
-
-
-def truncate(builder: Builder, dtype: Scalar, lanes: Lanes, value: str) -> str:
-    """f32 rounded to a half float, to nearest and even."""
-    if dtype != bf16:
-        return builder.define("half", f"fptrunc {lanes} {value} to {lanes.of(scalar_type(dtype))}")
-    i, bits = lanes.of("i32"), builder.define("bits", f"bitcast {lanes} {value} to {lanes.of('i32')}")
-    upper = builder.define("upper", f"lshr {i} {bits}, {i.constant(16)}")
-    odd = builder.define("odd", f"and {i} {upper}, {i.constant(1)}")
-    bias = builder.define("bias", f"add {i} {odd}, {i.constant(0x7FFF)}")
-    rounded = builder.define("rounded", f"add {i} {bits}, {bias}")
-    # Rounding up could turn a not-a-number into an infinity: it is made quiet instead.
-    quiet = builder.define("quiet", f"or {i} {bits}, {i.constant(0x400000)}")
-    nan = builder.define("nan", f"fcmp uno {lanes} {value}, {value}")
-    chosen = builder.define("chosen", f"select {lanes.of('i1')} {nan}, {i} {quiet}, {i} {rounded}")
-    shifted = builder.define("upper", f"lshr {i} {chosen}, {i.constant(16)}")
-    narrow = builder.define("bits", f"trunc {i} {shifted} to {lanes.of('i16')}")
-    return builder.define("half", f"bitcast {lanes.of('i16')} {narrow} to {lanes.of('bfloat')}")
 
 
 @handles(*(f"arith.{name}" for name in _FLOAT))
@@ -284,9 +252,9 @@ def convert_float(emitter: KernelEmitter, op: Operation) -> None:
     source, (_, target) = emitter.tile(op.operands[0]).dtype, shape_of(op.result.type)
 
     def compute(builder: Builder, lanes: Lanes, x: str) -> str:
-        if _is_half(source):
+        if is_narrow(source):
             x, lanes = extend(builder, source, lanes, x), lanes.of("float")
-        if target == bf16 or _is_half(target):
+        if is_narrow(target):
             if lanes.element == "double":
                 x, lanes = builder.define("half", f"fptrunc {lanes} {x} to {lanes.of('float')}"), lanes.of("float")
             return truncate(builder, target, lanes, x)
@@ -312,9 +280,9 @@ def cast(emitter: KernelEmitter, op: Operation) -> None:
 
     def compute(builder: Builder, lanes: Lanes, x: str) -> str:
         to = lanes.of(scalar_type(target))
-        if _is_half(source) and instruction != "bitcast":
+        if is_narrow(source) and instruction != "bitcast":
             x, lanes = extend(builder, source, lanes, x), lanes.of("float")
-        if _is_half(target) and instruction != "bitcast":
+        if is_narrow(target) and instruction != "bitcast":
             wide = builder.define("convert", f"{instruction} {lanes} {x} to {lanes.of('float')}")
             return truncate(builder, target, lanes.of("float"), wide)
         return _cast(builder, lanes, to, instruction, x)

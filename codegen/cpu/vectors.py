@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from ...ir.attributes import DenseArrayAttr
 from ...ir.core import Operation
 from ...ir.dialects import tile
-from .arithmetic import extend, extremum, truncate
+from .arithmetic import extremum
 from .builder import Builder, Lanes
 from .emitter import KernelEmitter, handles
+from .narrow import extend, is_narrow, truncate
 from .tiles import BLOCK, Tile, coordinates, extract, flatten, part_lanes, rearrange, shape_of, splat, transpose_blocks
 
 _INTEGER = {"add": "add", "mul": "mul", "and": "and", "or": "or", "xor": "xor", "max": "smax", "min": "smin"}
@@ -98,7 +99,7 @@ def same(emitter: KernelEmitter, op: Operation) -> None:
 def reduce(emitter: KernelEmitter, op: Operation) -> None:
     assert isinstance(op, tile.Reduce)
     builder, source = emitter.builder, emitter.tile(op.source)
-    half = source.dtype.is_float and source.dtype.bits < 32
+    half = is_narrow(source.dtype)
     lanes = source.lanes
     parts = list(source.parts)
     if half:

@@ -8,6 +8,7 @@ read in place where their columns lie side by side, else turned into a panel in 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -320,15 +321,16 @@ class _Gemm:
         assert isinstance(inner, int)
         alloc = tile.Alloc(64, result_types=[MemRefType((inner, width), f32, "local")])
         panel = Memory(body.builder.effect(alloc).results[0], (inner, width))
-        for first in range(0, width, SQUARE):
+        side = math.gcd(width, SQUARE)
+        for first in range(0, width, side):
             whole = inner - inner % SQUARE
-            self._pack_squares(panel, first, 0, whole, SQUARE)
+            self._pack_squares(panel, first, side, 0, whole, SQUARE)
             if whole < inner:
-                self._pack_squares(panel, first, whole, inner, inner - whole)
+                self._pack_squares(panel, first, side, whole, inner, inner - whole)
         return panel
 
-    def _pack_squares(self, panel: Memory, first: int, start: int, stop: int, depth: int) -> None:
-        """Columns [first, first + SQUARE) of the panel for k in [start, stop), `depth` at a time."""
+    def _pack_squares(self, panel: Memory, first: int, side: int, start: int, stop: int, depth: int) -> None:
+        """Columns [first, first + side) of the panel for k in [start, stop), `depth` at a time."""
         body, indices, width = self.frame.body, self.frame.body.indices, self.sizes.columns
         extent = self.shape.columns
         assert isinstance(self.shape.inner, int)
@@ -336,7 +338,7 @@ class _Gemm:
 
         def step(counter: Value, _: Sequence[Value]) -> Sequence[Value]:
             k = indices.scalar(counter, inner, depth)
-            column_lane, k_lane = indices.lane(SQUARE), indices.lane(depth)
+            column_lane, k_lane = indices.lane(side), indices.lane(depth)
             column = indices.derived(self.column_block * width + first + column_lane, extent)
             if symbols.mod(extent, width) != 0:
                 body.limits[indices.lane_of(column_lane)] = (column, extent)

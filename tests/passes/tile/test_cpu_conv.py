@@ -1,0 +1,105 @@
+"""Convolutions on CPUs next to their meaning on NumPy, on awkward shapes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+from native import NativeKernel
+from weights import OneKernel
+
+from kernelwright.compiler.host import host
+from kernelwright.ir import target
+from kernelwright.ir.core import Block
+from kernelwright.ir.dialects import nn
+from kernelwright.ir.symbols import symbol
+from kernelwright.ir.tile_interpreter import run_kernel
+from kernelwright.ir.types import TensorType, f32
+
+BATCH = symbol("batch")
+
+
+@dataclass
+class Convolution:
+    """relu(conv(x, w) + bias + residual)."""
+
+    x: tuple[int, ...]
+    w: tuple[int, ...]
+    strides: tuple[int, int] = (1, 1)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilations: tuple[int, int] = (1, 1)
+    group: int = 1
+    symbolic: bool = False
+    tactic: str = "conv"
+    arrays: list[np.ndarray] = field(default_factory=list)
+
+    def op(self, x: Any, w: Any, bias: Any) -> nn.Conv:
+        return nn.Conv(x, w, self.strides, self.pads, self.dilations, bias, self.group)
+
+    def kernel(self) -> OneKernel:
+        rng = np.random.default_rng(self.x[1])
+        self.arrays = [rng.standard_normal(shape, dtype=np.float32) for shape in (self.x, self.w, self.w[:1])]
+        types = [TensorType(array.shape, f32) for array in self.arrays]
+        if self.symbolic:
+            types[0] = types[0].with_shape((BATCH, *self.x[1:]))
+        arguments = Block(types).arguments
+        result = self.op(*arguments).results[0].type
+        assert isinstance(result, TensorType)
+        shape = (self.x[0], *result.dims[1:])
+        self.arrays.append(rng.standard_normal(tuple(map(int, shape)), dtype=np.float32))  # type: ignore[arg-type]
+
+        def build(emit, values):  # type: ignore[no-untyped-def]
+            x, w, bias, residual = values
+            return emit(nn.Relu(emit(nn.Add(emit(self.op(x, w, bias)), residual))))
+
+        return OneKernel([*types, result], {1: self.arrays[1], 2: self.arrays[2]}, build)
+
+    def expected(self) -> np.ndarray:
+        x, w, bias, residual = self.arrays
+        op = self.op(*Block([TensorType(a.shape, f32) for a in (x, w, bias)]).arguments)
+        return np.maximum(op.evaluate(x, w, bias) + residual, 0)
+
+
+CONVOLUTIONS = {
+    "pointwise": Convolution((1, 8, 6, 7), (20, 8, 1, 1)),
+    "pointwise-of-primes": Convolution((2, 5, 13, 11), (17, 5, 1, 1)),
+    "one-pixel": Convolution((1, 33, 1, 1), (19, 33, 1, 1)),
+    "strided-pointwise": Convolution((1, 6, 9, 9), (16, 6, 1, 1), strides=(2, 2)),
+    "padded": Convolution((1, 4, 9, 15), (16, 4, 3, 3), pads=(1, 1, 1, 1)),
+    "padded-on-one-side": Convolution((1, 3, 5, 5), (33, 3, 2, 2), pads=(0, 1, 1, 0)),
+    "not-padded": Convolution((1, 3, 8, 10), (24, 3, 3, 2)),
+    "strided": Convolution((2, 3, 17, 19), (16, 3, 7, 7), strides=(2, 2), pads=(3, 3, 3, 3)),
+    "uneven-strides": Convolution((1, 4, 11, 12), (16, 4, 3, 5), strides=(1, 3), pads=(1, 2, 1, 2)),
+    "dilated": Convolution((1, 5, 9, 9), (17, 5, 3, 3), pads=(2, 2, 2, 2), dilations=(2, 2)),
+    "groups": Convolution((1, 6, 13, 11), (40, 3, 3, 3), strides=(2, 2), pads=(1, 1, 1, 1), group=2),
+    "symbolic-batch": Convolution((3, 4, 7, 7), (18, 4, 3, 3), pads=(1, 1, 1, 1), symbolic=True),
+    "wide-rows": Convolution((1, 2, 4, 150), (16, 2, 3, 3), pads=(1, 1, 1, 1)),
+}
+
+
+def check(convolution: Convolution, found: np.ndarray) -> None:
+    expected = convolution.expected()
+    assert np.abs(found.reshape(expected.shape) - expected).max() <= 2e-5
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_native(name: str) -> None:
+    convolution = CONVOLUTIONS[name]
+    one = convolution.kernel()
+    func = one.tile(host())
+    assert func.tactic == convolution.tactic
+    inputs = one.arrays([convolution.arrays[0], convolution.arrays[3]])
+    (found,) = NativeKernel(func)(inputs, {"batch": convolution.x[0]})
+    check(convolution, found)
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_interpreted_for_smaller_registers(name: str) -> None:
+    convolution = CONVOLUTIONS[name]
+    one = convolution.kernel()
+    func = one.tile(target.builtin("cpu-avx2"))
+    inputs = one.arrays([convolution.arrays[0], convolution.arrays[3]])
+    (found,) = run_kernel(func, inputs, {"batch": convolution.x[0]})
+    check(convolution, found)

@@ -1,0 +1,41 @@
+"""Tile programs compiled for this machine and run, as the runtime does it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from kernelwright.codegen.cpu import compile_object, kernel_source
+from kernelwright.codegen.program import kernel_symbols
+from kernelwright.compiler.host import host
+from kernelwright.ir.dialects import kernel
+from kernelwright.ir.symbols import substitute
+from kernelwright.ir.types import MemRefType
+from kernelwright.runtime.cpu_pool import Library, Pool
+
+
+class NativeKernel:
+    """One tile program as machine code."""
+
+    def __init__(self, func: kernel.Func) -> None:
+        self.func = func
+        self.source = kernel_source([func]).text
+        self.library = Library(compile_object(self.source, host()), [func.sym_name])
+
+    def __call__(self, inputs: Sequence[np.ndarray], sizes: Mapping[str, int], threads: int = 2) -> list[np.ndarray]:
+        """The results, flat arrays of NaN bits before they are written, in the shapes of their memrefs."""
+        arrays = [np.ascontiguousarray(array) for array in inputs]
+        for argument, shape in list(zip(self.func.block.arguments, self.func.argument_shapes(), strict=True))[
+            len(arrays) :
+        ]:
+            assert isinstance(argument.type, MemRefType)
+            bound = [substitute(dim, sizes) for dim in shape]
+            raw = np.full(int(np.prod(bound)) * argument.type.dtype.bytes, 0xFF, np.uint8)
+            arrays.append(raw.view(argument.type.dtype.numpy).reshape(bound))
+        table = np.array([array.ctypes.data for array in arrays], np.uint64)
+        scalars = np.array([sizes[name] for name in kernel_symbols(self.func)] or [0], np.int64)
+        pool = Pool(self.library, threads)
+        pool.run(self.library.address(self.func.sym_name), table.ctypes.data, scalars.ctypes.data)
+        pool.close()
+        return arrays[len(inputs) :]
