@@ -15,6 +15,7 @@ from ..passes.graph.cse import Cse
 from ..passes.graph.dce import Dce
 from ..passes.graph.fold_batch_norm import FoldBatchNorm
 from ..passes.graph.fold_constants import FoldConstants
+from ..passes.graph.lower_precision import LowerPrecision
 from ..passes.graph.recognize_activations import RecognizeActivations
 from ..passes.graph.recognize_gelu import RecognizeGelu
 from ..passes.graph.recognize_layer_norm import RecognizeLayerNorm
@@ -52,6 +53,8 @@ REWRITE: tuple[Entry, ...] = (
     (RecognizeSoftmax(), "likewise"),
     (FoldBatchNorm(), "at inference it is a factor and a term a channel, most often of weights"),
     (FoldConstants(), "the weights that batch norms were folded into"),
+    (LowerPrecision(), "as the module's precision says; norms and activations are whole and compute in f32 inside"),
+    (FoldConstants(), "weights in their new type"),
     (Canonicalize(), "one form again for what the rewrites made"),
     (Cse(), "equal things that were spelled in two ways"),
     (Dce(), "what the rewrites left behind"),
