@@ -15,13 +15,14 @@ endif
 export PYTHONPATH := $(CURDIR)/dev$(if $(PYTHONPATH),:$(PYTHONPATH))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test test-gpu lint lint-style lint-types lint-layers format clean distclean mlir-opt
+.PHONY: help demo docs test test-gpu lint lint-style lint-types lint-layers format clean distclean mlir-opt
 
 help:
 	@echo 'make demo      compile resnet50 for this CPU, run it, compare it with the ONNX reference'
 	@echo 'make test      all tests that need no GPU (PYTEST_ARGS="-n 2 tests/ir" selects)'
 	@echo 'make test-gpu  the tests that need an NVIDIA GPU'
 	@echo 'make lint      ruff, pyright, import-linter'
+	@echo 'make docs      the op reference, docs/ops.md, from the declarations'
 	@echo 'make format    rewrite the sources as ruff wants them'
 	@echo 'make clean     remove build outputs and caches; distclean removes .venv too'
 
@@ -49,6 +50,10 @@ lint-layers: $(TEST)
 format: $(TEST)
 	$(PYTHON) -m ruff check --fix
 	$(PYTHON) -m ruff format
+
+docs: $(CORE)
+	$(PYTHON) -m kernelwright.ir.reference > docs/ops.md.new
+	mv docs/ops.md.new docs/ops.md
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -28,10 +28,14 @@ from .attributes import (
     Attribute,
     BoolAttr,
     DenseArrayAttr,
+    DictAttr,
     FloatAttr,
     IntegerAttr,
+    OpaqueAttr,
     StringAttr,
+    SymbolRefAttr,
     TypeAttr,
+    UnitAttr,
 )
 from .types import Type, f64, i1, i64
 
@@ -146,6 +150,16 @@ def _sequence(inner: Codec) -> Codec:
     return Codec(lambda v: ArrayAttr(tuple(inner.encode(x) for x in v)), decode, f"a list, each {inner.description}")
 
 
+_KINDS: dict[type[Attribute], str] = {
+    Attribute: "an attribute",
+    ArrayAttr: "a list",
+    DictAttr: "a dictionary",
+    OpaqueAttr: "an attribute #dialect.name<…>",
+    SymbolRefAttr: "a symbol",
+    UnitAttr: "there or not there",
+}
+
+
 def _class(hint: type) -> Codec:
     if issubclass(hint, Type):
         return Codec(TypeAttr, _expect(TypeAttr), "a type")
@@ -156,7 +170,7 @@ def _class(hint: type) -> Codec:
                 raise TypeError(f"expected {hint.__name__}, found {attribute}")
             return attribute
 
-        return Codec(lambda v: v, decode, hint.__name__)
+        return Codec(lambda v: v, decode, _KINDS.get(hint, hint.__name__))
     if hasattr(hint, "to_attribute") and hasattr(hint, "from_attribute"):
         return Codec(lambda v: v.to_attribute(), hint.from_attribute, hint.__name__)  # type: ignore[attr-defined]
     raise TypeError(f"no attribute stands for the class {hint.__name__}")

@@ -71,6 +71,12 @@ class AttributeField:
         """The value where an op lacks the attribute."""
         return None if self.default is _MISSING else self.default
 
+    @property
+    def default_attribute(self) -> Attribute | None:
+        """What the attribute is where the maker does not say; None where it is absent then, or required."""
+        absent = self.default is _MISSING or self.default is None
+        return None if absent else self.codec.encode(self.default)
+
 
 @dataclass(frozen=True)
 class RegionField:

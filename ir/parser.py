@@ -22,7 +22,7 @@ from .attributes import ArrayAttr, Attribute, DictAttr, StringAttr, TypeAttr
 from .core import Block, Operation, Region, Value
 from .declare import ISOLATED, OPEN_DIALECTS, REGISTRY, Op
 from .diagnostics import Diagnostic, ParseError, suggest
-from .dialects.builtin import Module
+from .dialects.builtin import Module, UnrealizedConversionCast
 from .literals import Literals, symbol_names
 from .location import FilePosition, Location
 from .syntax_errors import describe
@@ -38,6 +38,15 @@ def parse(text: str, filename: str = "<text>") -> Module:
     """
     with _lock:
         return _parser().builder.module_of(text, filename)
+
+
+def parse_fragment(text: str, filename: str = "<text>") -> Module:
+    """Like `parse`, for a few ops of a larger program: each value they use and do not define gets a definition.
+
+    It is a `builtin.unrealized_conversion_cast` from nothing at the start of the module.
+    """
+    with _lock:
+        return _parser().builder.module_of(text, filename, fragment=True)
 
 
 _lock = threading.Lock()
@@ -83,12 +92,14 @@ class _Builder(Literals):
 
     lark: Lark
 
-    def module_of(self, text: str, filename: str) -> Module:
+    def module_of(self, text: str, filename: str, fragment: bool = False) -> Module:
         self.text, self.file, self.base = text, filename, 0
         self.forget()
         self.scopes = [_Scope()]
         self.heads: list[_Head] = []
-        ops = self._lark_parse(text, "module_text")
+        ops: list[Operation] = self._lark_parse(text, "module_text")
+        if fragment:
+            ops = [*self._definitions(), *ops]
         self._leave_isolated()
         if len(ops) == 1 and isinstance(ops[0], Module):
             return ops[0]
@@ -96,6 +107,17 @@ class _Builder(Literals):
         for op in ops:
             module.block.append(op)
         return module
+
+    def _definitions(self) -> list[Operation]:
+        """An op for each value that the text uses and does not define."""
+        found: list[Operation] = []
+        stand_ins = self.scopes[-1].stand_ins
+        for name, (value, _) in stand_ins.items():
+            found.append(UnrealizedConversionCast((), result_types=[value.type]))
+            found[-1].result.name = name[1:]
+            value.replace_all_uses_with(found[-1].result)
+        stand_ins.clear()
+        return found
 
     # Errors and nested texts
 
