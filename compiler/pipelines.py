@@ -23,6 +23,7 @@ from ..passes.graph.recognize_softmax import RecognizeSoftmax
 from ..passes.kernel.decompose import Decompose
 from ..passes.kernel.form_kernels import FormKernels
 from ..passes.kernel.project_recurrent_inputs import ProjectRecurrentInputs
+from ..passes.kernel.split_reductions import SplitReductions
 from ..passes.legalize.legalize_onnx import LegalizeOnnx
 from ..passes.manager import Step
 from ..passes.options import parse_pipeline
@@ -63,6 +64,7 @@ REWRITE: tuple[Entry, ...] = (
 KERNELS: tuple[Entry, ...] = (
     (Decompose(), "kernels are formed of reductions and element-wise ops"),
     (ProjectRecurrentInputs(), "one large matrix product instead of one a time step"),
+    (SplitReductions(), "one worker should not reduce a whole tensor alone"),
     (FormKernels(), "what shares a launch is decided while ops still say what they mean"),
 )
 

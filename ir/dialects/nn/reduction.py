@@ -105,21 +105,26 @@ class _Extremum(NnOp):
             places = find(x, axis=self.axis)
         return np.asarray(np.expand_dims(places, self.axis) if self.keep_dims else places, np.int64)
 
-    def _search(self, body: Body[E], index: Sequence[Dim], better: str) -> E:
+    def _search(self, body: Body[E], index: Sequence[Dim], kind: Literal["max", "min"]) -> E:
+        """The least (or last) place of an element that equals the best one: two reductions, which any order suits."""
         rest = list(index)
         rest[self.axis : self.axis + 1] = rest[self.axis + 1 :] if self.keep_dims else rest[self.axis : self.axis + 1]
+        size = shape(self.x)[self.axis]
+        first: Literal["max", "min"]
+        first, none = ("max", body.constant(-1, i64)) if self.select_last else ("min", body.number(size, i64))
 
-        def read(k: Dim) -> E:
-            return body.read(self.x, (*rest[: self.axis], k, *rest[self.axis :]))
+        def read(at: Index) -> E:
+            return body.read(self.x, (*rest[: self.axis], at[0], *rest[self.axis :]))
 
-        def step(k: Dim, state: Sequence[E]) -> Sequence[E]:
-            best, place = state
-            candidate = read(k)
-            replaces = body.apply(better, candidate, best)
-            best = body.apply("select", replaces, candidate, best)
-            return best, body.apply("select", replaces, body.number(k, i64), place)
+        best = body.reduce(kind, (size,), read)
 
-        return body.fold(shape(self.x)[self.axis], (read(0), body.constant(0, i64)), step)[1]
+        def place(at: Index) -> E:
+            # Not-a-number is the best there is, and equal to nothing.
+            value = read(at)
+            found = body.apply("or", body.apply("eq", value, best), body.apply("ne", value, value))
+            return body.apply("select", found, body.number(at[0], i64), none)
+
+        return body.reduce(first, (size,), place)
 
 
 class ArgMax(_Extremum, name="nn.arg_max"):
@@ -133,7 +138,7 @@ class ArgMax(_Extremum, name="nn.arg_max"):
         return self._places(x, np.argmax)
 
     def element(self, body: Body[E], index: Sequence[Dim], result: int = 0) -> E:
-        return self._search(body, index, "ge" if self.select_last else "gt")
+        return self._search(body, index, "max")
 
 
 class ArgMin(_Extremum, name="nn.arg_min"):
@@ -147,7 +152,7 @@ class ArgMin(_Extremum, name="nn.arg_min"):
         return self._places(x, np.argmin)
 
     def element(self, body: Body[E], index: Sequence[Dim], result: int = 0) -> E:
-        return self._search(body, index, "le" if self.select_last else "lt")
+        return self._search(body, index, "min")
 
 
 class CumSum(NnOp, name="nn.cumsum"):
