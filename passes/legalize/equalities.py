@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from ...ir import symbols
 from ...ir.attributes import ArrayAttr, StringAttr
 from ...ir.core import Operation
+from ...ir.diagnostics import CompileError
 from ...ir.dialects import nn
 from ...ir.dialects.builtin import Func
+from ...ir.profile import Profile, Range
 from ...ir.symbols import Dim, Expr
 from ...ir.types import TensorType, Type
 from .content import dims
@@ -54,6 +56,40 @@ class Equalities:
                 if first != second:
                     root[second] = first
         return {name: symbols.symbol(find(name)) for name in root}
+
+    def limits(self) -> dict[str, int]:
+        """The symbols that equal `min(symbol, number)`: positions in a table of that many rows."""
+        found: dict[str, int] = {}
+        for a, b in ((a, b) for pair in self.pairs for a, b in (pair, pair[::-1])):
+            for number in _numbers(b):
+                if str(a).isidentifier() and b == symbols.minimum(a, number):
+                    found[str(a)] = min(number, found.get(str(a), number))
+        return found
+
+
+def _numbers(dim: Dim) -> Iterator[int]:
+    """The numbers that a minimum has among its arguments."""
+    for monomial, _ in dim.terms if isinstance(dim, Expr) else ():
+        for atom in monomial:
+            yield from (arg for arg in getattr(atom, "args", ()) if isinstance(arg, int))
+
+
+def narrowed(profile: Profile, renaming: dict[str, Dim], limits: dict[str, int]) -> Profile:
+    """The profile with one range for symbols that are one now, within `limits`. Raises CompileError if one is empty."""
+    ranges: dict[str, Range] = {}
+    for name, given in [*profile.ranges.items(), *((name, Range(1, 1, limit)) for name, limit in limits.items())]:
+        name = str(renaming.get(name, name))
+        known = ranges.get(name, given)
+        tops = [top for top in (known.max, given.max) if top is not None]
+        least, most = max(known.min, given.min), min(tops, default=None)
+        if most is not None and least > most:
+            raise CompileError(
+                f"dimension '{name}' is at least {least} in the profile and at most {most} in the model; "
+                "give smaller shapes"
+            )
+        usual = max(known.opt, given.opt, least)
+        ranges[name] = Range(least, usual if most is None else min(usual, most), most)
+    return Profile(ranges)
 
 
 def input_symbols(function: Func) -> Iterator[str]:

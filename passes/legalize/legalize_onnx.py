@@ -9,6 +9,8 @@ from ...ir.diagnostics import CompileError, Diagnostic, VerifyError
 from ...ir.dialects import nn
 from ...ir.dialects import onnx as dialect
 from ...ir.dialects.builtin import Func, Module
+from ...ir.profile import Profile
+from ...ir.symbols import Dim
 from ..base import Pass, PassContext
 from . import (
     attention,
@@ -26,7 +28,7 @@ from . import (
     shape,
 )
 from .content import Contents
-from .equalities import EQUAL_SIZES, Equalities, input_symbols, rename
+from .equalities import EQUAL_SIZES, Equalities, input_symbols, narrowed, rename
 from .materialize import materialize
 from .node import Node
 from .registry import Legalization, UnsupportedError, legalization
@@ -63,8 +65,12 @@ class LegalizeOnnx(Pass):
         opsets = dialect.opsets(module)
         for function in module.block:
             if isinstance(function, Func) and any(map(dialect.is_onnx, function.walk())):
-                module.block.insert_before(legalized(function, opsets), function)
+                copy, renaming, limits = legalized(function, opsets)
+                module.block.insert_before(copy, function)
                 function.erase()
+                profile = narrowed(Profile.of(module), renaming, limits)
+                if profile.ranges:
+                    profile.attach(module)
                 context.mark_changed()
         module.attributes.pop(dialect.OPSETS, None)
 
@@ -74,11 +80,12 @@ def is_legalized(domain: str, operator: str, opset: int) -> bool:
     return legalization(domain, operator, opset) is not None
 
 
-def legalized(function: Func, opsets: dict[str, int]) -> Func:
-    """A copy in the nn dialect. Raises one CompileError that names every operator that cannot be, with its nodes.
+def legalized(function: Func, opsets: dict[str, int]) -> tuple[Func, dict[str, Dim], dict[str, int]]:
+    """A copy in the nn dialect, which symbols it renames, and the most that others may be.
 
     Where the ops turn out to need symbols of different inputs to be equal, `function` is given one name for them, and
-    legalized again: types are exact then from the start.
+    legalized again: types are exact then from the start. Raises one CompileError that names every operator that cannot
+    be legalized, with its nodes.
     """
     copy, equalities = _legalized(function, opsets)
     if renaming := equalities.renaming(function):
@@ -86,7 +93,7 @@ def legalized(function: Func, opsets: dict[str, int]) -> Func:
         copy, equalities = _legalized(function, opsets)
     if equalities.pairs:
         copy.attributes[EQUAL_SIZES] = equalities.attribute()
-    return copy
+    return copy, renaming, equalities.limits()
 
 
 def _legalized(function: Func, opsets: dict[str, int]) -> tuple[Func, Equalities]:
