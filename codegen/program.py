@@ -147,6 +147,7 @@ class _Reader:
                 (x, y, z),
                 function.threads or 1,
                 attributes={} if op.barrier else {"barrier": False},
+                onnx_nodes=op.location.names,
             )
         )
 

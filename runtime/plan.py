@@ -157,7 +157,8 @@ class Launch:
     Arguments, in this order: a pointer for each of `buffers`, an int64 for each of `scalars`, a CUtensorMap for each of
     `tensor_maps`. `grid`, `block`, `cluster` and `shared_bytes` (dynamic shared memory) are CUDA's. A dimension of the
     grid that is 0 skips the launch. Attributes: `pdl` (programmatic dependent launch) and `cooperative` (CUDA);
-    `barrier` = False (CPU: the next launch does not depend on this one).
+    `barrier` = False (CPU: the next launch does not depend on this one). `onnx_nodes` are this launch's;
+    those of the kernel are of all its launches.
     """
 
     kernel: str
@@ -169,6 +170,7 @@ class Launch:
     shared_bytes: Expression = 0
     tensor_maps: tuple[TensorMap, ...] = ()
     attributes: dict[str, int | str | bool] = field(default_factory=dict)
+    onnx_nodes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

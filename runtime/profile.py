@@ -19,7 +19,7 @@ class StepTime:
 def label(plan: Plan, step: Step) -> tuple[str, tuple[str, ...]]:
     """The name and the ONNX nodes under which a profile lists `step`."""
     if isinstance(step, Launch):
-        return step.kernel, plan.kernel(step.kernel).onnx_nodes
+        return step.kernel, step.onnx_nodes or plan.kernel(step.kernel).onnx_nodes
     if isinstance(step, Host):
         return step.function, step.onnx_nodes
     if isinstance(step, Native):

@@ -90,7 +90,7 @@ def kernel_times(context: Any, arrays: dict[str, np.ndarray]) -> list[dict[str, 
         name = samples[0].name
         seconds[name] += float(np.median([sample.seconds for sample in samples]))
         calls[name] += 1
-        nodes[name] = samples[0].onnx_nodes
+        nodes[name] = tuple(dict.fromkeys((*nodes.get(name, ()), *samples[0].onnx_nodes)))
     order = sorted(seconds, key=lambda name: -seconds[name])
     return [{"name": n, "seconds": seconds[n], "calls": calls[n], "onnx_nodes": nodes[n]} for n in order]
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from cpu_plans import ADD, REVERSE, expected, reversed_sum
@@ -49,6 +51,13 @@ def test_profile_lists_every_launch_with_its_nodes(engine: Engine) -> None:
     times = engine.create_context().profile({"x": ramp(5000)})
     assert [(time.name, time.onnx_nodes) for time in times] == [("add", ("Add_0",)), ("reverse", ("Reverse_1",))]
     assert all(time.seconds >= 0 for time in times) and sum(time.seconds for time in times) > 0
+
+
+def test_profiles_tell_launches_of_one_kernel_apart() -> None:
+    steps = (dataclasses.replace(ADD, onnx_nodes=("Add_7",)), ADD, REVERSE)
+    with Engine(*reversed_sum(steps), threads=1) as engine:
+        times = engine.create_context().profile({"x": ramp(50)})
+    assert [time.onnx_nodes for time in times] == [("Add_7",), ("Add_0",), ("Reverse_1",)]
 
 
 def test_a_profile_reserves_the_arena(engine: Engine) -> None:
