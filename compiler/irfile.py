@@ -18,7 +18,7 @@ import numpy as np
 
 from ..ir.attributes import DenseResourceAttr
 from ..ir.core import Operation
-from ..ir.diagnostics import CompileError, Diagnostic
+from ..ir.diagnostics import CompileError, Diagnostic, InternalError
 from ..ir.dialects.builtin import Module
 from ..ir.parser import parse
 from ..ir.verify import verify
@@ -60,11 +60,23 @@ def write_module(path: str | os.PathLike[str], module: Module, header: str = "")
 
 
 def resources(module: Operation) -> Iterator[tuple[str, np.ndarray]]:
-    """The weights of a module by name; those read without their elements are left out."""
+    """The weights of a module by name, each once; those read without their elements are left out.
+
+    Raises InternalError where two different weights have one name.
+    """
+    seen: dict[str, np.ndarray] = {}
     for op in module.walk():
         for attribute in op.attributes.values():
-            if isinstance(attribute, DenseResourceAttr) and attribute.array is not None:
-                yield attribute.name, attribute.array
+            if not isinstance(attribute, DenseResourceAttr) or attribute.array is None:
+                continue
+            known = seen.setdefault(attribute.name, attribute.array)
+            if known is not attribute.array and not np.array_equal(_bytes(known), _bytes(attribute.array)):
+                raise InternalError(Diagnostic(f"two weights are called '{attribute.name}'", op.location))
+    yield from seen.items()
+
+
+def _bytes(array: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
 
 
 def attach_weights(module: Operation, weights: Mapping[str, np.ndarray], file: Path) -> None:

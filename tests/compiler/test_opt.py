@@ -299,3 +299,22 @@ def test_check_numerics_says_what_it_compared(opt: Opt) -> None:
     code, _, err = opt("--pass-pipeline=cse,dce", "--check-numerics")
     assert code == 0
     assert "2 passes compared on sample inputs, none departs" in err
+
+
+def test_two_weights_of_one_name_are_a_defect(tmp_path: Path) -> None:
+    import numpy as np
+
+    from kernelwright.compiler.irfile import write_module
+    from kernelwright.ir.attributes import DenseResourceAttr
+    from kernelwright.ir.core import Operation
+    from kernelwright.ir.diagnostics import InternalError
+    from kernelwright.ir.dialects.builtin import Module
+    from kernelwright.ir.types import TensorType, f32
+
+    module = Module.empty()
+    for value in (0, 0, 1):
+        weight = DenseResourceAttr("w", TensorType((2,), f32), np.full(2, value, np.float32))
+        module.block.append(Operation("their.constant", attributes={"value": weight}))
+    with pytest.raises(InternalError, match="two weights are called 'w'"):
+        write_module(tmp_path / "m.mlir", module)
+    assert not (tmp_path / "m.mlir").exists()
