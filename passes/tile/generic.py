@@ -111,7 +111,7 @@ def _cpu(plans: list[ResultPlan], target: CpuTarget) -> NestSchedule:
 def _cuda(func: kernel.Func, plans: list[ResultPlan], target: CudaTarget) -> NestSchedule:
     plan = _widest(plans)
     bytes = max(tensor_type(v).scalar.bytes for v in returned(func))
-    width = 1 if plan.work >= 16 else max(16 // max(bytes, 4), 1)
+    width = 1 if plan.work >= 16 else max(16 // max(bytes, 2), 1)
     elements = estimate(product(plan.extents))
     while width > 1 and elements < THREADS * width * target.multiprocessors:
         width //= 2

@@ -30,7 +30,7 @@
 // CHECK-NEXT: "arith.addf"(%{{.*}}, %[[WIDE]])
 // CHECK-NEXT: "arith.truncf"
 // CHECK-NEXT: "tile.store"
-// CUDA: "tile.load"({{.*}}) {{.*}}alignment = 16 : i64{{.*}} -> vector<16x32xf16>
+// CUDA: "tile.load"({{.*}}) {{.*}}alignment = 16 : i64{{.*}} -> vector<4x32xf16>
 "kernel.func"() ({
 ^bb0(%x: tensor<64x9x32xf16>, %b: tensor<32xf16>):
   %y = "nn.add"(%x, %b) : (tensor<64x9x32xf16>, tensor<32xf16>) -> tensor<64x9x32xf16>
