@@ -42,7 +42,12 @@ def generate(module: Module, progress: Progress | None = None) -> tuple[run.Plan
         parts = {"cubin": binary.cubin, "ptx": binary.ptx, "cu": source.text.encode()}
         for kind, data in parts.items():
             tensors[f"{kind}/{name}"] = np.frombuffer(data, np.uint8)
-        details = {"binary": f"cubin/{name}", "source": f"cu/{name}", "shared_bytes": source.shared_bytes}
+        details = {
+            "binary": f"cubin/{name}",
+            "ptx": f"ptx/{name}",
+            "source": f"cu/{name}",
+            "shared_bytes": source.shared_bytes,
+        }
         kernels.append(dataclasses.replace(kernel_record(function, **details), entry=source.name))
     steps = tuple(_step(step, program, texts) for step in program.steps)
     plan = run.Plan(
