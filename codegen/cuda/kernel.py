@@ -298,9 +298,12 @@ class KernelEmitter:
 
     def _declare_carried(self, result: Value, argument: Value, first: Value) -> None:
         if isinstance(result.type, VectorType):
-            array = self.new_registers(result)
-            self.copy_registers(array, self.tile(first))
-            self.values[argument] = array
+            start = self.tile(first)
+            array = start if isinstance(start, Registers) and _is_last_use(first, result) else None
+            if array is None:
+                array = self.new_registers(result)
+                self.copy_registers(array, start)
+            self.values[result] = self.values[argument] = array
             return
         dtype = element_type(result)
         name = self.writer.fresh(argument.name or result.name, "x")
@@ -407,6 +410,14 @@ def c_name(name: str) -> str:
     """A kernel's name in C."""
     text = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name)
     return f"kernel_{text}" if not text or text[0].isdigit() else text
+
+
+def _is_last_use(value: Value, result: Value) -> bool:
+    """Whether only the loop that gives `result` reads `value`, once: its registers may be taken over."""
+    loop = result.owner
+    assert isinstance(loop, Operation)
+    block = value.owner.parent if isinstance(value.owner, Operation) else value.owner
+    return value.has_one_use and block is loop.parent
 
 
 def _written_arguments(function: kernel.Func) -> set[Value]:

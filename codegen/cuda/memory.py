@@ -65,16 +65,19 @@ class MemoryEmitter:
         text = total(lanes, warps)
         return text if text == "0" else self.writer.hoisted("int", text, "place")
 
-    def coordinate(self, layout: Layout, dim: int, register: str | int, scale: int = 1) -> str:
-        """The position along a tile's dim of the element in a register."""
-        return total(self.thread_coordinate(layout, dim, scale), digit_terms(layout.registers, dim, register, scale))
+    def coordinate(self, layout: Layout, dim: int, register: str | int, scale: int = 1, step: int = 1) -> str:
+        """The position along a tile's dim of the element in a register, whose number `step` divides."""
+        place = digit_terms(layout.registers, dim, register, scale, step)
+        return total(self.thread_coordinate(layout, dim, scale), place)
 
-    def index_of(self, box: Box, register: str | int) -> list[str]:
-        """The memref index of the element in a register, one text a memref dim."""
+    def index_of(self, box: Box, register: str | int, step: int = 1) -> list[str]:
+        """The memref index of the element in a register, one text a memref dim; `step` divides its number."""
         texts = []
         for d, first in enumerate(box.start):
             parts = [
-                self.coordinate(box.layout, v, register, box.steps[v]) for v, dim in enumerate(box.dims) if dim == d
+                self.coordinate(box.layout, v, register, box.steps[v], step)
+                for v, dim in enumerate(box.dims)
+                if dim == d
             ]
             texts.append(total(*(p for p in (first, *parts) if p != "0")))
         return texts
@@ -117,7 +120,7 @@ class MemoryEmitter:
             return
         vector = box.vector(op.alignment)
         with self.writer.unrolled(layout.register_count, vector) as i:
-            index = self.named(self.index_of(box, i))
+            index = self.named(self.index_of(box, i, vector))
             self._read(box, index, target, i, vector, op.fill)
 
     def _load_scalar(self, op: tile.Load, memory: Memory, start: tuple[str, ...]) -> None:
@@ -170,7 +173,7 @@ class MemoryEmitter:
                     parts.append("lane % 8" if v == row_dim else "0")
                     hoisted = total(*(p for p in parts[1:] if p != "0"))
                     parts = [first, self.writer.hoisted("int", hoisted, "matrix") if hoisted != "0" else "0"]
-                    parts.append(str(digit_terms(box.layout.registers, v, i)))
+                    parts.append(str(digit_terms(box.layout.registers, v, i, 1, step)))
                 index.append(total(*(p for p in parts if p != "0")))
             self.writer.line(f"{name}(&{target.at(i)}, {box.memory.address(index)});")
 
@@ -205,7 +208,7 @@ class MemoryEmitter:
         box = Box(memory, start, op.dims, op.steps, op.checked, value.layout)
         vector = 1 if op.combine else box.vector(op.alignment)
         with self.once(value.layout), self.writer.unrolled(value.layout.register_count, vector) as i:
-            index = self.named(self.index_of(box, i))
+            index = self.named(self.index_of(box, i, vector))
             self._write(box, index, value, i, vector, op.combine)
 
     def once(self, layout: Layout) -> AbstractContextManager[None]:

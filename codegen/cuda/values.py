@@ -155,13 +155,14 @@ class Memory:
         return next((d for d in reversed(range(len(self.strides))) if self.strides[d] == 1), None)
 
 
-def digit_terms(modes: Modes, dim: int, number: str | int, scale: int = 1) -> str | int:
-    """Where the digits of `number` (text or a constant) lead along `dim`, as a C expression."""
+def digit_terms(modes: Modes, dim: int, number: str | int, scale: int = 1, step: int = 1) -> str | int:
+    """Where the digits of `number` (text or a constant, a multiple of `step`) lead along `dim`, as a C expression."""
     terms: list[str | int] = []
     below = 1
+    number = int(number) if isinstance(number, str) and number.isdigit() else number
     for position, mode in enumerate(modes):
         stride = mode.strides[dim] * scale
-        if stride:
+        if stride and below * mode.size > step:
             if isinstance(number, int):
                 digit: str | int = number // below % mode.size
             else:

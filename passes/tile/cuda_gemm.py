@@ -1,0 +1,211 @@
+"""Matrix products on GPUs, by tensor cores where the operands' type has them, else by multiply-adds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ...ir import symbols
+from ...ir.attributes import DictAttr
+from ...ir.core import BlockArgument, Value
+from ...ir.dialects import kernel, tile
+from ...ir.dialects.nn.base import broadcast_index
+from ...ir.dialects.nn.contraction import MatMul
+from ...ir.symbols import Dim, Expr, ceildiv, product
+from ...ir.target import CudaTarget
+from ...ir.types import MemRefType, TensorType
+from .access import Memory
+from .cuda_blocks import BlockSchedule, choose_block, instruction_of
+from .cuda_contraction import AnyOperand, Contraction, Problem, ReadOperand, box_operand
+from .elements import Element, computing_type
+from .frame import Frame, open_frame, returned, tensor_type
+from .merging import Merged
+from .strategies import AnyTarget, register
+
+PlaceAt = Callable[[Sequence[Dim], Dim, Dim], Sequence[Dim]]
+"""The index of an operand at (batch, outer, k)."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """`batch` products of rows x inner by inner x columns; `row_dims` are the dims that were merged into rows."""
+
+    batch: tuple[Dim, ...]
+    row_dims: tuple[Dim, ...]
+    columns: Dim
+    inner: Dim
+
+    @property
+    def rows(self) -> Dim:
+        return product(self.row_dims)
+
+    @staticmethod
+    def of(root: MatMul) -> Shape:
+        """Batches that meet one right operand are rows of one product, where the left one lies row by row."""
+        *batch, rows, columns = tensor_type(root.result).dims
+        if product(tensor_type(root.b).dims[:-2]) == 1 and _is_plain(root.a) and not root.trans_a:
+            return Shape((), (*batch, rows), columns, root.inner)
+        return Shape(tuple(batch), (rows,), columns, root.inner)
+
+
+def _is_plain(value: Value) -> bool:
+    """Whether a tensor is an argument of the kernel that only the product reads."""
+    return isinstance(value, BlockArgument) and value.has_one_use
+
+
+@dataclass(frozen=True)
+class MmaGemm:
+    """Products of matrices of floats, with the element-wise ops that follow on the accumulators."""
+
+    name: str = "mma_gemm"
+    priority: int = 100
+
+    def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+        root = single_root(func, MatMul)
+        if not isinstance(target, CudaTarget) or not isinstance(root, MatMul):
+            return "not one matrix product on a GPU"
+        dtype = tensor_type(root.a).scalar
+        instruction = instruction_of(dtype, root.precision)
+        if instruction is None:
+            return f"no instruction multiplies matrices of {dtype}"
+        if not follows_root(func, root.result):
+            return "a result has another shape than the product"
+        shape = Shape.of(root)
+        if 0 in (*shape.batch, shape.rows, shape.columns, shape.inner):
+            return "it is empty"
+        batch = product(shape.batch)
+        return choose_block(shape.rows, shape.columns, shape.inner, batch, dtype, instruction, target).to_attribute()
+
+    def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
+        root = single_root(func, MatMul)
+        assert isinstance(root, MatMul)
+        _Gemm(func, root, BlockSchedule.from_attribute(schedule)).build()
+
+
+def single_root(func: kernel.Func, kind: type) -> object | None:
+    """The one op of `kind` in a kernel, if it has exactly one."""
+    roots = [op for op in func.block if isinstance(op, kind)]
+    return roots[0] if len(roots) == 1 else None
+
+
+def follows_root(func: kernel.Func, root: Value) -> bool:
+    """Whether every result of a kernel has the elements of its root, in their order."""
+
+    def sizes(value: Value) -> list[Dim]:
+        return [dim for dim in tensor_type(value).dims if dim != 1]
+
+    return all(sizes(value) == sizes(root) for value in returned(func))
+
+
+class _Gemm:
+    def __init__(self, func: kernel.Func, root: MatMul, sizes: BlockSchedule) -> None:
+        self.root, self.sizes = root, sizes
+        self.shape = shape = Shape.of(root)
+        self.frame = open_frame(func, [(*shape.batch, shape.rows, shape.columns) for _ in returned(func)])
+        self.body = self.frame.body
+        if len(shape.row_dims) > 1:
+            reshape_argument(self.frame, root.a, (shape.rows, shape.inner))
+
+    def build(self) -> None:
+        shape, sizes, indices = self.shape, self.sizes, self.body.indices
+        grid = (ceildiv(shape.columns, sizes.n), ceildiv(shape.rows, sizes.m), product(shape.batch))
+        column_block, row_block, batch = program_ids(self.frame, grid)
+        self.batch = Merged((), shape.batch, indices).split(batch) if shape.batch else ()
+        dtype = tensor_type(self.root.a).scalar
+        instruction = instruction_of(dtype, self.root.precision)
+        assert instruction is not None
+        first_row, first_column = row_block * sizes.m, column_block * sizes.n
+        problem = Problem(shape.rows, shape.columns, shape.inner, first_row, first_column, dtype, instruction)
+        contraction = Contraction(self.body, problem, sizes, self._left(), self._right())
+        acc = contraction.accumulate()
+        index = (*self.batch, *Merged((), shape.row_dims, indices).split(contraction.row), contraction.column)
+        place = (*self.batch, contraction.row, contraction.column)
+        finish(self.frame, self.root.result, acc, index, place)
+        self.frame.finish(grid, sizes.threads)
+
+    def _left(self) -> AnyOperand:
+        root = self.root
+        if len(self.shape.row_dims) > 1:
+            return operand(self.frame, root.a, lambda batch, m, k: (m, k), (), self.shape.rows, self.shape.inner)
+
+        def place(batch: Sequence[Dim], m: Dim, k: Dim) -> Sequence[Dim]:
+            return broadcast_index(root.a, (*batch, *((k, m) if root.trans_a else (m, k))))
+
+        return operand(self.frame, root.a, place, self.batch, self.shape.rows, self.shape.inner)
+
+    def _right(self) -> AnyOperand:
+        root = self.root
+        batch = self.batch or (0,) * (tensor_type(root.b).rank - 2)
+
+        def place(batch: Sequence[Dim], n: Dim, k: Dim) -> Sequence[Dim]:
+            return broadcast_index(root.b, (*batch, *((n, k) if root.trans_b else (k, n))))
+
+        return operand(self.frame, root.b, place, batch, self.shape.columns, self.shape.inner)
+
+
+def program_ids(frame: Frame, grid: Sequence[Dim]) -> list[Expr]:
+    """The block's place along every axis of the grid."""
+    body = frame.body
+    return [body.indices.scalar(body.builder.pure(tile.ProgramId(axis)), extent) for axis, extent in enumerate(grid)]
+
+
+def reshape_argument(frame: Frame, argument: Value, shape: tuple[Dim, ...]) -> None:
+    """Give a kernel's argument other dims, as many elements in the same order."""
+    assert isinstance(argument, BlockArgument) and isinstance(argument.type, TensorType)
+    memory = frame.body.memories[argument]
+    sizes = tuple(dim if isinstance(dim, int) else None for dim in shape)
+    memory.value.type = MemRefType(sizes, argument.type.scalar)
+    frame.shapes[argument.index] = shape
+    frame.body.memories = {**frame.body.memories, argument: Memory(memory.value, shape)}
+
+
+def operand(
+    frame: Frame,
+    tensor: Value,
+    place: PlaceAt,
+    batch: Sequence[Dim],
+    outer: Dim,
+    inner: Dim,
+) -> AnyOperand:
+    """An operand read at `place(batch, outer, k)`: copied as boxes where it is memory that allows it."""
+    body = frame.body
+    walks, sample = body.probe(
+        (*(_extent(i) for i in batch), outer, inner), lambda i: body.read(tensor, place(i[:-2], i[-2], i[-1]))
+    )
+    k_contiguous = True
+    if len(sample.reads) == 1:
+        (read,) = sample.reads
+        last = body.indices.expand(read.index[-1])
+        part = symbols.linear_part(last, str(walks[-1]))
+        k_contiguous = part is None or part[0] != 0
+
+        def box_place(first: Dim, k: Dim) -> Sequence[Dim]:
+            values = dict(zip(map(str, walks), (*batch, first, k), strict=True))
+            return [symbols.substitute(body.indices.expand(i), values) for i in read.index]
+
+        if (box := box_operand(body, read, (walks[-2], walks[-1]), box_place)) is not None:
+            return box
+    return ReadOperand(lambda at, k: body.read(tensor, place(batch, at, k)), k_contiguous)
+
+
+def _extent(position: Dim) -> Dim:
+    """Batches are only told apart in a dry run, so that any extent does."""
+    return 1 << 20 if not isinstance(position, int) else 1
+
+
+def finish(frame: Frame, root: Value, acc: Element, index: Sequence[Dim], place: Sequence[Dim]) -> None:
+    """The element-wise ops that follow `root`, on the accumulators at its `index`, stored at `place` of the results."""
+    body = frame.body
+    dtype = computing_type(tensor_type(root).scalar)
+    body.bound[root] = lambda _: body.elements.cast(acc, dtype)
+    for tensor, memory in zip(returned(frame.func), frame.results, strict=True):
+        body.store(memory, place, body.read(tensor, match_rank(index, root, tensor)))
+
+
+def match_rank(index: Sequence[Dim], source: Value, target: Value) -> tuple[Dim, ...]:
+    """An index of `source` as one of `target`, whose shape differs in dims of size 1."""
+    kept = iter([i for i, dim in zip(index, tensor_type(source).dims, strict=True) if dim != 1])
+    return tuple(0 if dim == 1 else next(kept) for dim in tensor_type(target).dims)
+
+
+register(MmaGemm())
