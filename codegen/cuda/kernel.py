@@ -432,7 +432,7 @@ def _written_arguments(function: kernel.Func) -> set[Value]:
 
 
 def _allocation(value: Value) -> Value:
-    while isinstance(value.owner, tile.View):
+    while isinstance(value.owner, tile.View | tile.Flatten):
         value = value.owner.source
     return value
 

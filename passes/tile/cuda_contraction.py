@@ -26,7 +26,7 @@ ReadAt = Callable[[Dim, Dim], Element]
 
 @dataclass(frozen=True)
 class BoxOperand:
-    """An operand that is a box of global memory: memref dim `outer_dim` walks the result's row or column, `inner_dim` k.
+    """An operand that is a box of global memory: memref dim `outer_dim` walks the result's rows or columns, the other k.
 
     `place` gives the other indices, and those two at their start. `width` is the bytes one copy moves.
     """
