@@ -1,0 +1,24 @@
+"""The strategies of CUDA on a GPU, against float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from cuda_cases import CASES, CudaCase
+
+from kernelwright.compiler.driver import compile_model
+from kernelwright.compiler.options import CompileOptions
+from kernelwright.ir import target
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_strategy(case: CudaCase) -> None:
+    network = case.network()
+    expected = network.expected()
+    options = CompileOptions(target.builtin("cuda:h200"))
+    engine = compile_model(case.module(network), options).engine()
+    for _ in range(2):  # the second run is a replay of the graph
+        found = np.asarray(engine.run(network.inputs)["y"]).astype(np.float64)
+        assert np.linalg.norm(found - expected) <= case.tolerance * np.linalg.norm(expected)

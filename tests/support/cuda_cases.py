@@ -1,0 +1,167 @@
+"""Small networks for the strategies of CUDA, on awkward shapes: a module, its inputs, and what it computes in float64."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kernelwright.ir import target as targets
+from kernelwright.ir.attributes import DenseAttr, DictAttr, StringAttr
+from kernelwright.ir.core import Value
+from kernelwright.ir.dialects import nn as dialect
+from kernelwright.ir.dialects.builtin import Module, Return, function
+from kernelwright.ir.types import SCALARS, TensorType
+
+# Attributes are passed as plain strings here, which the checker would not take for the literals they are.
+nn: Any = dialect
+Build = Callable[["Network"], Value]
+
+
+class Network:
+    """`main` under construction: inputs and weights of random numbers with unit variance."""
+
+    def __init__(self, name: str, dtype: str) -> None:
+        self.rng = np.random.default_rng(zlib.crc32(name.encode()))
+        self.dtype = SCALARS[dtype]
+        self.main = function("main", [])
+        self.inputs: dict[str, np.ndarray] = {}
+        self.arrays: dict[Value, np.ndarray] = {}
+
+    def random(self, shape: Sequence[int], scale: float = 1.0) -> np.ndarray:
+        return (self.rng.standard_normal(tuple(shape)) * scale).astype(self.dtype.numpy)
+
+    def input(self, *shape: int) -> Value:
+        name = f"x{len(self.inputs)}"
+        self.inputs[name] = self.random(shape)
+        value = self.main.block.add_argument(TensorType(shape, self.dtype), name)
+        self.arrays[value] = self.inputs[name]
+        return value
+
+    def weight(self, *shape: int) -> Value:
+        """A constant whose products with unit variance have unit variance, the last dims being added over."""
+        scale = float(np.prod(shape[1:])) ** -0.5 if len(shape) > 1 else 1.0
+        return self.add(nn.Constant(DenseAttr(self.random(shape, scale))))
+
+    def add(self, op: Any) -> Value:
+        return self.main.block.append(op).results[0]
+
+    def expected(self) -> np.ndarray:
+        """What `main` returns, every op computed from the float32 or float64 results of the ones before."""
+        values: dict[Value, Any] = {v: a.astype(np.float64) for v, a in self.arrays.items()}
+        for op in self.main.block:
+            if isinstance(op, dialect.Constant):
+                assert isinstance(op.value, DenseAttr)
+                values[op.results[0]] = op.value.array.astype(np.float64)
+            elif isinstance(op, dialect.NnOp):
+                (values[op.results[0]],) = op.interpret([values[v] for v in op.operands], {})
+        (returned,) = self.main.block.terminator.operands
+        return values[returned]
+
+
+@dataclass(frozen=True)
+class CudaCase:
+    """A network, the tactic its kernels must take, and the error its precision allows: ‖found - expected‖ / ‖expected‖."""
+
+    name: str
+    build: Build
+    tactic: str
+    dtype: str = "f16"
+    tolerance: float = 2e-3
+
+    def __str__(self) -> str:
+        return self.name
+
+    def network(self) -> Network:
+        network = Network(self.name, self.dtype)
+        result = self.build(network)
+        network.main.block.append(Return((result,)))
+        names = tuple(DictAttr.of({"kw.name": StringAttr(name)}) for name in network.inputs)
+        network.main.arg_attrs = names
+        network.main.res_attrs = (DictAttr.of({"kw.name": StringAttr("y")}),)
+        network.main.update_type()
+        return network
+
+    def module(self, network: Network, target: str = "cuda:h200") -> Module:
+        module = Module.empty("case")
+        targets.builtin(target).attach(module)
+        module.attributes["kw.phase"] = StringAttr("legalize")
+        module.block.append(network.main)
+        return module
+
+
+def gemm(m: int, n: int, k: int, *, batch: tuple[int, ...] = (), shared: bool = False, **attributes: Any) -> Build:
+    """relu(a @ b + bias) + residual; `shared`: one b for all batches."""
+
+    def build(net: Network) -> Value:
+        a = (*batch, k, m) if attributes.get("trans_a") else (*batch, m, k)
+        b = (n, k) if attributes.get("trans_b") else (k, n)
+        b = b if shared else (*batch, *b)
+        product = net.add(nn.MatMul(net.input(*a), net.input(*b), **attributes))
+        scaled = net.add(nn.Relu(net.add(nn.Add(product, net.weight(n)))))
+        return net.add(nn.Add(scaled, net.input(*batch, m, n)))
+
+    return build
+
+
+def conv(n: int, c: int, size: tuple[int, int], m: int, k: int, *, stride: int = 1, pad: int = 0, dilation: int = 1,
+         group: int = 1, precision: str = "ieee") -> Build:  # fmt: skip
+    """relu(conv(x, w, bias) + residual)."""
+
+    def build(net: Network) -> Value:
+        x, w, bias = net.input(n, c, *size), net.weight(m, c // group, k, k), net.weight(m)
+        y = net.add(nn.Conv(x, w, (stride,) * 2, (pad,) * 4, (dilation,) * 2, bias, group, precision=precision))
+        return net.add(nn.Relu(net.add(nn.Add(y, net.input(*y.type.dims)))))  # type: ignore[attr-defined]
+
+    return build
+
+
+def softmax(rows: int, columns: int) -> Build:
+    return lambda net: net.add(nn.Softmax(net.input(rows, columns), 1))
+
+
+def layer_norm(rows: int, columns: int) -> Build:
+    def build(net: Network) -> Value:
+        return net.add(nn.LayerNorm(net.input(rows, columns), net.weight(columns), net.weight(columns), axis=1))
+
+    return build
+
+
+def transpose(*shape: int) -> Build:
+    return lambda net: net.add(nn.Transpose(net.input(*shape), tuple(reversed(range(len(shape))))))
+
+
+SINGLE, TF32 = 2e-6, 2e-3
+CASES = [
+    CudaCase("gemm", gemm(128, 96, 128), "mma_gemm"),
+    CudaCase("gemm-large", gemm(500, 600, 320), "mma_gemm"),
+    CudaCase("gemm-tiny", gemm(5, 7, 3), "mma_gemm"),
+    CudaCase("gemm-one-row", gemm(1, 100, 264), "mma_gemm"),
+    CudaCase("gemm-transposed", gemm(70, 66, 100, trans_a=True, trans_b=True), "mma_gemm"),
+    CudaCase("gemm-weights", gemm(33, 65, 72, trans_b=True), "mma_gemm"),
+    CudaCase("gemm-odd", gemm(65, 41, 47, trans_b=True), "mma_gemm", "bf16", 2e-2),
+    CudaCase("gemm-batched", gemm(49, 50, 32, batch=(2, 3), trans_b=True), "mma_gemm"),
+    CudaCase("gemm-one-right", gemm(30, 64, 40, batch=(3,), shared=True), "mma_gemm"),
+    CudaCase("gemm-f32", gemm(77, 130, 50), "mma_gemm", "f32", SINGLE),
+    CudaCase("gemm-f32-large", gemm(300, 400, 512, trans_b=True), "mma_gemm", "f32", SINGLE),
+    CudaCase("gemm-tf32", gemm(77, 130, 50, precision="tf32"), "mma_gemm", "f32", TF32),
+    CudaCase("gemm-tf32-transposed", gemm(64, 64, 96, trans_a=True, precision="tf32"), "mma_gemm", "f32", TF32),
+    CudaCase("conv-3x3", conv(1, 64, (14, 14), 48, 3, pad=1), "mma_conv"),
+    CudaCase("conv-first", conv(2, 3, (31, 29), 24, 7, stride=2, pad=3), "mma_conv"),
+    CudaCase("conv-1x1", conv(2, 64, (8, 8), 40, 1), "mma_conv"),
+    CudaCase("conv-1x1-odd", conv(2, 72, (7, 7), 130, 1), "mma_conv"),
+    CudaCase("conv-1x1-strided", conv(1, 24, (9, 8), 40, 1, stride=2), "mma_conv"),
+    CudaCase("conv-grouped", conv(1, 32, (9, 8), 40, 3, pad=1, group=2), "mma_conv"),
+    CudaCase("conv-dilated", conv(1, 16, (13, 9), 24, 3, pad=2, dilation=2), "mma_conv", "f32", SINGLE),
+    CudaCase("conv-tf32", conv(1, 64, (9, 8), 24, 3, pad=1, precision="tf32"), "mma_conv", "f32", TF32),
+    CudaCase("conv-depthwise", conv(1, 24, (13, 11), 24, 3, pad=1, group=24), "generic"),
+    CudaCase("softmax", softmax(37, 128), "rows"),
+    CudaCase("softmax-odd", softmax(5, 1000), "rows", "f32", SINGLE),
+    CudaCase("softmax-long", softmax(3, 20000), "rows", "f32", SINGLE),
+    CudaCase("layer-norm", layer_norm(130, 768), "rows"),
+    CudaCase("layer-norm-short", layer_norm(77, 20), "rows", "f32", SINGLE),
+    CudaCase("transpose", transpose(70, 33, 5), "generic"),
+]
