@@ -16,7 +16,7 @@ pytestmark = pytest.mark.gpu
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_strategy(case: CudaCase) -> None:
     network = case.network()
-    expected = network.expected()
+    expected = case.expected()
     options = CompileOptions(target.builtin("cuda:h200"))
     engine = compile_model(case.module(network), options).engine()
     for _ in range(2):  # the second run is a replay of the graph

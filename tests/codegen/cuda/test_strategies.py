@@ -11,18 +11,18 @@ from kernelwright.compiler.driver import compile_model
 from kernelwright.compiler.options import CompileOptions
 from kernelwright.ir import target
 from kernelwright.ir.dialects import kernel
-from kernelwright.ir.interpreter import run_function
+from kernelwright.ir.tile_interpreter import TileInterpreter
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_program(case: CudaCase) -> None:
     network = case.network()
-    expected = network.expected()
+    expected = case.expected()
     options = CompileOptions(target.builtin("cuda:h200"), stop="tile")
     module = compile_model(case.module(network), options).module
     tactics = {op.tactic for op in module.block if isinstance(op, kernel.Func)}
     assert case.tactic in tactics
-    (found,) = run_function(module.main, list(network.inputs.values()), module=module)
+    (found,) = TileInterpreter(module).run(network.inputs)
     error = np.linalg.norm(np.asarray(found).astype(np.float64) - expected)
     assert error <= case.tolerance * np.linalg.norm(expected)
 
