@@ -26,7 +26,8 @@ ReadAt = Callable[[Dim, Dim], Element]
 
 @dataclass(frozen=True)
 class BoxOperand:
-    """An operand that is a box of global memory: memref dim `outer_dim` walks the result's rows or columns, the other k.
+    """An operand that is a box of global memory: memref dim `outer_dim` walks the result's rows or columns,
+    `inner_dim` k.
 
     `place` gives the other indices, and those two at their start. `width` is the bytes one copy moves.
     """
