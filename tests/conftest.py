@@ -7,12 +7,32 @@ import functools
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import filecheck_plugin
 import pytest
 
 pytest_collect_file = filecheck_plugin.pytest_collect_file
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write what the golden tests generate")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    """`golden(file, text)`: `text` is what the file holds; with --update-golden the file is written instead."""
+
+    def check(file: Path, text: str) -> None:
+        if request.config.getoption("--update-golden"):
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text)
+        assert file.exists(), f"{file.name} is missing; write it with --update-golden"
+        assert text == file.read_text(), f"{file.name} differs; if it should, write it with --update-golden"
+
+    return check
 
 
 @dataclass(frozen=True)

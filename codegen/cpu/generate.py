@@ -96,7 +96,8 @@ def kernel_source(kernels: Iterable[kernel.Func], entries: Sequence[str] = ()) -
     for func in kernels:
         emitter = KernelEmitter(func)
         comment = f"; {func.sym_name}: {', '.join(func.onnx or ())}".rstrip(": ")
-        texts[func.sym_name] = "\n".join([comment, emitter.emit(), run_function(func), launch_function(func)])
+        functions_text = [emitter.emit(), run_function(func), launch_function(func)]
+        texts[func.sym_name] = comment + "\n" + "\n\n".join(functions_text)
         declarations |= emitter.builder.declarations
         functions |= emitter.functions
     bodies = []
