@@ -64,7 +64,7 @@ def numpy_dtype(name: str) -> np.dtype:
 
 def dtype_name(dtype: np.dtype) -> str:
     """The MLIR name of a NumPy type, or NumPy's own name where MLIR has none (for messages)."""
-    return _NAMES.get(dtype, str(dtype))
+    return _NAMES.get(dtype) or str(dtype)
 
 
 def safetensors_code(dtype: np.dtype) -> str | None:

@@ -18,7 +18,7 @@ import json
 import math
 import mmap
 import os
-import tempfile
+import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -47,20 +47,20 @@ def write_plan(path: str | os.PathLike[str], plan: Plan, tensors: Mapping[str, n
     Raises PlanWriteError when the system refuses (no space, no permission), PlanError for a tensor that
     the format cannot hold.
     """
-    path = Path(path)
+    path = Path(path).resolve()  # through a link: the file it points to is replaced, not the link
+    if path.exists() and not path.is_file():
+        raise PlanWriteError(f"cannot write plan '{path}': not a regular file")
     arrays = _ordered({name: np.ascontiguousarray(unpacked(array)) for name, array in tensors.items()}, tensors)
-    temporary = None
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     try:
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("xb") as file:
             _write_content(file, _header(plan, arrays), arrays)
             file.flush()
-            os.fchmod(descriptor, 0o666 & ~_umask())
-            os.fsync(descriptor)
+            os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException as error:
-        if temporary is not None:
-            _remove(temporary)
+        with contextlib.suppress(OSError):  # it was never made, or is already in its place
+            temporary.unlink()
         if isinstance(error, OSError):
             reason = error.strerror or str(error)
             raise PlanWriteError(
@@ -251,17 +251,6 @@ def _chunks(arrays: Mapping[str, np.ndarray]) -> Iterator[memoryview | bytes]:
         pending += data
     if pending:
         yield bytes(pending)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _remove(path: str) -> None:
-    with contextlib.suppress(OSError):  # already moved to its place, or the folder is gone: nothing of ours is left
-        os.unlink(path)
 
 
 def _sync_folder(folder: Path) -> None:

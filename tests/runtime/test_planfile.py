@@ -308,6 +308,16 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
         write_plan(tmp_path / "none" / "m.plan", EVERYTHING, TENSORS)
 
 
+def test_only_files_are_replaced(saved: Path, tmp_path: Path) -> None:
+    for path in (Path(os.devnull), tmp_path, Path("")):
+        with pytest.raises(PlanWriteError, match="not a regular file"):
+            write_plan(path, EVERYTHING, TENSORS)
+    (tmp_path / "link.plan").symlink_to(saved)
+    before = saved.stat().st_ino
+    write_plan(tmp_path / "link.plan", EVERYTHING, TENSORS)
+    assert (tmp_path / "link.plan").is_symlink() and saved.stat().st_ino != before
+
+
 def test_a_type_the_format_lacks(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="tensor 'z': a plan cannot hold elements of type complex64"):
         write_plan(tmp_path / "m.plan", EVERYTHING, {"z": np.zeros(2, np.complex64)})
