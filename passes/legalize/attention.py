@@ -134,11 +134,10 @@ def _query_positions(n: Node, heads: _Heads, past: Dim) -> Value:
     queries, _ = _positions(n, heads)
     if (valid := n.get(6)) is not None:
         count = n.reshape(n.cast(valid, i64), [dims(valid)[0], 1, 1, 1])
-        length = n.reshape(n.narrow(n(nn.ShapeOf(heads.q)), 0, 2, 3), ())
-        return n(nn.Add(queries, n(nn.Sub(count, length))))
+        return n(nn.Add(queries, n(nn.Sub(count, n.size(heads.q, 2)))))
     if past == 0:
         return queries
-    return n(nn.Add(queries, n.reshape(n.narrow(n(nn.ShapeOf(n[4])), 0, 2, 3), ())))
+    return n(nn.Add(queries, n.size(n[4], 2)))
 
 
 def _causal(n: Node, heads: _Heads, past: Dim) -> Value:

@@ -105,6 +105,35 @@ def cum_sum(n: Node) -> Value:
     )
 
 
+@legalize("CumProd")
+def cum_prod(n: Node) -> Value:
+    """The products of the elements up to each along an axis; the others count as 1."""
+    (axis,) = n.ints_of(1, "'axis'")
+    x, shape = n[0], dims(n[0])
+    axis = axis + len(shape) if axis < 0 else axis
+    # [.., result, operand, ..]: which operand each result takes.
+    square = [*shape[: axis + 1], shape[axis], *shape[axis + 1 :]]
+    place, other = n.iota(square, axis), n.iota(square, axis + 1)
+    before, after = (other, place) if not n.flag("reverse") else (place, other)
+    taken = n(nn.Lt(before, after) if n.flag("exclusive") else nn.Le(before, after))
+    factors = n(nn.Where(taken, n.unsqueeze(x, [axis]), n.like(1, x)))
+    return n.reduce(factors, "mul", [axis + 1])
+
+
+@legalize("TensorScatter")
+def tensor_scatter(n: Node) -> Value:
+    """An update written into a cache from a position of each sequence on; in `circular` mode it wraps around."""
+    cache, update = n[0], n[1]
+    rank = len(dims(cache))
+    axis = n.axis(rank, default=-2)
+    where = n.iota(dims(update), axis)
+    if n.get(2) is not None:
+        where = n(nn.Add(where, n.reshape(n.cast(n[2], i64), [dims(update)[0], *[1] * (rank - 1)])))
+    if n.str("mode", "linear") == "circular":
+        where = n(nn.Mod(where, n.size(cache, axis)))
+    return n(nn.ScatterElements(cache, where, update, axis))
+
+
 @legalize("ReverseSequence")
 def reverse_sequence(n: Node) -> Value:
     """The first lengths[b] entries of every sequence b backwards: position t reads lengths[b] - 1 - t."""

@@ -25,6 +25,7 @@ from . import (
     recurrent,
     reduction,
     resize,
+    sampling,
     shape,
 )
 from .content import Contents
@@ -46,6 +47,7 @@ FAMILIES = (
     recurrent,
     reduction,
     resize,
+    sampling,
     shape,
 )
 """The modules whose import registers the legalizations."""

@@ -119,6 +119,10 @@ class Builder:
         starts[axis], ends[axis] = start, end
         return self(nn.Slice(x, tuple(starts), tuple(ends), (1,) * len(shape)))
 
+    def size(self, x: Value, axis: int, dtype: Scalar = i64) -> Value:
+        """The size of x along an axis as a tensor without dimensions."""
+        return self.cast(self.reshape(self.narrow(self(nn.ShapeOf(x)), 0, axis, axis + 1), ()), dtype)
+
     def iota(self, shape: Sequence[Dim], axis: int, dtype: Scalar = i64) -> Value:
         """The index along `axis` at every place of a tensor."""
         return self(nn.Iota(axis, result_types=[TensorType(tuple(shape), dtype)]))

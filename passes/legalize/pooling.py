@@ -9,7 +9,8 @@ from ...ir.dialects import nn
 from .content import dims
 from .contraction import padding, window
 from .node import Node
-from .registry import UnsupportedError, legalize
+from .registry import legalize
+from .sampling import max_pool_with_indices
 
 
 @legalize("GlobalAveragePool")
@@ -39,11 +40,10 @@ def _window(n: Node) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...],
 
 @legalize("MaxPool")
 def max_pool(n: Node) -> list[Value]:
-    kernel, strides, dilations, pads = _window(n)
     if n.wants(1):
-        raise UnsupportedError("the indices of the maxima")
-    y = nn.MaxPool(n[0], kernel=kernel, strides=strides, pads=pads, dilations=dilations, ceil_mode=n.flag("ceil_mode"))
-    return [n(y)]
+        return max_pool_with_indices(n)
+    kernel, strides, dilations, pads = _window(n)
+    return [n(nn.MaxPool(n[0], kernel, strides, pads, dilations, ceil_mode=n.flag("ceil_mode")))]
 
 
 @legalize("AveragePool")

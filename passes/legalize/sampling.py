@@ -1,0 +1,187 @@
+"""Operators that read at computed places, and those that undo a sliding window."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+
+from ...ir import symbols
+from ...ir.core import Value
+from ...ir.dialects import nn
+from ...ir.symbols import Dim
+from ...ir.types import i1, i64
+from .content import dims, scalar
+from .contraction import padding, window
+from .node import Node
+from .registry import UnsupportedError, legalize
+
+
+@legalize("GridSample")
+def grid_sample(n: Node) -> Value:
+    """x [batch, channels, sizes…] at grid [batch, places…, axes], whose last dimension counts axes from the back."""
+    x, grid = n[0], n[1]
+    mode, pads = n.str("mode", "linear"), n.str("padding_mode", "zeros")
+    if mode in ("cubic", "bicubic"):
+        raise UnsupportedError("cubic interpolation")
+    rank = len(dims(x)) - 2
+    nearest = mode == "nearest"
+    coordinates = [_coordinate(n, x, n.index(grid, rank + 1, rank - 1 - i), i + 2, pads, nearest) for i in range(rank)]
+    if nearest:
+        return _at(n, x, [n(nn.Round(c)) for c in coordinates], pads)
+    total: Value | None = None
+    for corner in itertools.product((0, 1), repeat=rank):
+        places, weight = [], None
+        for coordinate, side in zip(coordinates, corner, strict=True):
+            low = n(nn.Floor(coordinate))
+            fraction = n(nn.Sub(coordinate, low))
+            one = n.like(1, fraction)
+            part = fraction if side else n(nn.Sub(one, fraction))
+            places.append(n(nn.Add(low, one)) if side else low)
+            weight = part if weight is None else n(nn.Mul(weight, part))
+        assert weight is not None
+        term = n(nn.Mul(_at(n, x, places, pads), n.cast(n.unsqueeze(weight, [1]), scalar(x))))
+        total = term if total is None else n(nn.Add(total, term))
+    assert total is not None
+    return total
+
+
+def _coordinate(n: Node, x: Value, place: Value, axis: int, pads: str, nearest: bool) -> Value:
+    """From [-1, 1] to indices along an axis: the border cells' centres, or their edges, are at -1 and 1."""
+    dtype = scalar(place)
+    size, one, half = n.size(x, axis, dtype), n.like(1, place), n.like(0.5, place)
+    last = n(nn.Sub(size, one))
+    shifted = n(nn.Add(place, one))
+    if n.flag("align_corners"):
+        at = n(nn.Mul(n(nn.Mul(shifted, half)), last))
+        low, high = n.like(0, place), last
+    else:
+        at = n(nn.Mul(n(nn.Sub(n(nn.Mul(shifted, size)), one)), half))
+        low, high = n.like(-0.5, place), n(nn.Sub(size, half))
+    if nearest:
+        at = n(nn.Round(at))
+    if pads == "border":
+        return n(nn.Min(n(nn.Max(at, n.like(0, place))), last))
+    return _reflected(n, at, low, high) if pads == "reflection" else at
+
+
+def _reflected(n: Node, at: Value, low: Value, high: Value) -> Value:
+    """`at` mirrored at both ends until it is between them."""
+    length = n(nn.Sub(high, low))
+    period = n(nn.Add(length, length))
+    distance = n(nn.Fmod(n(nn.Abs(n(nn.Sub(at, low)))), period))
+    folded = n(nn.Sub(length, n(nn.Abs(n(nn.Sub(distance, length))))))
+    return n(nn.Add(low, folded))
+
+
+def _at(n: Node, x: Value, places: list[Value], pads: str) -> Value:
+    """x [batch, channels, sizes…] at whole places [batch, results…]; outside it is 0, or the nearest element."""
+    batch, channels, *sizes = dims(x)
+    flat: Value | None = None
+    inside: Value | None = None
+    for axis, place in enumerate(places):
+        index = n.cast(place, i64)
+        size, zero = n.size(x, axis + 2), n.constant(0, i64)
+        fits = n(nn.And(n(nn.Ge(index, zero)), n(nn.Lt(index, size))))
+        inside = fits if inside is None else n(nn.And(inside, fits))
+        limited = n(nn.Min(n(nn.Max(index, zero)), n(nn.Sub(size, n.constant(1, i64)))))
+        flat = limited if flat is None else n(nn.Add(n(nn.Mul(flat, size)), limited))
+    assert flat is not None and inside is not None
+    results = dims(flat)[1:]
+    count = symbols.product(results)
+    row = n.broadcast(n.reshape(flat, [batch, 1, count]), [batch, channels, count])
+    read = n(nn.GatherElements(n.reshape(x, [batch, channels, symbols.product(sizes)]), row, 2))
+    read = n.reshape(read, [batch, channels, *results])
+    return read if pads != "zeros" else n(nn.Where(n.unsqueeze(inside, [1]), read, n.like(0, read)))
+
+
+@legalize("Col2Im")
+def col2im(n: Node) -> Value:
+    """Columns [batch, channels * taps, places] added up where they overlap: a transposed convolution."""
+    image, block = n.ints_of(1, "the image's shape"), n.ints_of(2, "the block's shape")
+    rank, taps = len(block), math.prod(block)
+    strides, dilations = window(n, rank)
+    pads = n.ints("pads") or (0,) * (2 * rank)
+    batch, rows, _ = dims(n[0])
+    places = [
+        (size + pads[i] + pads[rank + i] - dilations[i] * (block[i] - 1) - 1) // strides[i] + 1
+        for i, size in enumerate(image)
+    ]
+    channels = n.static(n[0], 1, "the number of channels") // taps
+    unit = np.tile(np.eye(taps).reshape(taps, 1, *block), (channels, *[1] * (rank + 1)))
+    x = n.reshape(n[0], [batch, rows, *places])
+    reached = [(p - 1) * s + d * (k - 1) + 1 for p, s, d, k in zip(places, strides, dilations, block, strict=True)]
+    extra = tuple(size + pads[i] + pads[rank + i] - reached[i] for i, size in enumerate(image))
+    kernel = n.constant(unit, scalar(x))
+    return n(nn.ConvTranspose(x, kernel, strides, pads, dilations, output_pads=extra, group=channels))
+
+
+@legalize("MaxUnpool")
+def max_unpool(n: Node) -> Value:
+    """Each element at its index in the flattened result, 0 elsewhere."""
+    x, indices = n[0], n[1]
+    kernel = n.ints("kernel_shape") or ()
+    strides, _ = window(n, len(kernel))
+    pads = n.ints("pads") or (0,) * (2 * len(kernel))
+    grown = [
+        symbols.add(symbols.mul(symbols.add(d, -1), s), k - a - b)
+        for d, s, k, a, b in zip(dims(x)[2:], strides, kernel, pads[: len(kernel)], pads[len(kernel) :], strict=True)
+    ]
+    shape = (*dims(x)[:2], *grown)
+    y = _scattered(n, x, indices, shape)
+    if n.get(2) is None:
+        return y
+    # A larger result than the window reaches is padded at the end.
+    wanted = n.declared() or n.sizes(2, "the output's shape")
+    missing = tuple(symbols.add(new, symbols.mul(old, -1)) for new, old in zip(wanted, shape, strict=True))
+    return n(nn.Pad(y, (0,) * len(shape), missing)) if any(missing) else y
+
+
+def _scattered(n: Node, x: Value, indices: Value, shape: tuple[Dim, ...]) -> Value:
+    count = [symbols.product(dims(x))]
+    blank = n.full(0, [symbols.product(shape)], scalar(x))
+    return n.reshape(n(nn.ScatterElements(blank, n.reshape(indices, count), n.reshape(x, count), 0)), shape)
+
+
+def max_pool_with_indices(n: Node) -> list[Value]:
+    """The maxima and where each stands in the flattened operand: the best of all taps, side by side."""
+    x = n[0]
+    kernel = n.ints("kernel_shape") or ()
+    rank = len(kernel)
+    strides, dilations = window(n, rank)
+    pads = padding(n, dims(x)[2:], kernel, strides, dilations)
+    y = n(nn.MaxPool(x, kernel, strides, pads, dilations, ceil_mode=n.flag("ceil_mode")))
+    shape = dims(y)
+    taps: list[Value] = []
+    places: list[Value] = []
+    for tap in itertools.product(*map(range, kernel)):
+        place, inside = _tap(n, x, shape, [k * d - p for k, d, p in zip(tap, dilations, pads, strict=False)], strides)
+        read = n.reshape(n(nn.Gather(n.reshape(x, [symbols.product(dims(x))]), place, 0)), shape)
+        taps.append(n.unsqueeze(n(nn.Where(inside, read, n.like(_lowest(x), x))), [0]))
+        places.append(n.unsqueeze(place, [0]))
+    best = n(nn.ArgMax(n.concat(taps, 0), 0, keep_dims=True))
+    chosen = n.squeeze(n(nn.GatherElements(n.concat(places, 0), best, 0)), [0])
+    return [y, n.reshape(chosen, shape)]
+
+
+def _lowest(x: Value) -> float:
+    dtype = scalar(x)
+    return -math.inf if dtype.is_float else 0 if dtype.is_unsigned else -(2 ** (dtype.bits - 1))
+
+
+def _tap(
+    n: Node, x: Value, shape: tuple[Dim, ...], offsets: list[int], strides: tuple[int, ...]
+) -> tuple[Value, Value]:
+    """The flat index that one tap of every window reads, limited to the operand, and whether it was inside."""
+    if n.flag("storage_order"):
+        raise UnsupportedError("the indices of the maxima in column-major order")
+    flat = n(nn.Add(n(nn.Mul(n.iota(shape, 0), n.size(x, 1))), n.iota(shape, 1)))
+    inside = n.full(True, shape, i1)
+    for i, (offset, stride) in enumerate(zip(offsets, strides, strict=True)):
+        at = n(nn.Add(n(nn.Mul(n.iota(shape, i + 2), n.constant(stride, i64))), n.constant(offset, i64)))
+        size, zero = n.size(x, i + 2), n.constant(0, i64)
+        inside = n(nn.And(inside, n(nn.And(n(nn.Ge(at, zero)), n(nn.Lt(at, size))))))
+        index = n(nn.Min(n(nn.Max(at, zero)), n(nn.Sub(size, n.constant(1, i64)))))
+        flat = n(nn.Add(n(nn.Mul(flat, size)), index))
+    return flat, inside

@@ -1,0 +1,49 @@
+"""Reading at computed places and undoing windows, next to ONNX Runtime and ONNX's reference."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx_graphs import check, normal
+
+
+@pytest.mark.parametrize("mode", ["linear", "nearest"])
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("align", [0, 1])
+def test_grid_sample(mode: str, padding: str, align: int) -> None:
+    attributes = f'mode = "{mode}", padding_mode = "{padding}", align_corners = {align}'
+    text = f"""(float[N, 2, H, W] x, float[N, 5, 7, 2] g) => (float[?, ?, ?, ?] y) {{
+        y = GridSample<{attributes}>(x, g)
+    }}"""
+    check(text, x=normal(2, 2, 4, 3), g=normal(2, 5, 7, 2, seed=1))
+
+
+def test_grid_sample_of_volumes() -> None:
+    text = "(float[N, 2, 3, H, W] x, float[N, 2, 5, 4, 3] g) => (float[?, ?, ?, ?, ?] y) { y = GridSample(x, g) }"
+    check(text, x=normal(1, 2, 3, 4, 3), g=normal(1, 2, 5, 4, 3, seed=1))
+
+
+@pytest.mark.parametrize("attributes", ["", "<strides = [2, 1]>", "<pads = [1, 0, 1, 1]>", "<dilations = [1, 2]>"])
+def test_columns_to_an_image(attributes: str) -> None:
+    size = {"": 5 * 4, "<strides = [2, 1]>": 3 * 4, "<pads = [1, 0, 1, 1]>": 7 * 5, "<dilations = [1, 2]>": 5 * 2}[
+        attributes
+    ]
+    text = f"""(float[N, 18, {size}] x) => (float[?, ?, ?, ?] y)
+    <int64[2] image = {{6, 6}}, int64[2] block = {{2, 3}}> {{
+        y = Col2Im{attributes}(x, image, block)
+    }}"""
+    check(text, judge="onnx", x=normal(2, 18, size))
+
+
+def test_max_pool_with_indices() -> None:
+    node = "MaxPool<kernel_shape = [3, 2], strides = [2, 2], pads = [1, 0, 1, 1]>(x)"
+    check(
+        f"(float[N, 3, 7, 6] x) => (float[?, ?, ?, ?] y, int64[?, ?, ?, ?] i) {{ y, i = {node} }}", x=normal(2, 3, 7, 6)
+    )
+
+
+def test_max_unpool() -> None:
+    text = """(float[1, 1, 2, 2] x, int64[1, 1, 2, 2] i) => (float[?, ?, ?, ?] y) {
+        y = MaxUnpool<kernel_shape = [2, 2], strides = [2, 2]>(x, i)
+    }"""
+    check(text, x=normal(1, 1, 2, 2), i=np.array([[[[0, 3], [9, 15]]]]))
