@@ -41,6 +41,18 @@ def times_one(op: nn.Binary, rw: Rewriter) -> None:
         _keep(op, op.a, rw)
 
 
+@canonicalization(nn.Mul)
+def factors_merge(op: nn.Mul, rw: Rewriter) -> None:
+    """(x · 2) · 3 = x · 6 for floats"""
+    inner, outer = producer(op.a, nn.Mul), number(op.b)
+    factor = None if inner is None else number(inner.b)
+    if inner is None or outer is None or factor is None or not dtype(op.a).is_float:
+        return
+    if inner.a.type == op.result.type and not isinstance(inner.a.owner, nn.Constant):
+        merged = rw.insert(nn.Constant.of(float(factor) * float(outer), dtype(op.a)))
+        rw.replace(op, nn.Mul(inner.a, merged.result), merging=[inner])
+
+
 @canonicalization(nn.And)
 def and_with_ones(op: nn.And, rw: Rewriter) -> None:
     """x and true = x"""

@@ -1,11 +1,13 @@
-"""Canonical forms of matrix products: transposes of the last two axes are attributes."""
+"""Canonical forms of matrix products: transposes are attributes, reshapes stand before and factors behind them."""
 
 from __future__ import annotations
 
+from ...ir import symbols
 from ...ir.core import Value
 from ...ir.dialects import nn
+from ...ir.symbols import Dim
 from ..rewrite import Rewriter, canonicalization
-from .match import producer, tensor
+from .match import dtype, either_way, number, producer, tensor
 
 
 def _exchanged(value: Value) -> Value | None:
@@ -32,3 +34,73 @@ def matmul_of_transposed(op: nn.MatMul, rw: Rewriter) -> None:
         precision=op.precision,
     )
     rw.replace(op, new)
+
+
+@canonicalization(nn.MatMul)
+def factor_behind_matmul(op: nn.MatMul, rw: Rewriter) -> None:
+    """matmul(a · c, b) = matmul(a, b) · c for a number c and computed a and b, as queries and keys are
+
+    The factor then joins the kernel of the product. Before weights it may belong to an activation function.
+    """
+    if op.to is not None or any(producer(operand, nn.Constant) is not None for operand in op.operands):
+        return
+    for position, operand in enumerate((op.a, op.b)):
+        scaled = producer(operand, nn.Mul)
+        if scaled is None or not operand.has_one_use or not dtype(operand).is_float:
+            continue
+        for x, factor in either_way(scaled):
+            if (value := number(factor)) is None or x.type != operand.type:
+                continue
+            a, b = (x, op.b) if position == 0 else (op.a, x)
+            product = rw.insert(nn.MatMul(a, b, op.trans_a, op.trans_b, precision=op.precision, location=op.location))
+            scalar = rw.insert(nn.Constant.of(value, dtype(factor)))
+            rw.replace(op, nn.Mul(product.result, scalar.result), merging=[scaled])
+            return
+
+
+@canonicalization(nn.Reshape)
+def reshape_of_matmul(op: nn.Reshape, rw: Rewriter) -> None:
+    """reshape(matmul(a, w) + b) = matmul(reshape(a), w) + b where only rows are regrouped
+
+    Exporters flatten [batch, seq, features] to rows around a product. With the reshape before it, what follows in the
+    original shape can join the product's kernel.
+    """
+    chain = _rowwise_chain(op.x)
+    matmul = producer(chain[-1].operands[0] if chain else op.x, nn.MatMul)
+    rows, columns = tensor(op.result).dims[:-1], tensor(op.result).dims[-1:]
+    if matmul is None or not rows or matmul.trans_a or not matmul.result.has_one_use:
+        return
+    if tensor(matmul.a).rank != 2 or tensor(matmul.b).rank != 2 or columns != tensor(matmul.result).dims[1:]:
+        return
+    if symbols.product(rows) != tensor(matmul.a).dims[0]:
+        return
+    value = _on_rows(matmul, rows, rw)
+    for step in reversed(chain):
+        copy = step.clone({step.operands[0]: value})
+        assert isinstance(copy, nn.NnOp)
+        copy.results[0].type = copy.infer()[0]
+        value = rw.insert(copy).results[0]
+    rw.replace(op, value)
+
+
+def _on_rows(matmul: nn.MatMul, rows: tuple[Dim, ...], rw: Rewriter) -> Value:
+    """The product for rows in the shape `rows`."""
+    type = tensor(matmul.a)
+    regrouped = rw.insert(nn.Reshape(matmul.a, result_types=[type.with_shape((*rows, type.dims[1]))])).result
+    new = nn.MatMul(regrouped, matmul.b, trans_b=matmul.trans_b, to=matmul.to, precision=matmul.precision)
+    new.location = matmul.location
+    return rw.insert(new).result
+
+
+def _rowwise_chain(value: Value) -> list[nn.Elementwise]:
+    """The element-wise ops that make `value`, the last first, whose other operands are the same for every row."""
+    chain: list[nn.Elementwise] = []
+    while value.has_one_use and (op := producer(value, nn.Elementwise)) is not None:
+        first, *others = op.operands
+        if tensor(first).dims != tensor(value).dims or any(tensor(other).rank > 1 for other in others):
+            break
+        if any(producer(other, nn.Constant) is None for other in others):
+            break  # a run-time operand may be defined behind the product
+        chain.append(op)
+        value = first
+    return chain if producer(value, nn.MatMul) is not None and value.has_one_use else []

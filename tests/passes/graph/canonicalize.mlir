@@ -185,3 +185,49 @@ func.func @bounds_and_choices(%x: tensor<4xf32>, %c: tensor<4xi1>) -> (tensor<4x
   %1 = "nn.where"(%n, %x, %0) : (tensor<4xi1>, tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
   return %0, %1 : tensor<4xf32>, tensor<4xf32>
 }
+
+// -----
+
+// CHECK-LABEL: func.func @factors_stand_behind_products
+func.func @factors_stand_behind_products(%a: tensor<2x3xf32>, %b: tensor<3x4xf32>) -> tensor<2x4xf32> {
+  // CHECK-DAG: %[[C:.*]] = "nn.constant"() {value = dense<6.0> : tensor<f32>}
+  // CHECK-DAG: %[[P:.*]] = "nn.matmul"(%a, %b)
+  // CHECK: "nn.mul"({{.*}}) : (tensor<2x4xf32>, tensor<f32>) -> tensor<2x4xf32>
+  // CHECK-NEXT: return
+  %two = "nn.constant"() {value = dense<[2.0]> : tensor<1xf32>} : () -> tensor<1xf32>
+  %three = "nn.constant"() {value = dense<3.0> : tensor<f32>} : () -> tensor<f32>
+  %0 = "nn.mul"(%a, %two) : (tensor<2x3xf32>, tensor<1xf32>) -> tensor<2x3xf32>
+  %1 = "nn.mul"(%b, %three) : (tensor<3x4xf32>, tensor<f32>) -> tensor<3x4xf32>
+  %2 = "nn.matmul"(%0, %1) {trans_a = false, trans_b = false, precision = "ieee"} : (tensor<2x3xf32>, tensor<3x4xf32>) -> tensor<2x4xf32>
+  return %2 : tensor<2x4xf32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @rows_keep_their_shape
+func.func @rows_keep_their_shape(%x: tensor<?x5x3xf32, #kw.dims<"n">>, %w: tensor<3x4xf32>, %y: tensor<?x5x4xf32, #kw.dims<"n">>) -> tensor<?x5x4xf32, #kw.dims<"n">> {
+  // CHECK: "nn.matmul"(%x, %w) {{.*}} -> tensor<?x5x4xf32, #kw.dims<"n">>
+  // CHECK-NEXT: "nn.add"({{.*}}, %b)
+  // CHECK-NEXT: "nn.gelu"
+  // CHECK-NEXT: "nn.add"({{.*}}, %y)
+  // CHECK-NEXT: return
+  %b = "nn.constant"() {value = dense<[1.0, 2.0, 3.0, 4.0]> : tensor<4xf32>} : () -> tensor<4xf32>
+  %0 = "nn.reshape"(%x) : (tensor<?x5x3xf32, #kw.dims<"n">>) -> tensor<?x3xf32, #kw.dims<"5 * n">>
+  %1 = "nn.matmul"(%0, %w) {trans_a = false, trans_b = false, precision = "ieee"} : (tensor<?x3xf32, #kw.dims<"5 * n">>, tensor<3x4xf32>) -> tensor<?x4xf32, #kw.dims<"5 * n">>
+  %2 = "nn.add"(%1, %b) : (tensor<?x4xf32, #kw.dims<"5 * n">>, tensor<4xf32>) -> tensor<?x4xf32, #kw.dims<"5 * n">>
+  %3 = "nn.gelu"(%2) {approximate = "none"} : (tensor<?x4xf32, #kw.dims<"5 * n">>) -> tensor<?x4xf32, #kw.dims<"5 * n">>
+  %4 = "nn.reshape"(%3) : (tensor<?x4xf32, #kw.dims<"5 * n">>) -> tensor<?x5x4xf32, #kw.dims<"n">>
+  %5 = "nn.add"(%4, %y) : (tensor<?x5x4xf32, #kw.dims<"n">>, tensor<?x5x4xf32, #kw.dims<"n">>) -> tensor<?x5x4xf32, #kw.dims<"n">>
+  return %5 : tensor<?x5x4xf32, #kw.dims<"n">>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @columns_that_are_regrouped_stay_behind
+func.func @columns_that_are_regrouped_stay_behind(%x: tensor<10x3xf32>, %w: tensor<3x4xf32>) -> tensor<2x5x2x2xf32> {
+  // CHECK-NEXT: %0 = "nn.matmul"(%x, %w)
+  // CHECK-NEXT: %1 = "nn.reshape"(%0)
+  %0 = "nn.matmul"(%x, %w) {trans_a = false, trans_b = false, precision = "ieee"} : (tensor<10x3xf32>, tensor<3x4xf32>) -> tensor<10x4xf32>
+  %1 = "nn.reshape"(%0) : (tensor<10x4xf32>) -> tensor<2x5x2x2xf32>
+  return %1 : tensor<2x5x2x2xf32>
+}

@@ -88,3 +88,23 @@ func.func @another_number(%x: tensor<4xf32>) -> tensor<4xf32> {
   %4 = "nn.mul"(%3, %half) : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
   return %4 : tensor<4xf32>
 }
+
+// -----
+
+// CHECK-LABEL: func.func @in_front_of_weights
+func.func @in_front_of_weights(%x: tensor<3x2xf32>) -> tensor<3x2xf32> {
+  // CHECK: "nn.gelu"(%x) {approximate = "none"}
+  // CHECK-NEXT: "nn.matmul"
+  // CHECK-NEXT: return
+  %w = "nn.constant"() {value = dense<[[1.0, 2.0], [3.0, 4.0]]> : tensor<2x2xf32>} : () -> tensor<2x2xf32>
+  %root = "nn.constant"() {value = dense<1.4142135> : tensor<f32>} : () -> tensor<f32>
+  %one = "nn.constant"() {value = dense<1.0> : tensor<f32>} : () -> tensor<f32>
+  %half = "nn.constant"() {value = dense<0.5> : tensor<f32>} : () -> tensor<f32>
+  %0 = "nn.div"(%x, %root) : (tensor<3x2xf32>, tensor<f32>) -> tensor<3x2xf32>
+  %1 = "nn.erf"(%0) : (tensor<3x2xf32>) -> tensor<3x2xf32>
+  %2 = "nn.add"(%1, %one) : (tensor<3x2xf32>, tensor<f32>) -> tensor<3x2xf32>
+  %3 = "nn.mul"(%x, %2) : (tensor<3x2xf32>, tensor<3x2xf32>) -> tensor<3x2xf32>
+  %4 = "nn.mul"(%3, %half) : (tensor<3x2xf32>, tensor<f32>) -> tensor<3x2xf32>
+  %5 = "nn.matmul"(%4, %w) {trans_a = false, trans_b = false, precision = "ieee"} : (tensor<3x2xf32>, tensor<2x2xf32>) -> tensor<3x2xf32>
+  return %5 : tensor<3x2xf32>
+}
