@@ -12,8 +12,7 @@ from kernelwright.compiler.pipelines import steps
 from kernelwright.ir.attributes import StringAttr
 from kernelwright.ir.dialects.builtin import Module
 from kernelwright.ir.interpreter import Interpreter
-from kernelwright.ir.target import Target
-from kernelwright.passes.base import PassContext
+from kernelwright.ir.target import builtin
 from kernelwright.passes.manager import PassManager
 
 MODELS = ["mobilenet_v3_large.ts", "t5_small_enc.dynamo", "gru.ts"]
@@ -22,8 +21,8 @@ MODELS = ["mobilenet_v3_large.ts", "t5_small_enc.dynamo", "gru.ts"]
 def rewritten(case: zoo.Case, precision: str) -> Module:
     module = import_model(str(case.path))
     module.attributes["kw.precision"] = StringAttr(precision)
-    road = [step for step in steps(Target.named("cpu")) if step.phase in ("legalize", "rewrite")]
-    PassManager(road, verify_each=True).run(module, PassContext())
+    road = [step for step in steps(builtin("cuda:h200")) if step.phase in ("legalize", "rewrite")]
+    PassManager(road, verify_each=True).run(module)
     return module
 
 
