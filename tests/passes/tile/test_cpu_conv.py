@@ -75,6 +75,16 @@ CONVOLUTIONS = {
     "dilated": Convolution((1, 5, 9, 9), (17, 5, 3, 3), pads=(2, 2, 2, 2), dilations=(2, 2)),
     "groups": Convolution((1, 6, 13, 11), (40, 3, 3, 3), strides=(2, 2), pads=(1, 1, 1, 1), group=2),
     "symbolic-batch": Convolution((3, 4, 7, 7), (18, 4, 3, 3), pads=(1, 1, 1, 1), symbolic=True),
+    "depthwise": Convolution((2, 7, 14, 13), (7, 1, 3, 3), pads=(1, 1, 1, 1), group=7, tactic="depthwise"),
+    "strided-depthwise": Convolution(
+        (1, 5, 15, 70), (5, 1, 5, 5), strides=(2, 2), pads=(2, 2, 2, 2), group=5, tactic="depthwise"
+    ),
+    "dilated-depthwise": Convolution(
+        (1, 3, 11, 9), (6, 1, 3, 2), pads=(0, 1, 2, 0), dilations=(2, 3), group=3, tactic="depthwise"
+    ),
+    "symbolic-depthwise": Convolution(
+        (2, 4, 7, 7), (4, 1, 3, 3), pads=(1, 1, 1, 1), group=4, symbolic=True, tactic="depthwise"
+    ),
     "wide-rows": Convolution((1, 2, 4, 150), (16, 2, 3, 3), pads=(1, 1, 1, 1)),
 }
 
