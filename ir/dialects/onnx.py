@@ -43,6 +43,18 @@ class Yield(Op, name="onnx.yield", traits=(TERMINATOR,)):
         return []
 
 
+class Sequence(Op, name="onnx.sequence", traits=(PURE,)):
+    """A sequence of known elements, while operators on sequences are legalized; none is left afterwards.
+
+    Example: %s = "onnx.sequence"(%a, %b) : (tensor<2xf32>, tensor<3xf32>) -> !onnx.seq<none>
+    """
+
+    elements: tuple[Value, ...] = ()
+
+    def infer(self) -> list[Type]:
+        return [sequence(none)]
+
+
 def sequence(element: Type) -> OpaqueType:
     return OpaqueType("onnx.seq", (element,))
 

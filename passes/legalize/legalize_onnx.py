@@ -26,6 +26,7 @@ from . import (
     reduction,
     resize,
     sampling,
+    sequences,
     shape,
 )
 from .content import Contents
@@ -48,6 +49,7 @@ FAMILIES = (
     reduction,
     resize,
     sampling,
+    sequences,
     shape,
 )
 """The modules whose import registers the legalizations."""
@@ -107,6 +109,8 @@ def _legalized(function: Func, opsets: dict[str, int]) -> tuple[Func, Equalities
     legalizer.raise_unsupported()
     materialize(copy, legalizer.contents)
     _remove_dead(copy)
+    if any(map(dialect.is_onnx, copy.walk())):
+        raise CompileError("the model has a sequence or an optional as a result; only tensors can be results")
     copy.update_type()
     return copy, legalizer.equalities
 
@@ -184,7 +188,7 @@ class _Legalizer:
 
 
 def _is_node(op: Operation) -> bool:
-    return dialect.is_onnx(op) and not isinstance(op, dialect.NoValue | dialect.Yield)
+    return dialect.is_onnx(op) and not isinstance(op, dialect.NoValue | dialect.Sequence | dialect.Yield)
 
 
 def _is_refused(value: Value) -> bool:
@@ -194,5 +198,5 @@ def _is_refused(value: Value) -> bool:
 def _remove_dead(function: Func) -> None:
     for op in reversed(list(function.walk())):
         unused = not any(result.uses for result in op.results)
-        if unused and isinstance(op, nn.NnOp | dialect.NoValue) and op.parent is not None:
+        if unused and isinstance(op, nn.NnOp | dialect.NoValue | dialect.Sequence) and op.parent is not None:
             op.erase()
