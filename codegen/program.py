@@ -138,6 +138,9 @@ class _Reader:
         assert isinstance(function, kernel.Func)
         self.kernels[function.sym_name] = function
         grid = [expression(dim) for dim in function.grid or (1,)]
+        attributes: dict[str, int | str | bool] = {} if op.barrier else {"barrier": False}
+        if any(isinstance(inner, tile.GridBarrier) for inner in function.walk()):
+            attributes["cooperative"] = True
         x, y, z = (*grid, *(1,) * (3 - len(grid)))
         self.steps.append(
             run.Launch(
@@ -146,7 +149,7 @@ class _Reader:
                 kernel_symbols(function),
                 (x, y, z),
                 function.threads or 1,
-                attributes={} if op.barrier else {"barrier": False},
+                attributes=attributes,
                 onnx_nodes=op.location.names,
             )
         )

@@ -27,7 +27,7 @@ SPINS = 4_000
 
 _FUTEX = {"x86_64": 202, "aarch64": 98}  # the number of the system call
 _POOL = ("kw_pool_bytes", "kw_pool_init", "kw_worker", "kw_run", "kw_stop", "kw_program", "kw_copy", "kw_fill")
-_RUN = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)
+_RUN = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64)
 
 
 class Library:
@@ -112,12 +112,15 @@ class Pool:
         self._stop = lambda: None
         _pools.add(self)
 
-    def run(self, function: int, buffers: int, symbols: int) -> None:
-        """Call the native `function(buffers, symbols, worker, workers, barrier)` on every thread; all are addresses."""
+    def run(self, function: int, buffers: int, symbols: int, workers: int) -> None:
+        """Call the native `function(buffers, symbols, worker, workers, barrier)` on the first `workers` threads.
+
+        The first three are addresses. `workers` is at most `threads`.
+        """
         with self._lock:
             if not self._started:
                 self._start()
-            self._run(self._address, function, buffers, symbols)
+            self._run(self._address, function, buffers, symbols, workers)
 
     def close(self) -> None:
         """End the worker threads; a later run() starts new ones."""

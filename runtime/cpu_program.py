@@ -6,6 +6,7 @@ point to. Its scalars are computed here, once for each shape of the inputs.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ from .plan import Copy, Fill, Native, Plan
 
 _ENTRY, _NO_BARRIER = 1, 2  # flags of a record
 _HEAD, _RECORD = 4, 5  # 8-byte words
+_EVERYBODY = 1 << 30  # more pieces than there are workers
+_SMALLEST_SHARE = 4096  # bytes of a copy or fill that one worker does
 _STAMPS = 3  # the word of the head that holds the address of the time stamps
 
 
@@ -49,6 +52,8 @@ class Program:
                 self._scalars[place] = _value(scalar, symbols)
             else:
                 self._late.append((place, scalar))
+        # more workers than pieces of work would only meet at barriers
+        self._workers = max(builder.pieces(step, symbols) for step in steps)
         plan_symbols = [symbols.get(symbol.name, 0) for symbol in builder.plan.symbols]
         self._symbols = np.array(plan_symbols or [0], np.int64)
         self._names = {symbol.name: place for place, symbol in enumerate(builder.plan.symbols)}
@@ -58,7 +63,7 @@ class Program:
         self._address = self._memory.ctypes.data
 
     def run(self, pool: Pool) -> None:
-        pool.run(self._function, self._buffers, self._address)
+        pool.run(self._function, self._buffers, self._address, min(pool.threads, self._workers))
 
     def update(self, symbols: Mapping[str, int]) -> None:
         """Take over the values that steps gave to symbols."""
@@ -122,6 +127,17 @@ class ProgramBuilder:
             [self._buffers[name] for name in step.buffers],
             list(step.scalars),
         )
+
+    def pieces(self, step: DeviceStep, symbols: Mapping[str, int]) -> int:
+        """The most workers that a step can occupy, at least 1."""
+        if isinstance(step, Native):
+            return max((self.pieces(launch, symbols) for launch in step.launches), default=_EVERYBODY)
+        if isinstance(step, Copy | Fill):
+            size = step.bytes if isinstance(step, Copy) else self._sizes[step.dst]
+            return evaluate(size, symbols) // _SMALLEST_SHARE + 1 if names(size) <= symbols.keys() else _EVERYBODY
+        if step.attributes.get("cooperative") or not all(names(extent) <= symbols.keys() for extent in step.grid):
+            return _EVERYBODY
+        return max(1, math.prod(evaluate(extent, symbols) for extent in step.grid))
 
 
 def _names(scalar: Expression | Fill) -> frozenset[str]:

@@ -155,10 +155,10 @@ class Launch:
     """Run a kernel.
 
     Arguments, in this order: a pointer for each of `buffers`, an int64 for each of `scalars`, a CUtensorMap for each of
-    `tensor_maps`. `grid`, `block`, `cluster` and `shared_bytes` (dynamic shared memory) are CUDA's. A dimension of the
-    grid that is 0 skips the launch. Attributes: `pdl` (programmatic dependent launch) and `cooperative` (CUDA);
-    `barrier` = False (CPU: the next launch does not depend on this one). `onnx_nodes` are this launch's;
-    those of the kernel are of all its launches.
+    `tensor_maps`. `block`, `cluster` and `shared_bytes` (dynamic shared memory) are CUDA's. On the CPU the grid is the
+    number of pieces that workers share; on a GPU a 0 in it skips the launch. Attributes: `pdl` (CUDA: programmatic
+    dependent launch); `cooperative` (all blocks, or workers, run at once); `barrier` = False (CPU: the next launch does
+    not depend on this one). `onnx_nodes` are this launch's; those of the kernel are of all its launches.
     """
 
     kernel: str

@@ -14,7 +14,7 @@
   %barrier,            ; 4  for the entry to use between its phases
   i32, i32, i32, i32,  ; 5  sleepers, 6 stop, 7 workers, 8 spins before sleeping
   i64,                 ; 9  the number of the futex system call
-  ptr, ptr, ptr        ; 10 entry, 11 buffers, 12 symbols of the run
+  ptr, ptr, ptr, i64   ; 10 entry, 11 buffers, 12 symbols of the run, 13 how many workers take part in it
 }
 %record = type { ptr, i64, i64, ptr, ptr }          ; function, flags, buffer count, buffer indices (i32), scalars (i64)
 %program = type { i64, i64, ptr, ptr }              ; record count, widest buffer count, symbols, stamps or null; then the records
@@ -120,40 +120,41 @@ entry:
   %remaining = getelementptr %pool, ptr %pool, i64 0, i32 2
   %barrier = getelementptr %pool, ptr %pool, i64 0, i32 4
   %stop.at = getelementptr %pool, ptr %pool, i64 0, i32 6
-  %workers.at = getelementptr %pool, ptr %pool, i64 0, i32 7
-  %workers32 = load i32, ptr %workers.at
-  %workers = zext i32 %workers32 to i64
+  %workers.at = getelementptr %pool, ptr %pool, i64 0, i32 13
   %entry.at = getelementptr %pool, ptr %pool, i64 0, i32 10
   %buffers.at = getelementptr %pool, ptr %pool, i64 0, i32 11
   %symbols.at = getelementptr %pool, ptr %pool, i64 0, i32 12
   br label %next
 next:
-  %seen = phi i32 [ 0, %entry ], [ %now, %run ]
+  %seen = phi i32 [ 0, %entry ], [ %now, %through ]
   %now = call i32 @next_generation(ptr %pool, i32 %seen)
   %stop = load atomic i32, ptr %stop.at acquire, align 4
   %stopped = icmp ne i32 %stop, 0
-  br i1 %stopped, label %done, label %run
+  br i1 %stopped, label %done, label %join
+join:
+  %workers = load i64, ptr %workers.at
+  %wanted = icmp ult i64 %worker, %workers
+  br i1 %wanted, label %run, label %through
 run:
   %function = load ptr, ptr %entry.at
   %buffers = load ptr, ptr %buffers.at
   %symbols = load ptr, ptr %symbols.at
   call void %function(ptr %buffers, ptr %symbols, i64 %worker, i64 %workers, ptr %barrier)
+  br label %through
+through:
   %ignored = atomicrmw sub ptr %remaining, i32 1 release
   br label %next
 done:
   ret void
 }
 
-; Run %function on all workers, this thread being worker 0, and return when all are through.
-; One run at a time: the caller holds a lock.
-define void @kw_run(ptr %pool, ptr %function, ptr %buffers, ptr %symbols) {
+; Run %function on the first %workers workers, this thread being worker 0, and return when all are through. With one
+; worker the others are left asleep. One run at a time: the caller holds a lock.
+define void @kw_run(ptr %pool, ptr %function, ptr %buffers, ptr %symbols, i64 %workers) {
 entry:
   %remaining = getelementptr %pool, ptr %pool, i64 0, i32 2
   %barrier = getelementptr %pool, ptr %pool, i64 0, i32 4
-  %workers.at = getelementptr %pool, ptr %pool, i64 0, i32 7
-  %workers32 = load i32, ptr %workers.at
-  %workers = zext i32 %workers32 to i64
-  %alone = icmp eq i32 %workers32, 1
+  %alone = icmp ult i64 %workers, 2
   br i1 %alone, label %work, label %share
 share:
   %entry.at = getelementptr %pool, ptr %pool, i64 0, i32 10
@@ -162,7 +163,11 @@ share:
   store ptr %buffers, ptr %buffers.at
   %symbols.at = getelementptr %pool, ptr %pool, i64 0, i32 12
   store ptr %symbols, ptr %symbols.at
-  %others = sub i32 %workers32, 1
+  %workers.at = getelementptr %pool, ptr %pool, i64 0, i32 13
+  store i64 %workers, ptr %workers.at
+  %threads.at = getelementptr %pool, ptr %pool, i64 0, i32 7
+  %threads = load i32, ptr %threads.at
+  %others = sub i32 %threads, 1
   store atomic i32 %others, ptr %remaining monotonic, align 4
   call void @announce(ptr %pool)
   br label %work

@@ -43,6 +43,25 @@ def test_ten_thousand_runs(threads: int) -> None:
         np.testing.assert_array_equal(y, expected(x))
 
 
+@pytest.mark.parametrize(
+    ("grid", "attributes", "n", "workers"),
+    [
+        ((1, 1, 1), {}, 100, 1),
+        (("n", 2, 1), {}, 1, 2),
+        (("n", 2, 1), {}, 2, 3),
+        ((1, 1, 1), {"cooperative": True}, 1, 3),
+    ],
+)
+def test_no_more_workers_than_pieces_of_work(grid, attributes, n: int, workers: int) -> None:
+    plan, tensors = reversed_sum((Launch("count", ("y",), (), grid, attributes=attributes), ADD))
+    plan = dataclasses.replace(plan, steps=plan.steps[:1], kernels=(Kernel("count", "count"),))
+    with Engine(plan, tensors, threads=3) as engine:
+        y = engine.run({"x": ramp(n)}, {"y": np.zeros(n, np.float32)})["y"]
+        for again in (n, 1, n):
+            engine.run({"x": ramp(again)})
+    assert y[0] == workers
+
+
 def test_runs_after_pauses_find_sleeping_workers() -> None:
     with Engine(*reversed_sum(), threads=2) as engine:
         for pause in (0.0, 0.0005, 0.001, 0.01, 0.05) * 4:

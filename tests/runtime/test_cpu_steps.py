@@ -32,7 +32,7 @@ from kernelwright.runtime.plan import (
     Weight,
 )
 
-AGAIN = Launch("add", ("h", "w", "h"), ("n",))  # h += w, and each worker has its own part
+AGAIN = Launch("add", ("h", "w", "h"), ("n",), ("n", 1, 1))  # h += w, and each worker has its own part
 
 
 def run(steps: tuple[Step, ...], n: int, threads: int = 2, **changes) -> np.ndarray:
