@@ -12,7 +12,7 @@ from ...ir.core import Block, Operation, Region, Value
 from ...ir.declare import PURE, REGISTRY
 from ...ir.dialects import arith, math, scf, tile, vector
 from ...ir.location import UNKNOWN, Location
-from ...ir.types import Scalar, Type, index
+from ...ir.types import MemRefType, Scalar, Type, index
 
 UPSTREAM = (arith, math, vector)
 """The dialects whose ops are made by name."""
@@ -149,8 +149,18 @@ class Builder:
         self.effect(scf.If(condition, *regions))
 
     def _level_of(self, op: Operation) -> int:
+        if any(map(_reads_scratch, op.walk())):
+            return self.depth
         level = max((self.homes[v].level for v in free_values(op)), default=0)
         return max(level, self._innermost_conditional())
+
+
+def _reads_scratch(op: Operation) -> bool:
+    """Whether an op reads memory that the program writes."""
+    if not isinstance(op, tile.Load | tile.Gather):
+        return False
+    type = op.memref.type
+    return isinstance(type, MemRefType) and type.space != ""
 
 
 def free_values(op: Operation) -> Iterable[Value]:
