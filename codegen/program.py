@@ -32,7 +32,6 @@ class Program:
     steps: tuple[run.Launch | run.Copy, ...]
     kernels: tuple[kernel.Func, ...]
     tensors: dict[str, np.ndarray]
-    arena_lower_bound: int
 
     @staticmethod
     def of(module: Module) -> Program:
@@ -75,7 +74,6 @@ class _Reader:
             steps=tuple(self.steps),
             kernels=tuple(self.kernels.values()),
             tensors=self.tensors,
-            arena_lower_bound=_integer(self.module.attributes.get("plan.arena_lower_bound")),
         )
 
     def read_op(self, op: Operation) -> None:

@@ -266,7 +266,6 @@ class Plan:
     steps: tuple[Step, ...]
     symbols: tuple[Symbol, ...] = ()
     object: str = "object"
-    arena_lower_bound: Expression = 0
     provenance: dict[str, str] = field(default_factory=dict)
     tuning: str = ""
     ir: str = ""

@@ -58,7 +58,6 @@ def generate(module: Module) -> tuple[run.Plan, dict[str, np.ndarray]]:
         kernels=tuple(kernel_record(k, binary="object", source=f"source:{k.sym_name}") for k in program.kernels),
         steps=steps,
         symbols=program.symbols,
-        arena_lower_bound=program.arena_lower_bound,
     )
     return plan, tensors
 

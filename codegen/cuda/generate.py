@@ -60,7 +60,6 @@ def generate(module: Module, progress: Progress | None = None) -> tuple[run.Plan
         kernels=tuple(kernels),
         steps=steps,
         symbols=program.symbols,
-        arena_lower_bound=program.arena_lower_bound,
         provenance={"nvrtc": nvrtc.version()},
         ir=str(module),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...ir.core import Value
@@ -41,16 +40,3 @@ def arena_lifetimes(main: Func) -> list[Lifetime]:
 def conflict(a: Lifetime, b: Lifetime) -> bool:
     """Whether two buffers are in use at the same time."""
     return a.start <= b.end and b.start <= a.end
-
-
-def lower_bound(lifetimes: list[Lifetime], sizes: Mapping[plan.Arena, int]) -> int:
-    """The bytes of the largest set of buffers in use at one step: no placement needs less."""
-    change: dict[int, int] = {}
-    for life in lifetimes:
-        change[life.start] = change.get(life.start, 0) + sizes[life.op]
-        change[life.end + 1] = change.get(life.end + 1, 0) - sizes[life.op]
-    live = peak = 0
-    for step in sorted(change):
-        live += change[step]
-        peak = max(peak, live)
-    return peak

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ...ir.attributes import DictAttr, IntegerAttr
+from ...ir.attributes import DictAttr
 from ...ir.dialects import plan
 from ...ir.dialects.builtin import Module
 from ...ir.symbols import Dim, free_symbols, substitute
-from ..analysis.liveness import Lifetime, arena_lifetimes, conflict, lower_bound
+from ..analysis.liveness import Lifetime, arena_lifetimes, conflict
 from ..base import Pass, PassContext
 
 TYPICAL_SIZE = 64
@@ -23,7 +23,7 @@ class AssignOffsets(Pass):
     Static sizes give integers. Where sizes are expressions, the order found at the profile's optimum is kept for all
     sizes: `after` names the buffers below, and an offset is the largest of their ends.
 
-    The module gets `plan.arena_bytes` and `plan.arena_lower_bound` (the largest live set) where sizes are static.
+    `inspect` reports the arena beside the largest live set, below which no placement can go.
     """
 
     name: ClassVar[str] = "assign-offsets"
@@ -35,9 +35,6 @@ class AssignOffsets(Pass):
         if all(isinstance(life.bytes, int) for life in lifetimes):
             for op, offset in offsets.items():
                 op.offset = offset
-            total = max((offsets[op] + sizes[op] for op in offsets), default=0)
-            module.attributes["plan.arena_bytes"] = IntegerAttr(total)
-            module.attributes["plan.arena_lower_bound"] = IntegerAttr(lower_bound(lifetimes, sizes))
         else:
             _order_by_offset(module, lifetimes, offsets)
 

@@ -100,7 +100,6 @@ EVERYTHING = Plan(
         Loop((If("k - 1", (LAUNCH,), (Loop((), 3),)),), "n", "k", "i"),
     ),
     symbols=(Symbol("n", 1, 8, 64), Symbol("k", 0, None, None, "step")),
-    arena_lower_bound="512 + n",
     provenance={"compiler": "0.1.0", "onnx": "ab" * 32},
     tuning='{"kernel": "k"}\n',
     ir='module @all {\n  "plan.launch"() : () -> () loc("Conv_0")\n}\n',

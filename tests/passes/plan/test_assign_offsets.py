@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 from kernelwright.ir.dialects import plan
 from kernelwright.ir.types import TensorType, f32
-from kernelwright.passes.analysis.liveness import Lifetime, conflict, lower_bound
+from kernelwright.passes.analysis.liveness import Lifetime, conflict
 from kernelwright.passes.plan.assign_offsets import place
 
 
@@ -43,9 +44,5 @@ def test_a_chain_reaches_the_lower_bound() -> None:
     sizes = {life.op: life.bytes for life in lives}
     offsets = place(lives, sizes)
     total = max(offsets[op] + sizes[op] for op in offsets)
-    assert total == lower_bound(lives, sizes)
-
-
-def test_the_lower_bound_is_the_largest_live_set() -> None:
-    lives = [_lifetime("a", 0, 1, 512), _lifetime("b", 1, 2, 256), _lifetime("c", 2, 3, 1024)]
-    assert lower_bound(lives, {life.op: life.bytes for life in lives}) == 1280
+    neighbours = itertools.pairwise(lives)
+    assert total == max(sizes[a.op] + sizes[b.op] for a, b in neighbours)
