@@ -219,9 +219,9 @@ def _predicate(op: Operation, names: Sequence[str]) -> str:
     return names[value.value]
 
 
-@handles("arith.cmpi", "arith.cmpf")
+@handles("arith.cmpi", "arith.cmpf", "tile.cmpi", "tile.cmpf")
 def compare(emitter: KernelEmitter, op: Operation) -> None:
-    if op.name == "arith.cmpi":
+    if op.name.endswith(".cmpi"):
         predicate = _predicate(op, _CMPI)
         elementwise(emitter, op, lambda b, t, x, y: b.define("cmpi", f"icmp {predicate} {t} {x}, {y}"))
     else:
@@ -229,7 +229,7 @@ def compare(emitter: KernelEmitter, op: Operation) -> None:
         float_op(emitter, op, lambda b, t, x, y: b.define("cmpf", f"fcmp {predicate} {t} {x}, {y}"))
 
 
-@handles("arith.select")
+@handles("arith.select", "tile.select")
 def select(emitter: KernelEmitter, op: Operation) -> None:
     condition, first, second = map(emitter.tile, op.operands)
     lanes = first.lanes

@@ -250,8 +250,11 @@ def _bitcast(op: Operation, operands: Sequence[str], source: Scalar, target: Sca
 _EXPRESSIONS: dict[str, _Rule] = {
     "arith.constant": _constant,
     "arith.select": _select,
+    "tile.select": _select,
     "arith.cmpf": _compare_floats,
+    "tile.cmpf": _compare_floats,
     "arith.cmpi": _compare_integers,
+    "tile.cmpi": _compare_integers,
     "arith.negf": _in_float(_negate),
     "arith.extf": _convert_float,
     "arith.truncf": _convert_float,

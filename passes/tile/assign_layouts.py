@@ -306,7 +306,7 @@ def _is_splat(op: Operation) -> bool:
 
 def _like_result(op: Operation) -> list[Value]:
     """The operands that hold, element by element, what the result is made of."""
-    if op.name.startswith(("arith.", "math.")) or op.name in ("tile.gather", "tile.mma_wait"):
+    if op.name.startswith(("arith.", "math.")) or op.name in ("tile.gather", "tile.mma_wait", *tile.ON_TILES.values()):
         return [v for v in op.operands if isinstance(v.type, VectorType)]
     return []
 

@@ -12,7 +12,7 @@ from ...ir.core import Block, Operation, Region, Value
 from ...ir.declare import PURE, REGISTRY
 from ...ir.dialects import arith, math, scf, tile, vector
 from ...ir.location import UNKNOWN, Location
-from ...ir.types import MemRefType, Scalar, Type, index
+from ...ir.types import MemRefType, Scalar, Type, VectorType, index
 
 UPSTREAM = (arith, math, vector)
 """The dialects whose ops are made by name."""
@@ -60,6 +60,8 @@ class Builder:
         regions: Sequence[Region] = (),
     ) -> Operation:
         """An op by name, as its declared class where there is one."""
+        if name in tile.ON_TILES and any(isinstance(v.type, VectorType) for v in operands):
+            name = tile.ON_TILES[name]
         cls = REGISTRY.get(name)
         if cls is None:
             return Operation(name, operands, results, attributes, regions, self.location)

@@ -8,6 +8,7 @@ carry `unroll = n`. On a GPU `layout` attributes say which thread holds which el
 
 from __future__ import annotations
 
+from .choice import ON_TILES, CmpF, CmpI, Select
 from .compute import ConvertLayout, Iota, Mma, MmaWait, NumPrograms, ProgramId, Reduce, SymbolValue, TileOp
 from .memory import Alloc, Copy, CopyAsync, Flatten, Gather, Load, Prefetch, Scatter, Store, View
 from .state import Barriers, Buffer, ExecutionError, Worker, register_type
@@ -27,12 +28,15 @@ from .sync import (
 )
 
 __all__ = [
+    "ON_TILES",
     "Alloc",
     "AllocBarriers",
     "Arrive",
     "Barrier",
     "Barriers",
     "Buffer",
+    "CmpF",
+    "CmpI",
     "CommitGroup",
     "ConvertLayout",
     "Copy",
@@ -52,6 +56,7 @@ __all__ = [
     "Reduce",
     "Roles",
     "Scatter",
+    "Select",
     "Store",
     "SymbolValue",
     "TileOp",
