@@ -6,6 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 import zoo
+
 from kernelwright.compiler.comparison import TOLERANCES, relative_error
 from kernelwright.compiler.onnx.importer import import_model
 from kernelwright.compiler.pipelines import steps
