@@ -1,7 +1,7 @@
 """Reading ONNX files: the graph without its weights, checked, its functions inlined and its shapes inferred.
 
-Weights are taken out first and stand in the graph as inputs: the checker, the inliner and shape inference then work on
-kilobytes, for models beyond protobuf's two gigabytes too.
+Weights are taken out first, large ones without being read, and stand in the graph as inputs: the checker, the inliner
+and shape inference then work on kilobytes, for models beyond protobuf's two gigabytes too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import onnx.shape_inference
 from google.protobuf.message import DecodeError
 
 from ...ir.diagnostics import CompileError, Diagnostic
-from . import tensors
+from . import tensors, wire
 from .schemas import check_opsets, unknown_operators
 
 Source = str | Path | bytes | onnx.ModelProto
@@ -46,12 +46,12 @@ class Model:
 def read_model(source: Source) -> Model:
     """Load and check `source`. Raises CompileError for anything that is not a valid model, naming file and node."""
     origin = f"'{source}'" if isinstance(source, str | Path) else "the model"
-    proto = _load(source, origin)
+    proto, mapped = _load(source, origin)
     folder = Path(source).resolve().parent if isinstance(source, str | Path) else None
     name = Path(source).stem if isinstance(source, str | Path) else proto.graph.name
     check_opsets(proto, origin)
     try:
-        weights = _take_weights(proto.graph, folder)
+        weights = _take_weights(proto.graph, folder, mapped)
     except CompileError as error:
         raise error.with_note(f"in {origin}") from None
     unknown_operators(proto, origin)
@@ -68,16 +68,19 @@ def infer_shapes(model: Model) -> None:
     model.proto.CopyFrom(inferred)
 
 
-def _load(source: Source, origin: str) -> onnx.ModelProto:
+def _load(source: Source, origin: str) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
+    """The model, and the bytes of its large initializers by name where they were left in the file."""
     if isinstance(source, onnx.ModelProto):
         proto = onnx.ModelProto()
         proto.CopyFrom(source)
-        return proto
+        return proto, {}
     try:
         if isinstance(source, bytes):
-            proto = onnx.load_model_from_string(source)
+            file = np.frombuffer(source, np.uint8)
         else:
-            proto = onnx.load(str(source), load_external_data=False)
+            file = np.memmap(source, np.uint8, "r") if Path(source).stat().st_size else np.empty(0, np.uint8)
+        content, mapped = wire.split(file)
+        proto = onnx.load_model_from_string(content)
     except FileNotFoundError:
         raise CompileError(f"there is no file {origin}") from None
     except OSError as error:
@@ -87,14 +90,16 @@ def _load(source: Source, origin: str) -> onnx.ModelProto:
     # Protobuf reads some other files as messages without known fields.
     if not proto.ir_version or not proto.HasField("graph") or not proto.opset_import:
         raise CompileError(f"{origin} is not an ONNX model, or is truncated; export or copy it again")
-    return proto
+    return proto, mapped
 
 
-def _take_weights(graph: onnx.GraphProto, folder: Path | None) -> dict[str, np.ndarray]:
+def _take_weights(graph: onnx.GraphProto, folder: Path | None, mapped: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Remove the initializers from `graph`; large ones become inputs, so that the graph stays valid."""
-    weights = {tensor.name: tensors.array_of(tensor, folder) for tensor in graph.initializer}
+    weights = {tensor.name: tensors.array_of(tensor, folder, mapped.get(tensor.name)) for tensor in graph.initializer}
     weights |= {sparse.values.name: tensors.dense_of(sparse, folder) for sparse in graph.sparse_initializer}
-    small = [t for t in graph.initializer if weights[t.name].size <= _SMALL and not _is_external(t)]
+    small = [
+        t for t in graph.initializer if weights[t.name].size <= _SMALL and not _is_external(t) and t.name not in mapped
+    ]
     inputs = {value.name for value in graph.input} | {tensor.name for tensor in small}
     large = [
         onnx.helper.make_tensor_value_info(name, _data_type(array), array.shape)

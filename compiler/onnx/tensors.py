@@ -49,11 +49,31 @@ def element_type(data_type: int) -> Scalar | OpaqueType:
         raise CompileError(f"tensors of element type {name} are not supported") from None
 
 
-def array_of(tensor: onnx.TensorProto, folder: Path | None) -> np.ndarray:
-    """The elements of `tensor`; strings as an object array. Raises CompileError for missing or short external data."""
+def array_of(tensor: onnx.TensorProto, folder: Path | None, raw: np.ndarray | None = None) -> np.ndarray:
+    """The elements of `tensor`, whose raw data is `raw` where that was left in the file; strings as an object array.
+
+    Raises CompileError for missing or short data.
+    """
+    if raw is not None:
+        return _mapped(tensor, raw)
     if onnx.external_data_helper.uses_external_data(tensor):
         return _external(tensor, folder)
     return _native(onnx.numpy_helper.to_array(tensor))
+
+
+def _mapped(tensor: onnx.TensorProto, raw: np.ndarray) -> np.ndarray:
+    if tensor.data_type in _PACKED:
+        whole = onnx.TensorProto()
+        whole.CopyFrom(tensor)
+        whole.raw_data = raw.tobytes()
+        return _native(onnx.numpy_helper.to_array(whole))
+    dtype, shape = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)), tuple(tensor.dims)
+    if len(raw) != math.prod(shape) * dtype.itemsize:
+        raise CompileError(
+            f"tensor '{tensor.name}' has {len(raw)} bytes of data where its shape {list(shape)} of {dtype} needs "
+            f"{math.prod(shape) * dtype.itemsize}"
+        )
+    return raw.view(dtype).reshape(shape)
 
 
 def _native(array: np.ndarray) -> np.ndarray:

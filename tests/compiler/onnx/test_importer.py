@@ -187,14 +187,17 @@ def external(folder: Path) -> Path:
     )
 
 
+def base_of(array: np.ndarray) -> object:
+    while isinstance(array.base, np.ndarray) and not isinstance(array, np.memmap):
+        array = array.base
+    return array
+
+
 def test_external_data_is_mapped(tmp_path: Path) -> None:
     module = import_model(external(tmp_path))
     (weight,) = (op.attributes["value"] for op in module.main.block if op.name == dialect.CONSTANT)
     assert isinstance(weight, DenseResourceAttr) and weight.array is not None
-    base = weight.array
-    while base is not None and not isinstance(base, np.memmap):
-        base = base.base
-    assert base is not None
+    assert isinstance(base_of(weight.array), np.memmap)
     np.testing.assert_array_equal(weight.array, normal(32, 32))
 
 
@@ -273,6 +276,33 @@ def test_opsets_out_of_range(opset: int, message: str) -> None:
     model.opset_import[0].version = opset
     with pytest.raises(CompileError, match=message):
         import_model(model)
+
+
+def test_large_weights_stay_in_the_file(tmp_path: Path) -> None:
+    path = save(weighted(), tmp_path)
+    module = import_model(path)
+    (weight,) = (op.attributes["value"] for op in module.main.block if op.name == dialect.CONSTANT)
+    assert isinstance(weight, DenseResourceAttr) and weight.array is not None
+    assert isinstance(base_of(weight.array), np.memmap)
+    np.testing.assert_array_equal(weight.array, normal(32, 32))
+
+
+def test_a_weight_whose_data_does_not_fit_its_shape(tmp_path: Path) -> None:
+    model = weighted()
+    model.graph.initializer[0].dims[0] = 33
+    with pytest.raises(
+        CompileError, match=r"tensor 'w' has 4096 bytes of data where its shape \[33, 32\] of float32 needs"
+    ):
+        import_model(save(model, tmp_path))
+
+
+def test_every_truncation_is_an_error(tmp_path: Path) -> None:
+    path = save(weighted(), tmp_path)
+    content = path.read_bytes()
+    for length in range(0, len(content), 97):
+        path.write_bytes(content[:length])
+        with pytest.raises(CompileError):
+            import_model(path)
 
 
 # Functions
