@@ -36,6 +36,6 @@ class NativeKernel:
         table = np.array([array.ctypes.data for array in arrays], np.uint64)
         scalars = np.array([sizes[name] for name in kernel_symbols(self.func)] or [0], np.int64)
         pool = Pool(self.library, threads)
-        pool.run(self.library.address(self.func.sym_name), table.ctypes.data, scalars.ctypes.data)
+        pool.run(self.library.address(self.func.sym_name), table.ctypes.data, scalars.ctypes.data, threads)
         pool.close()
         return arrays[len(inputs) :]
