@@ -15,7 +15,7 @@ import numpy as np
 from ...runtime.engine import Engine, load
 from ..options import Shapes
 from ..samples import random_inputs, read_inputs
-from .format import table, time_text
+from .format import names_text, table, time_text
 from .options import FILE, shapes_option
 
 _PERCENTILES = (50, 90, 95, 99)
@@ -111,7 +111,7 @@ def _text(engine: Engine, result: dict[str, Any]) -> str:
                 str(k["calls"]),
                 time_text(k["seconds"]),
                 f"{k['seconds'] / total:.1%}",
-                ", ".join(k["onnx_nodes"]),
+                names_text(k["onnx_nodes"]),
             ]
             for k in result["kernels"]
         ]

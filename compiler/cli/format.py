@@ -31,6 +31,12 @@ def time_text(seconds: float) -> str:
     return f"{seconds:.3f} s"
 
 
+def names_text(names: Sequence[str], most: int = 2) -> str:
+    """`a, b and 3 more`."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def table(headers: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
     """Columns as wide as they must be; those numbered in `right` are right-aligned."""
     widths = [max(len(row[i]) for row in (headers, *rows)) for i in range(len(headers))]

@@ -13,7 +13,7 @@ from ...runtime.planfile import read_plan
 from ..inspection import describe_module, describe_plan
 from ..irfile import read_module
 from ..onnx.importer import import_model
-from .format import bytes_text, count_text, table
+from .format import bytes_text, count_text, names_text, table
 from .options import FILE
 
 
@@ -64,7 +64,7 @@ def _plan_text(file: Path, data: dict[str, Any], kernels: bool) -> str:
         rows = [
             [
                 k["name"], str(k["calls"]), k["tactic"], "x".join(map(str, k["grid"])),
-                count_text(k["flops"]), bytes_text(k["bytes"]), ", ".join(k["onnx_nodes"]),
+                count_text(k["flops"]), bytes_text(k["bytes"]), names_text(k["onnx_nodes"]),
             ]
             for k in data["kernels"]
         ]  # fmt: skip
