@@ -18,6 +18,8 @@ from .body import TileBody
 
 SPARE_REGISTERS = 4
 """Vector registers kept from the accumulators: a row of the right operand and a broadcast factor."""
+MOST_ACCUMULATORS = 16
+"""More gain nothing: these hide the latency of two multiply-adds a cycle, and narrow panels stay in the caches."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class MicroTile:
 def micro_tiles(target: CpuTarget) -> list[MicroTile]:
     """The register tiles that fit the target's registers, the tallest for each width."""
     lanes = target.lanes(32)
-    accumulators = target.vector_registers - SPARE_REGISTERS
+    accumulators = min(target.vector_registers - SPARE_REGISTERS, MOST_ACCUMULATORS)
     found = []
     for vectors in (1, 2, 3, 4):
         # A taller tile gains nothing once a row of vectors is used by this many rows.
