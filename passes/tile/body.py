@@ -6,13 +6,13 @@ where its index is affine in lanes, else a `tile.gather`. Elements read twice at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ...ir.attributes import DenseAttr, DenseResourceAttr
 from ...ir.core import Block, OpResult, Value
-from ...ir.dialects.nn.base import NnOp
+from ...ir.dialects.nn.base import NnOp, scalar_type
 from ...ir.loop_nest import Index, Reduction
 from ...ir.numpy_body import neutral
 from ...ir.symbols import Dim, Expr
@@ -156,7 +156,7 @@ class TileBody:
         return walks, Sample(element, reads)
 
     @contextmanager
-    def _probing(self, extents: Sequence[Dim]) -> Iterator[tuple[list[Expr], list[Read]]]:
+    def _probing(self, extents: Sequence[Dim]) -> Generator[tuple[list[Expr], list[Read]]]:
         """Build in a block that is thrown away; what it leaves outside is unused and erased in the end."""
         outer, known = self._reads, self._known
         self._reads, self._known = [], {}
@@ -221,7 +221,7 @@ class TileBody:
         op.require(
             flat.size and bool((flat == flat[0]).all()), "of more than one value must be an argument of a kernel"
         )
-        return self.constant(flat[0].item(), value.type.scalar)
+        return self.constant(flat[0].item(), scalar_type(op.result))
 
     @property
     def current_lanes(self) -> set[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,7 +109,7 @@ class Builder:
     # Control flow
 
     @contextmanager
-    def inside(self, block: Block, conditional: bool = False) -> Iterator[Block]:
+    def inside(self, block: Block, conditional: bool = False) -> Generator[Block]:
         """Build in `block`, which the caller links into an op afterwards."""
         self.scopes.append(Scope(block, len(self.scopes), conditional))
         for argument in block.arguments:

@@ -108,12 +108,12 @@ class Elements:
         dtype = a.dtype
         zero, one = self.constant(0, dtype), self.constant(1, dtype)
         none = self.apply("eq", b, zero)
-        special = none
-        if not dtype.is_unsigned:
+        if dtype.is_unsigned:
+            quotient = self._primitive(function, (a, self.apply("select", none, one, b)), dtype)
+        else:
             minus = self.apply("eq", b, self.constant(-1, dtype))
-            special = self.apply("or", none, minus)
-        quotient = self._primitive(function, (a, self.apply("select", special, one, b)), dtype)
-        if not dtype.is_unsigned:
+            safe = self.apply("select", self.apply("or", none, minus), one, b)
+            quotient = self._primitive(function, (a, safe), dtype)
             negated = self.apply("sub", zero, a) if function == "div" else zero
             quotient = self.apply("select", minus, negated, quotient)
         return self.apply("select", none, zero, quotient)

@@ -44,6 +44,10 @@ class Indices:
         self.multiples: dict[str, int] = {}
         self._names = (f"%{n}" for n in itertools.count())
         self._codes: dict[Dim, Element] = {}
+        # Symbols are bound once and before they are used, so what follows from an expression never changes.
+        self._normal: dict[Dim, Dim] = {}
+        self._expanded: dict[Dim, Dim] = {}
+        self._affine: dict[Dim, Affine | None] = {}
         self._derived: dict[tuple[Dim, Dim], Expr] = {}
 
     # Binding symbols
@@ -97,6 +101,12 @@ class Indices:
         """An equal expression with quotients and remainders resolved where extents allow; no `mod` is left."""
         if isinstance(value, int):
             return value
+        known = self._normal.get(value)
+        if known is None:
+            known = self._normal[value] = self._normalize(value)
+        return known
+
+    def _normalize(self, value: Expr) -> Dim:
         total: Dim = 0
         for monomial, coefficient in value.terms:
             term: Dim = coefficient
@@ -169,6 +179,14 @@ class Indices:
 
     def expand(self, value: Dim) -> Dim:
         """`value` with derived symbols replaced by their definitions, all the way down."""
+        if isinstance(value, int):
+            return value
+        known = self._expanded.get(value)
+        if known is None:
+            known = self._expanded[value] = self._expand(value)
+        return known
+
+    def _expand(self, value: Dim) -> Dim:
         # The newest first: a definition names older symbols only, so a remainder meets its quotient unexpanded.
         while pending := symbols.free_symbols(value) & self.definitions.keys():
             newest = max(pending, key=_age)
@@ -177,6 +195,11 @@ class Indices:
 
     def affine(self, value: Dim) -> Affine | None:
         """An expanded expression as uniform part and steps along lanes; None where lanes enter in any other way."""
+        if value not in self._affine:
+            self._affine[value] = self._decompose(value)
+        return self._affine[value]
+
+    def _decompose(self, value: Dim) -> Affine | None:
         uniform: Dim = 0
         steps: dict[int, int] = {}
         for term in terms(value):

@@ -54,17 +54,18 @@ class Reducer:
             return self._nest(groups, (), self.body.elements.spread(self.first, self.lanes), self._combine)
         assert columns is not None
         if columns.symbol is not None and extent == columns.extent:
-            (lane,) = self.body.indices.lanes_of(columns.symbol)
-            walk: Expr | None = columns.symbol
-        else:
-            width = columns.width if not isinstance(extent, int) else min(columns.width, power_of_two(extent))
-            lane_symbol = self.body.indices.lane(width)
-            lane, walk = self.body.indices.lane_of(lane_symbol), None
+            return self._along(columns.symbol, groups, whole=True)
+        width = columns.width if not isinstance(extent, int) else min(columns.width, power_of_two(extent))
+        return self._along(self.body.indices.lane(width), groups, whole=False)
+
+    def _along(self, symbol: Expr, groups: Sequence[Merged], whole: bool) -> Element:
+        """Reduce with the last group along the lane of `symbol`: in one tile, or in chunks."""
+        (lane,) = self.body.indices.lanes_of(symbol)
 
         def last(prefix: Index, total: Element) -> Element:
-            if walk is not None:
-                return self._masked(total, prefix + groups[-1].split(walk), lane)
-            return self._chunks(groups[-1], prefix, total, lane, lane_symbol)
+            if whole:
+                return self._masked(total, prefix + groups[-1].split(symbol), lane)
+            return self._chunks(groups[-1], prefix, total, lane, symbol)
 
         lanes = tuple(sorted({*self.lanes, lane}))
         total = self._nest(groups[:-1], (), self.body.elements.spread(self.first, lanes), last)

@@ -19,9 +19,15 @@ AnyTarget = CpuTarget | CudaTarget
 class Strategy(Protocol):
     """One way to write a kernel's tile program."""
 
-    name: str
-    """What `tactic` says."""
-    priority: int
+    @property
+    def name(self) -> str:
+        """What `tactic` says."""
+        ...
+
+    @property
+    def priority(self) -> int:
+        """Strategies of higher priority are asked first."""
+        ...
 
     def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
         """The parameters for a kernel, or why the strategy does not fit it."""

@@ -75,7 +75,8 @@ class View(TileOp, name="tile.view", traits=(PURE,)):
         sizes = dict(zip(self.dims, self.memref_type(self.result, "result").shape, strict=True))
         key: list[Any] = []
         for d, first in enumerate(map(int, start)):
-            size = source.array.shape[d] - first if d in sizes and sizes[d] is None else sizes.get(d, 1)
+            size = sizes.get(d, 1)
+            size = source.array.shape[d] - first if size is None else size
             self.require(first >= 0 and first + size <= source.array.shape[d], "leaves its memref")
             key.append(slice(first, first + size) if d in sizes else first)
         return source[tuple(key)]
