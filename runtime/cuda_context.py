@@ -17,7 +17,7 @@ from .cuda_binding import COPIED, HOST, CudaBinding, Route
 from .cuda_device import CudaDevice
 from .cuda_memory import ContextMemory, PreparedShapes, Signature
 from .cuda_tensor import DeviceTensor
-from .dtypes import item_size, numpy_dtype
+from .dtypes import dtype_name, item_size, numpy_dtype
 from .errors import InputError
 from .expressions import evaluate
 from .layout import lay_out
@@ -97,6 +97,17 @@ class CudaContext:
             binding.run()
             self._wait()
             return binding.times
+
+    def to_device(self, array: np.ndarray) -> DeviceTensor:
+        """A copy of `array` in GPU memory: an input that runs need not copy again."""
+        dense = np.ascontiguousarray(array)
+        with self._lock:
+            self._driver.enter()
+            tensor = DeviceTensor(self._driver, dtype_name(dense.dtype), array.shape, self.stream)
+            self._driver.synchronize(self.stream)  # the memory is there in the order of the stream
+            if dense.nbytes:
+                self._driver.copy_to_device(tensor.pointer, dense.ctypes.data, dense.nbytes)
+        return tensor
 
     @property
     def arena_bytes(self) -> int:

@@ -29,6 +29,7 @@ _PROFILE_RUNS = 20
 @click.option("--duration", default=3.0, show_default=True, metavar="S", help="Time to measure.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=FILE.npy", help="An input (repeatable).")
 @shapes_option
+@click.option("--host-io", is_flag=True, help="On a GPU, count copies of inputs and outputs from and to the host too.")
 @click.option("--profile", is_flag=True, help="Also the time of every kernel.")
 @click.option("--threads", type=int, help="Worker threads of a CPU plan  [default: physical cores].")
 @click.option("--device", default=0, show_default=True, help="The number of the GPU.")
@@ -40,6 +41,7 @@ def command(
     duration: float,
     inputs: tuple[str, ...],
     shapes: Shapes,
+    host_io: bool,
     profile: bool,
     threads: int | None,
     device: int,
@@ -50,12 +52,27 @@ def command(
         given = read_inputs(inputs)
         arrays = {**random_inputs(engine.plan, shapes, given=given), **given}
         context = engine.create_context()
-        times = measure(lambda: context.run(arrays), iterations, warm_up / 1000, duration)
+        run = (
+            on_device(context, arrays) if engine.target.kind == "cuda" and not host_io else lambda: context.run(arrays)
+        )
+        times = measure(run, iterations, warm_up / 1000, duration)
         result = summary(times)
         if profile:
             result["kernels"] = kernel_times(context, arrays)
         context.close()
         click.echo(json.dumps(result, indent=2) if as_json else _text(engine, result))
+
+
+def on_device(context: Any, arrays: dict[str, np.ndarray]) -> Callable[[], Any]:
+    """A run whose inputs and outputs stay in GPU memory, to its end."""
+    inputs = {name: context.to_device(array) for name, array in arrays.items()}
+    outputs = context.run(inputs, on_device=True)
+
+    def run() -> None:
+        context.run(inputs, outputs)
+        context.synchronize()
+
+    return run
 
 
 def measure(run: Callable[[], Any], iterations: int | None, warm_up: float, duration: float) -> np.ndarray:
