@@ -15,6 +15,7 @@ from ..passes.graph.cse import Cse
 from ..passes.graph.dce import Dce
 from ..passes.graph.fold_batch_norm import FoldBatchNorm
 from ..passes.graph.fold_constants import FoldConstants
+from ..passes.graph.infer_shapes import InferShapes
 from ..passes.graph.lower_precision import LowerPrecision
 from ..passes.graph.recognize_activations import RecognizeActivations
 from ..passes.graph.recognize_gelu import RecognizeGelu
@@ -44,6 +45,7 @@ LEGALIZE: tuple[Entry, ...] = (
 )
 
 REWRITE: tuple[Entry, ...] = (
+    (InferShapes(), "sizes that the profile leaves one value are numbers from here on"),
     (Canonicalize(), "one form for equal things, so that the passes below have fewer to know"),
     (FoldConstants(), "what is known is not computed"),
     (Canonicalize(), "folded constants are neutral elements, sizes and indices"),
