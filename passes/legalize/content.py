@@ -22,9 +22,6 @@ from ...ir.types import Scalar, TensorType
 LIMIT = 1024
 """Tensors of more elements are not followed: they are data."""
 
-# A size may be 0 (an empty cache), so comparisons are decided for every size from there on.
-_ZERO = (0.0, float("inf"))
-
 
 class UndecidedError(Exception):
     """An element depends on sizes in a way that no expression says."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import typing
+
+import numpy as np
+
 from ...ir import symbols
 from ...ir.core import Value
 from ...ir.dialects import nn
-from ...ir.types import i1, i64
+from ...ir.dialects.nn.indexing import Combination
+from ...ir.types import i64
 from .content import dims, scalar
 from .node import Node
 from .registry import UnsupportedError, legalize
@@ -39,21 +44,19 @@ def gather_nd(n: Node) -> Value:
     return n(nn.GatherNd(n[0], n[1], batch_dims=n.int("batch_dims")))
 
 
-_REDUCTIONS = {"none": "none", "add": "add", "mul": "mul", "max": "max", "min": "min"}
-
-
-def _reduction(n: Node) -> str:
-    return _REDUCTIONS[n.str("reduction", "none")]
+def _reduction(n: Node) -> Combination:
+    given = n.str("reduction", "none")
+    return next(kind for kind in typing.get_args(Combination) if kind == given)
 
 
 @legalize("ScatterElements", "Scatter")
 def scatter_elements(n: Node) -> Value:
-    return n(nn.ScatterElements(n[0], n[1], n[2], n.axis(len(dims(n[0]))), reduction=_reduction(n)))  # type: ignore[arg-type]
+    return n(nn.ScatterElements(n[0], n[1], n[2], n.axis(len(dims(n[0]))), reduction=_reduction(n)))
 
 
 @legalize("ScatterND")
 def scatter_nd(n: Node) -> Value:
-    return n(nn.ScatterNd(n[0], n[1], n[2], reduction=_reduction(n)))  # type: ignore[arg-type]
+    return n(nn.ScatterNd(n[0], n[1], n[2], reduction=_reduction(n)))
 
 
 @legalize("OneHot")
@@ -160,10 +163,27 @@ def hardmax(n: Node) -> Value:
     return n.reshape(n.cast(hit, scalar(x)), shape)
 
 
-@legalize("Compress", "NonZero", "Unique")
-def data_dependent(n: Node) -> Value:
+@legalize("NonZero")
+def non_zero(n: Node) -> Value:
+    known = n.constant_of(n[0])
+    if known is None:
+        raise UnsupportedError("its result's size depends on data")
+    return n.constant(np.array(np.nonzero(known)), i64)
+
+
+@legalize("Compress")
+def compress(n: Node) -> Value:
+    """The entries along an axis, or of the flattened operand, where the condition holds."""
+    x, condition = n[0], n.constant_of(n[1])
+    if condition is None:
+        raise UnsupportedError("its result's size depends on data")
+    if n.attribute("axis") is None:
+        x, axis = n.reshape(x, [symbols.product(dims(x))]), 0
+    else:
+        axis = n.axis(len(dims(x)))
+    return n(nn.Gather(x, n.constant(np.flatnonzero(condition), i64), axis))
+
+
+@legalize("Unique")
+def unique(n: Node) -> Value:
     raise UnsupportedError("its result's size depends on data")
-
-
-def is_bool(value: Value) -> bool:
-    return scalar(value) == i1

@@ -52,3 +52,10 @@ def test_scatters(reduction: str) -> None:
 def test_reversed_sequences() -> None:
     check("(float[T, B] x, int64[B] n) => (float[T, B] y) { y = ReverseSequence<time_axis = 0, batch_axis = 1>(x, n) }",
           x=normal(5, 3), n=np.array([1, 5, 3]))  # fmt: skip
+
+
+@pytest.mark.parametrize("axis", ["", "<axis = 1>"])
+def test_compress_by_a_known_condition(axis: str) -> None:
+    rank = "?, ?" if axis else "?"
+    text = f"(float[3, N] x) => (float[{rank}] y) <bool[4] c = {{0, 1, 0, 1}}> {{ y = Compress{axis}(x, c) }}"
+    check(text, x=normal(3, 4))
