@@ -91,3 +91,21 @@ func.func @integers_and_powers_stay_wide(%i: tensor<4xi64>, %x: tensor<4xf32>) -
   %4 = "nn.lt"(%0, %x) : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xi1>
   return %2, %3, %4 : tensor<4xf32>, tensor<4xi64>, tensor<4xi1>
 }
+
+// -----
+
+// CHECK-LABEL: func.func @regions_take_and_yield_f32
+func.func @regions_take_and_yield_f32(%c: tensor<i1>, %x: tensor<3xf32>) -> tensor<3xf32> {
+  // CHECK: %[[X:.*]] = "nn.cast"(%x) {to = f16}
+  // CHECK: "nn.if"
+  // CHECK: "nn.neg"({{.*}}) : (tensor<3xf16>)
+  // CHECK: "nn.yield"({{.*}}) : (tensor<3xf32>)
+  // CHECK: "nn.yield"(%x) : (tensor<3xf32>)
+  %y = "nn.if"(%c) ({
+    %0 = "nn.neg"(%x) : (tensor<3xf32>) -> tensor<3xf32>
+    "nn.yield"(%0) : (tensor<3xf32>) -> ()
+  }, {
+    "nn.yield"(%x) : (tensor<3xf32>) -> ()
+  }) : (tensor<i1>) -> tensor<3xf32>
+  return %y : tensor<3xf32>
+}
