@@ -216,6 +216,19 @@ def test_device_outputs_into_given_memory() -> None:
         np.testing.assert_array_equal(y.array, run.expected(x.array))
 
 
+def test_inputs_brought_to_the_device_are_not_copied_again() -> None:
+    run = Run()
+    x = np.arange(64, dtype=np.float32)
+    there = run.context.to_device(x[::-1])
+    outputs = run.context.run({"x": there}, on_device=True)
+    run.context.run({"x": there}, outputs)  # addresses that are met again get a graph of their own
+    copies = run.driver.calls["copy"]
+    for _ in range(3):
+        run.context.run({"x": there}, outputs)
+    assert run.driver.calls["copy"] == copies
+    np.testing.assert_array_equal(outputs["y"].numpy(), run.expected(x[::-1]))
+
+
 def test_host_output_into_a_given_array() -> None:
     run = Run()
     x, y = np.ones(9, np.float32), np.zeros(9, np.float32)
