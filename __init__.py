@@ -57,6 +57,8 @@ _HOMES = {
 
 
 def _resolve(name: str) -> Any:  # Any: each name has the type declared above
+    if name == "backend":  # a package that needs ONNX
+        return import_module(".backend", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-LAYERS = ("codegen", "compiler", "ir", "passes", "runtime")
+LAYERS = ("backend", "codegen", "compiler", "ir", "passes", "runtime")
 MAX_LINES = 600
 
 

@@ -108,7 +108,8 @@ class _Extremum(NnOp):
     def _search(self, body: Body[E], index: Sequence[Dim], kind: Literal["max", "min"]) -> E:
         """The least (or last) place of an element that equals the best one: two reductions, which any order suits."""
         rest = list(index)
-        rest[self.axis : self.axis + 1] = rest[self.axis + 1 :] if self.keep_dims else rest[self.axis : self.axis + 1]
+        if self.keep_dims:
+            del rest[self.axis]
         size = shape(self.x)[self.axis]
         first: Literal["max", "min"]
         first, none = ("max", body.constant(-1, i64)) if self.select_last else ("min", body.number(size, i64))
