@@ -38,7 +38,7 @@ def reference(case: zoo.Case, inputs: dict[str, np.ndarray]) -> dict[str, np.nda
     """ONNX Runtime's outputs by name."""
     session = onnxruntime.InferenceSession(str(case.path), providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, inputs), strict=True))
+    return dict(zip(names, map(np.asarray, session.run(names, inputs)), strict=True))
 
 
 def measure(model: str, target: str, precision: str) -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ def measure(model: str, target: str, precision: str) -> list[dict[str, Any]]:
     start = time.perf_counter()
     engine = kernelwright.compile(str(cases[0].path), target=target, precision=precision)
     seconds = time.perf_counter() - start
-    rows = []
+    rows: list[dict[str, Any]] = []
     for case in cases:
         inputs = case.inputs()
         theirs = reference(case, inputs)
@@ -74,6 +74,7 @@ def main() -> int:
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     for model in options.models or zoo.MODELS:
+        found: list[dict[str, Any]]
         try:
             found = measure(model, options.target, options.precision)
         except kernelwright.CompileError as error:

@@ -47,7 +47,11 @@ def onnx_runtime(case: zoo.Case, inputs: dict[str, np.ndarray], options: argpars
     settings.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(str(case.path), settings, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
-    return lambda: dict(zip(names, session.run(names, inputs), strict=True)), time.perf_counter() - start
+
+    def run() -> dict[str, np.ndarray]:
+        return dict(zip(names, map(np.asarray, session.run(names, inputs)), strict=True))
+
+    return run, time.perf_counter() - start
 
 
 def median_call(run: Run, seconds: float) -> float:

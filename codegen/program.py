@@ -15,7 +15,7 @@ from ..ir.attributes import Attribute, DenseAttr, DenseResourceAttr, DictAttr, I
 from ..ir.core import Operation, Value
 from ..ir.diagnostics import CompileError, InternalError
 from ..ir.dialects import kernel, plan, tile
-from ..ir.dialects.builtin import Module
+from ..ir.dialects.builtin import Module, Return
 from ..ir.symbols import Dim, free_symbols
 from ..ir.types import TensorType
 from ..runtime import plan as run
@@ -85,7 +85,9 @@ class _Reader:
             case plan.Copy():
                 source, target = self.names[op.source], self.names[op.target]
                 self.steps.append(run.Copy(source, target, expression(plan.byte_size(plan.tensor_of(op.source)))))
-            case _ if op.name != "func.return":
+            case Return():
+                pass
+            case _:
                 raise InternalError(f"'{op.name}' has no place in a plan")
 
     def read_memory(self, op: plan.Memory) -> None:
@@ -164,7 +166,8 @@ class _Reader:
         entries = dict(profiles.items) if isinstance(profiles, DictAttr) else {}
         for name in sorted(names):
             values = [_integer(v) for v in getattr(entries.get(name), "values", ())]
-            yield run.Symbol(name, *values) if values else run.Symbol(name)
+            least, usual, most = values or (0, None, None)
+            yield run.Symbol(name, least, usual, most)
 
 
 def expression(dim: Dim) -> run.Expression:

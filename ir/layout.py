@@ -302,7 +302,7 @@ def set_layout(value: Value, layout: Layout) -> None:
         op.attributes[ATTRIBUTE] = layout.to_attribute()
         return
     old = op.attributes.get(ATTRIBUTE)
-    texts = list(old.values) if isinstance(old, ArrayAttr) else [StringAttr("") for _ in op.results]
+    texts: list[Attribute] = list(old.values) if isinstance(old, ArrayAttr) else [StringAttr("") for _ in op.results]
     texts[result.index] = layout.to_attribute()
     op.attributes[ATTRIBUTE] = ArrayAttr(tuple(texts))
 

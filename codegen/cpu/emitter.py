@@ -72,7 +72,8 @@ class KernelEmitter:
         axes = range(len(self.func.grid or ()))
         self.programs = [f"%{builder.fresh(f'program.{axis}')}" for axis in axes]
         self.grid = [f"%{builder.fresh(f'grid.{axis}')}" for axis in axes]
-        builder.fresh("workers"), builder.fresh("barrier")
+        builder.fresh("workers")
+        builder.fresh("barrier")
         for argument, pointer, shape in zip(arguments, pointers, self.func.argument_shapes(), strict=True):
             assert isinstance(argument.type, MemRefType)
             self._buffers[argument] = self._row_major(pointer, argument.type.dtype, shape)

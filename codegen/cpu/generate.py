@@ -13,12 +13,14 @@ from ...ir.dialects.builtin import Module
 from ...ir.target import CpuTarget, Target
 from ...runtime import plan as run
 from ..program import Program, kernel_record, precision_of
-from . import arithmetic, control, indirect, llvm, math, memory, vectors  # noqa: F401  (handlers register themselves)
+from . import arithmetic, control, indirect, llvm, math, memory, vectors
 from .builder import Lanes
 from .emitter import KernelEmitter
 from .launch import entry_function, launch_function, run_function
 from .pool import pool_source
 
+HANDLERS = (arithmetic, control, indirect, memory, vectors)
+"""The modules that register handlers of ops."""
 BARRIER = "declare void @kw_barrier(ptr, i64)"
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...ir.diagnostics import CompileError, Diagnostic, InternalError
+from ...ir.location import UNKNOWN
 from .source import Source
 
 
@@ -106,5 +107,5 @@ def _error(source: Source, log: str) -> InternalError:
             notes.append(f"which spells {str(op).splitlines()[0]}")
         what = f"'{op.name}'" if op is not None else f"kernel '{source.name}'"
         message = f"{what} became CUDA C that does not compile: {match[2]}"
-        diagnostics.append(Diagnostic(message, *([op.location] if op else []), notes=tuple(notes)))
+        diagnostics.append(Diagnostic(message, op.location if op else UNKNOWN, notes=tuple(notes)))
     return InternalError(*(diagnostics or [f"kernel '{source.name}' does not compile: {log.strip()}"]))

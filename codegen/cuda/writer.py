@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -109,7 +109,7 @@ class Writer:
         self.line("// " + text.replace("\n", " "))
 
     @contextmanager
-    def block(self, header: str) -> Iterator[None]:
+    def block(self, header: str) -> Generator[None]:
         """`header {`, the lines written inside, `}`; only the lines where the header is empty."""
         if not header:
             yield
@@ -121,7 +121,7 @@ class Writer:
         self.line("}")
 
     @contextmanager
-    def unrolled(self, count: int, step: int = 1, variable: str = "i") -> Iterator[str]:
+    def unrolled(self, count: int, step: int = 1, variable: str = "i") -> Generator[str]:
         """An unrolled loop over registers; gives its counter, or "0" where there is one turn and no loop."""
         if count <= step:
             yield "0"

@@ -87,6 +87,8 @@ def new_group(op: Operation) -> Group:
         case Kind.REDUCE:
             assert isinstance(op, nn.Reduce)
             _take_reduction(group, op)
+        case Kind.ELEMENTWISE | Kind.VIEW:
+            pass
     return group
 
 

@@ -93,7 +93,7 @@ def merge_equal(module: Module) -> None:
         first = kept.setdefault(_fingerprint(function), function)
         if first is not function:
             replaced[function.sym_name] = first.sym_name
-            first.onnx = (*first.onnx, *function.onnx)
+            first.onnx = (*(first.onnx or ()), *(function.onnx or ()))
             function.drop_operands()
             function.erase()
     for call in module.main.walk():

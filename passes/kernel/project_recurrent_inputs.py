@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ...ir.attributes import DenseAttr, DenseResourceAttr
@@ -41,9 +43,11 @@ def project_inputs(op: Recurrent, rw: Rewriter) -> None:
         return
     weights = _all_rows(op.w, rw)
     projected = rw.insert(nn.MatMul(op.x, weights, trans_b=True, precision=op.precision)).result
-    fields = {field.name: getattr(op, field.name) for field in op.definition.operands}
-    fields |= {field.name: getattr(op, field.name) for field in op.definition.attributes}
-    rw.replace(op, type(op)(**(fields | {"x": projected, "w": None})))
+    fields: dict[str, Any] = {  # Any: operands and attributes of any op of the family
+        field.name: getattr(op, field.name) for field in (*op.definition.operands, *op.definition.attributes)
+    }
+    fields |= {"x": projected, "w": None}
+    rw.replace(op, type(op)(**fields))
 
 
 def _all_rows(w: Value, rw: Rewriter) -> Value:

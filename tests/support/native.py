@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -30,8 +31,8 @@ class NativeKernel:
             len(arrays) :
         ]:
             assert isinstance(argument.type, MemRefType)
-            bound = [substitute(dim, sizes) for dim in shape]
-            raw = np.full(int(np.prod(bound)) * argument.type.dtype.bytes, 0xFF, np.uint8)
+            bound = [dim for dim in (substitute(dim, sizes) for dim in shape) if isinstance(dim, int)]
+            raw = np.full(math.prod(bound) * argument.type.dtype.bytes, 0xFF, np.uint8)
             arrays.append(raw.view(argument.type.dtype.numpy).reshape(bound))
         table = np.array([array.ctypes.data for array in arrays], np.uint64)
         scalars = np.array([sizes[name] for name in kernel_symbols(self.func)] or [0], np.int64)

@@ -36,7 +36,7 @@ def onnx_results(operator: str, operands: Sequence[np.ndarray | None], attribute
     graph = helper.make_graph([node], "one", inputs, results)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=9)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    return session.run(None, given)
+    return [np.asarray(result) for result in session.run(None, given)]
 
 
 def check(

@@ -34,7 +34,7 @@ def test_results_stay(model: str, precision: str) -> None:
     case = zoo.cases(model)[-1]
     inputs = case.inputs()
     session = onnxruntime.InferenceSession(str(case.path), providers=["CPUExecutionProvider"])
-    expected: list[np.ndarray] = session.run(None, inputs)
+    expected = [np.asarray(result) for result in session.run(None, inputs)]
     module = rewritten(case, precision)
     for found, wanted in zip(Interpreter(module).run(inputs), expected, strict=True):
         assert found.dtype == wanted.dtype

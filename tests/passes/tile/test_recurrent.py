@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import onnx
@@ -62,7 +63,7 @@ class Layer:
         """The model, its weights constant, and the inputs of a run."""
         operands = self.arrays()
         dynamic = ("x", "lengths", "h0", "c0")
-        attributes = {"hidden_size": self.hidden, "direction": self.direction}
+        attributes: dict[str, Any] = {"hidden_size": self.hidden, "direction": self.direction}
         if self.kind == "GRU":
             attributes["linear_before_reset"] = 1
         outputs = ["y", "hn", "cn"][: 3 if self.kind == "LSTM" else 2]
@@ -97,7 +98,8 @@ CASES = [
 def test_compiled_layer_agrees_with_onnx_runtime(layer: Layer) -> None:
     model, feeds = layer.model()
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-    expected = dict(zip([o.name for o in session.get_outputs()], session.run(None, feeds), strict=True))
+    names = [output.name for output in session.get_outputs()]
+    expected = dict(zip(names, map(np.asarray, session.run(names, feeds)), strict=True))
     engine = kernelwright.compile(model, target="cpu")
     found = engine.run(feeds)
     for name, value in expected.items():
