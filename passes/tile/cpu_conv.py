@@ -89,10 +89,11 @@ class Geometry:
     def of(op: Conv) -> Geometry | None:
         """None for what has other than two spatial axes, or symbolic sizes."""
         x, w, y = (tensor_type(v).dims for v in (op.x, op.w, op.result))
-        if op.spatial_rank != 2 or not all(isinstance(dim, int) for dim in (*x[1:], *w, *y[1:])):
+        sizes = [dim for dim in (*w, *x[1:], *y[1:]) if isinstance(dim, int)]
+        if op.spatial_rank != 2 or len(sizes) < len(w) + len(x) + len(y) - 2:
             return None
         return Geometry(
-            x[0], op.group, int(w[1]), int(w[0]) // op.group, _pair(x[2:]), _pair(y[2:]), _pair(w[2:]),
+            x[0], op.group, sizes[1], sizes[0] // op.group, _pair(x[2:]), _pair(y[2:]), _pair(w[2:]),
             _pair(op.strides), _pair(op.dilations), _pair(op.pads[:2]), any(op.pads),
         )  # fmt: skip
 

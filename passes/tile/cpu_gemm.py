@@ -125,8 +125,8 @@ class CpuGemm:
     def _packing(self, func: kernel.Func, root: MatMul, shape: Shape, best: MicroTile) -> int | None:
         argument = root.b
         static = isinstance(shape.columns, int) and isinstance(shape.inner, int)
-        own = isinstance(argument, BlockArgument) and argument.has_one_use and tensor_type(argument).rank == 2
-        if own and static and is_constant(func, argument.index):
+        own = static and tensor_type(argument).rank == 2 and argument.has_one_use
+        if own and isinstance(argument, BlockArgument) and is_constant(func, argument.index):
             return 1
         if _columns_lie_side_by_side(func, root):
             return 0
