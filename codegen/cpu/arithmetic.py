@@ -219,7 +219,7 @@ def _predicate(op: Operation, names: Sequence[str]) -> str:
     return names[value.value]
 
 
-@handles("arith.cmpi", "arith.cmpf", "tile.cmpi", "tile.cmpf")
+@handles("arith.cmpi", "arith.cmpf")
 def compare(emitter: KernelEmitter, op: Operation) -> None:
     if op.name.endswith(".cmpi"):
         predicate = _predicate(op, _CMPI)
@@ -229,7 +229,7 @@ def compare(emitter: KernelEmitter, op: Operation) -> None:
         float_op(emitter, op, lambda b, t, x, y: b.define("cmpf", f"fcmp {predicate} {t} {x}, {y}"))
 
 
-@handles("arith.select", "tile.select")
+@handles("arith.select")
 def select(emitter: KernelEmitter, op: Operation) -> None:
     condition, first, second = map(emitter.tile, op.operands)
     lanes = first.lanes
@@ -276,7 +276,7 @@ _CASTS = {
 @handles(*(f"arith.{name}" for name in _CASTS))
 def cast(emitter: KernelEmitter, op: Operation) -> None:
     source, (_, target) = emitter.tile(op.operands[0]).dtype, shape_of(op.result.type)
-    instruction = _CASTS[op.name.removeprefix("arith.")]
+    instruction = _CASTS[op.name.partition(".")[2]]
 
     def compute(builder: Builder, lanes: Lanes, x: str) -> str:
         to = lanes.of(scalar_type(target))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from ...ir.core import Block, Operation, Value
 from ...ir.dialects import kernel
+from ...ir.dialects.tile import ON_TILES
 from ...ir.symbols import Dim
 from ...ir.types import MemRefType, Scalar
 from ..program import kernel_symbols
@@ -34,10 +35,10 @@ HANDLERS: dict[str, Handler] = {}
 
 
 def handles(*names: str) -> Callable[[Handler], Handler]:
-    """Register the function that writes the ops `names`."""
+    """Register the function that writes the ops `names`, and those they are called on register tiles."""
 
     def register(handler: Handler) -> Handler:
-        HANDLERS.update(dict.fromkeys(names, handler))
+        HANDLERS.update(dict.fromkeys((*names, *(ON_TILES[n] for n in names if n in ON_TILES)), handler))
         return handler
 
     return register

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from ...ir.attributes import BoolAttr, FloatAttr, IntegerAttr
 from ...ir.core import Operation, Value
 from ...ir.diagnostics import InternalError
+from ...ir.dialects.tile import ON_TILES
 from ...ir.types import Scalar, VectorType
 from .values import c_type, is_narrow
 from .writer import parenthesized
@@ -250,11 +251,8 @@ def _bitcast(op: Operation, operands: Sequence[str], source: Scalar, target: Sca
 _EXPRESSIONS: dict[str, _Rule] = {
     "arith.constant": _constant,
     "arith.select": _select,
-    "tile.select": _select,
     "arith.cmpf": _compare_floats,
-    "tile.cmpf": _compare_floats,
     "arith.cmpi": _compare_integers,
-    "tile.cmpi": _compare_integers,
     "arith.negf": _in_float(_negate),
     "arith.extf": _convert_float,
     "arith.truncf": _convert_float,
@@ -273,3 +271,4 @@ _EXPRESSIONS |= {name: _infix(symbol) for name, symbol in _INFIX.items()}
 _EXPRESSIONS |= {name: _unsigned(form) for name, form in (_UNSIGNED_INFIX | _UNSIGNED_CALLS).items()}
 _EXPRESSIONS |= {name: _call(function) for name, function in _CALLS.items()}
 _EXPRESSIONS |= {name: _library(function) for name, function in _LIBRARY.items()}
+_EXPRESSIONS |= {name: _EXPRESSIONS[upstream] for upstream, name in ON_TILES.items()}

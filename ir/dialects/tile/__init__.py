@@ -8,9 +8,9 @@ carry `unroll = n`. On a GPU `layout` attributes say which thread holds which el
 
 from __future__ import annotations
 
-from .choice import ON_TILES, CmpF, CmpI, Select
 from .compute import ConvertLayout, Iota, Mma, MmaWait, NumPrograms, ProgramId, Reduce, SymbolValue, TileOp
 from .memory import Alloc, Copy, CopyAsync, Flatten, Gather, Load, Prefetch, Scatter, Store, View
+from .on_tiles import ON_TILES, CmpF, CmpI, ExtSI, ExtUI, FPToSI, FPToUI, IndexCast, Select, SIToFP, TruncI, UIToFP
 from .state import Barriers, Buffer, ExecutionError, Worker, register_type
 from .sync import (
     AllocBarriers,
@@ -43,9 +43,14 @@ __all__ = [
     "CopyAsync",
     "End",
     "ExecutionError",
+    "ExtSI",
+    "ExtUI",
+    "FPToSI",
+    "FPToUI",
     "Flatten",
     "Gather",
     "GridBarrier",
+    "IndexCast",
     "Iota",
     "Load",
     "Mma",
@@ -55,12 +60,15 @@ __all__ = [
     "ProgramId",
     "Reduce",
     "Roles",
+    "SIToFP",
     "Scatter",
     "Select",
     "Store",
     "SymbolValue",
     "TileOp",
     "TriggerDependents",
+    "TruncI",
+    "UIToFP",
     "View",
     "Wait",
     "WaitDependencies",
