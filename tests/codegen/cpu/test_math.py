@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import math
+from collections.abc import Callable
+from typing import Any
 
 import llvmlite.binding as binding
 import numpy as np
@@ -33,7 +35,7 @@ SPECIAL = [
     3.0,
 ]
 RANGES = {"exp": 104.0, "tanh": 20.0, "erf": 6.0, "sin": 1e6, "cos": 1e6, "log": 3e38}
-EXACT = {
+EXACT: dict[str, Callable[..., Any]] = {
     "exp": np.exp, "log": np.log, "tanh": np.tanh, "sin": np.sin, "cos": np.cos, "pow": np.power,
     "erf": np.vectorize(math.erf, otypes=[np.float64]),
 }  # fmt: skip
