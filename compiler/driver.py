@@ -7,7 +7,6 @@ The road is: import, the passes of `pipelines`, code generation. Everything a co
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
@@ -29,7 +28,7 @@ from . import host, phases, pipelines, profiles
 from .irfile import read_module, write_module
 from .onnx.importer import import_model
 from .options import CompileOptions, PassOptions, Shapes
-from .session import Report, Session
+from .session import PASSES_SHARE, Report, Session
 
 PRECISION = "kw.precision"
 Tensors = Mapping[str, np.ndarray]
@@ -104,7 +103,7 @@ def _generate(module: Module, options: CompileOptions, session: Session, report:
     # The back end of the other target is not imported: NVRTC is an optional dependency.
     generate = import_module(f"...codegen.{target.kind}", __name__).generate
     if report is not None:
-        report("binary", "code generation", 1.0)
+        report("binary", "code generation", PASSES_SHARE)
     with session.measure("Code generation"):
         try:
             plan, tensors = generate(module)
@@ -168,9 +167,3 @@ def sources(compiled: Compiled) -> str:
     assert compiled.plan is not None
     names = dict.fromkeys(kernel.source for kernel in compiled.plan.kernels if kernel.source)
     return "\n".join(bytes(compiled.tensors[name]).decode() for name in names)
-
-
-def fingerprint(path: Path) -> str:
-    """SHA-256 of a file, the name under which a plan remembers its model."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -17,6 +17,10 @@ from .options import PassOptions
 from .reproducers import FALLBACK, CrashReproducer
 
 Report = Callable[[str, str, float], None]
+"""Told the phase, the pass and the share of the work that is done."""
+
+PASSES_SHARE = 0.3
+"""The part of a compilation's time that passes take; code generation takes the rest."""
 
 
 class Session:
@@ -52,7 +56,7 @@ class Session:
             tree=options.tree,
         )
         if report is not None:
-            yield Progress(report)
+            yield Progress(lambda phase, step, done: report(phase, step, done * PASSES_SHARE))
         if self.timing is not None:
             yield self.timing
 
