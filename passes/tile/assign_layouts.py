@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from ...ir.attributes import ArrayAttr, IntegerAttr
 from ...ir.core import Block, Operation, Value
 from ...ir.dialects import kernel, tile
 from ...ir.dialects.builtin import Module
 from ...ir.layout import Layout, layout_of, set_layout
+from ...ir.profile import Profile
 from ...ir.symbols import bounds, product
 from ...ir.target import CudaTarget, Target
 from ...ir.types import MemRefType, VectorType, i8, i32, i64
@@ -36,27 +36,16 @@ class AssignLayouts(Pass):
     def run(self, module: Module, context: PassContext) -> None:
         if not isinstance(Target.of(module), CudaTarget):
             return
-        profiles = _profiles(module)
+        profile = Profile.of(module)
         for function in module.block:
             if isinstance(function, kernel.Func) and function.is_tiled and function.index_type is None:
                 _Assignment(function).run()
-                _set_index_type(function, profiles)
+                _set_index_type(function, profile)
                 context.count("kernels")
 
 
-def _profiles(module: Module) -> dict[str, tuple[float, float]]:
-    """The range of each symbol, where the module has profiles."""
-    attribute = module.attributes.get("kw.profiles")
-    ranges: dict[str, tuple[float, float]] = {}
-    for name, entry in getattr(attribute, "items", ()):
-        if isinstance(entry, ArrayAttr) and len(entry.values) == 3:
-            numbers = [v.value for v in entry.values if isinstance(v, IntegerAttr)]
-            if len(numbers) == 3:
-                ranges[name] = (numbers[0], numbers[2])
-    return ranges
-
-
-def _set_index_type(function: kernel.Func, ranges: dict[str, tuple[float, float]]) -> None:
+def _set_index_type(function: kernel.Func, profile: Profile) -> None:
+    ranges = {name: (r.min, math.inf if r.max is None else r.max) for name, r in profile.ranges.items()}
     largest = max((bounds(product(shape), ranges)[1] for shape in function.argument_shapes()), default=0)
     function.index_type = i32 if largest < INDEX_LIMIT else i64
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 
+from ...ir import symbols
 from ...ir.attributes import DictAttr, IntegerAttr
-from ...ir.symbols import Dim, product
+from ...ir.dialects import kernel
+from ...ir.profile import Profile
+from ...ir.symbols import Dim
 from ...ir.target import CudaTarget
 from ...ir.types import Scalar
 from .plans import estimate
@@ -45,6 +49,22 @@ class BlockSchedule:
 
 
 @dataclass(frozen=True)
+class Work:
+    """A contraction as the model of time sees it: `batch` products of rows x inner by inner x columns.
+
+    `gathered`: an operand is loaded element by element, each step waiting for memory.
+    """
+
+    rows: int
+    columns: int
+    inner: int
+    batch: int
+    dtype: Scalar
+    instruction: str
+    gathered: bool = False
+
+
+@dataclass(frozen=True)
 class _Candidate:
     """A block tile, and what part of a multiprocessor's peak it reaches when one multiprocessor is full of them."""
 
@@ -57,20 +77,42 @@ class _Candidate:
 
 # Large tiles read shared memory less often; small ones give all multiprocessors work.
 _CANDIDATES = (
-    _Candidate(128, 128, 2, 4, 1.0),
-    _Candidate(128, 64, 4, 2, 0.85),
-    _Candidate(64, 128, 2, 4, 0.85),
-    _Candidate(64, 64, 2, 2, 0.6),
-    _Candidate(64, 32, 4, 1, 0.4),
-    _Candidate(32, 64, 2, 2, 0.4),
-    _Candidate(32, 32, 2, 2, 0.25),
-    _Candidate(16, 64, 1, 4, 0.25),
-    _Candidate(16, 32, 1, 4, 0.15),
+    _Candidate(128, 128, 2, 4, 0.6),
+    _Candidate(128, 64, 4, 2, 0.5),
+    _Candidate(64, 128, 2, 4, 0.5),
+    _Candidate(64, 64, 2, 2, 0.4),
+    _Candidate(64, 32, 4, 1, 0.25),
+    _Candidate(32, 64, 2, 2, 0.25),
+    _Candidate(32, 32, 2, 2, 0.15),
+    _Candidate(16, 64, 1, 4, 0.15),
+    _Candidate(16, 32, 1, 4, 0.1),
 )
-_SPAN = 128
-"""Bytes of the inner dimension in one stage: a row of shared memory that swizzling spreads over all banks."""
-_START = 3000.0
-"""What a block costs before and after its loop, in multiply-adds per thread block lane of the model below."""
+SPAN = 128
+"""Bytes of a row of shared memory that swizzling spreads over all banks."""
+START = 2.0e-6
+"""Seconds a block takes before and after its loop."""
+STEP = 1.2e-7
+"""Seconds of a step of the loop whose operands have come: a barrier and the latency of loads from shared memory."""
+GATHERED_STEP = 5.0e-7
+"""Seconds that a step waits for its loads from global memory."""
+GATHERED_ELEMENT = 8.0e-11
+"""Seconds of a multiprocessor for the index of one gathered element."""
+L2_BANDWIDTH = 5.0e12
+"""Bytes a second from the cache that all multiprocessors share, roughly."""
+UNKNOWN = 12
+"""What a symbolic size is taken for where the module has no profile."""
+
+
+def usual_sizes(func: kernel.Func) -> Callable[[Dim], int]:
+    """Sizes as they usually are: with the values of the module's profile for its symbols."""
+    module = func.parent_op
+    profile = Profile.of(module) if module is not None else Profile()
+
+    def number(size: Dim) -> int:
+        known = {name: r.opt for name, r in profile.ranges.items() if r.opt > 1}
+        return estimate(symbols.substitute(size, known), UNKNOWN)
+
+    return number
 
 
 def instruction_of(dtype: Scalar, precision: str) -> str | None:
@@ -82,37 +124,57 @@ def instruction_of(dtype: Scalar, precision: str) -> str | None:
     return None
 
 
-def choose_block(
-    rows: Dim, columns: Dim, inner: Dim, batch: Dim, dtype: Scalar, instruction: str, target: CudaTarget
-) -> BlockSchedule:
-    """The block whose model time is least: waves of blocks times the time of one."""
-    m, n, k, count = (estimate(size, 128) for size in (rows, columns, inner, product((batch,))))
-    best: tuple[float, BlockSchedule] | None = None
-    for candidate in _CANDIDATES:
-        schedule = _schedule(candidate, dtype, instruction, k, target)
-        if instruction == "fma" and candidate.m * candidate.n < 1024:
+def choose_block(work: Work, target: CudaTarget) -> BlockSchedule:
+    """The block whose model time is least."""
+    schedules = [
+        (candidate.efficiency, schedule)
+        for candidate in _CANDIDATES
+        if work.instruction != "fma" or candidate.m * candidate.n >= 1024
+        for schedule in _depths(candidate, work, target)
+    ]
+    return min(schedules, key=lambda pair: _seconds(*pair, work, target))[1]
+
+
+def _depths(c: _Candidate, work: Work, target: CudaTarget) -> list[BlockSchedule]:
+    """The tile with different extents of a step along the inner dimension."""
+    unit = (SPAN if work.instruction != "fma" else SPAN // 2) // work.dtype.bytes
+    found = []
+    for depth in (unit, 2 * unit, 4 * unit):
+        steps = -(-work.inner // depth)
+        if depth > unit and (c.m * c.n > 4096 or steps < 2 or (work.gathered and work.inner % depth)):
             continue
-        blocks = -(-m // candidate.m) * -(-n // candidate.n) * count
-        resident = _resident(schedule, dtype, target)
-        waves = -(-blocks // (target.multiprocessors * resident))
-        # A few small blocks side by side use a multiprocessor better than one of them does.
-        together = min(resident, -(-blocks // target.multiprocessors))
-        speed = min(1.0, candidate.efficiency * (1 + 0.5 * (together - 1)))
-        time = waves * together * (candidate.m * candidate.n * (k + 64) / speed + _START * 128)
-        if best is None or time < best[0]:
-            best = (time, schedule)
-    assert best is not None
-    return best[1]
+        for stages in range(min(6, max(2, steps)), 1, -1):
+            schedule = BlockSchedule(c.m, c.n, depth, c.warps_m, c.warps_n, stages)
+            if schedule.shared_bytes(work.dtype) <= min(target.shared_bytes_per_block * 3 // 4, 128 * 1024):
+                found.append(schedule)
+                break
+    return found
 
 
-def _schedule(c: _Candidate, dtype: Scalar, instruction: str, inner: int, target: CudaTarget) -> BlockSchedule:
-    depth = (_SPAN if instruction != "fma" else 64) // dtype.bytes
-    # No stage beyond what there is to load.
-    stages = min(4, max(2, -(-inner // depth)))
-    schedule = BlockSchedule(c.m, c.n, depth, c.warps_m, c.warps_n, stages)
-    while schedule.stages > 2 and schedule.shared_bytes(dtype) > target.shared_bytes_per_block * 3 // 4:
-        schedule = BlockSchedule(c.m, c.n, depth, c.warps_m, c.warps_n, schedule.stages - 1)
-    return schedule
+def _seconds(efficiency: float, schedule: BlockSchedule, work: Work, target: CudaTarget) -> float:
+    """The time of the whole contraction: waves of blocks, each as slow as its arithmetic or its latencies."""
+    blocks = -(-work.rows // schedule.m) * -(-work.columns // schedule.n) * work.batch
+    resident = _resident(schedule, work.dtype, target)
+    waves = -(-blocks // (target.multiprocessors * resident))
+    together = min(resident, -(-blocks // target.multiprocessors))
+    steps = -(-work.inner // schedule.k)
+    products = schedule.m * schedule.n * schedule.k * steps
+    share = min(0.65, efficiency * (1 + 0.5 * (together - 1)))
+    arithmetic = together * products / (_rate(work, target) / target.multiprocessors * share)
+    step = STEP
+    if work.gathered:
+        step = GATHERED_STEP + GATHERED_ELEMENT * schedule.n * schedule.k * together
+    traffic = blocks * (schedule.m + schedule.n) * work.inner * work.dtype.bytes / L2_BANDWIDTH
+    slowest = max(waves * (max(arithmetic, steps * step) + START), traffic + START)
+    # Of two that wait for the same thing the one with less work is better.
+    return slowest + 0.1 * (waves * arithmetic + traffic)
+
+
+def _rate(work: Work, target: CudaTarget) -> float:
+    """Multiply-adds a second of the whole GPU."""
+    if work.instruction == "fma":
+        return target.fp32_flops / 2
+    return target.matrix_flops["tf32" if work.dtype.name == "f32" else work.dtype.name] / 2
 
 
 def _resident(schedule: BlockSchedule, dtype: Scalar, target: CudaTarget) -> int:

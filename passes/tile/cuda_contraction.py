@@ -16,7 +16,7 @@ from ...ir.symbols import Dim, Expr, ceildiv
 from ...ir.types import MemRefType, Scalar, VectorType, f32
 from .access import Memory
 from .body import TileBody
-from .cuda_blocks import BlockSchedule
+from .cuda_blocks import SPAN, BlockSchedule
 from .elements import Element
 from .merging import Read
 
@@ -137,15 +137,12 @@ class Contraction:
         depth = 4 if self.problem.instruction == "fma" else int(self.problem.instruction.rpartition("k")[2])
         windows = [side.window(stage) for side in self.sides]
 
-        def step(counter: Value, carried: Sequence[Value]) -> Sequence[Value]:
-            a, b = (side.fragment(window, counter, depth) for side, window in zip(self.sides, windows, strict=True))
-            warps = None if self.problem.instruction == "fma" else (self.sizes.warps_m, self.sizes.warps_n)
-            op = tile.Mma(a, b, carried[0], self.problem.instruction, warps=warps)
-            return [self.builder.effect(op).results[0]]
-
-        codes = [self.indices.scalar_code(n) for n in (0, self.sizes.k, depth)]
-        bounds = (codes[0], codes[1], codes[2])
-        return self.builder.loop(bounds, (acc,), step, unroll=self.sizes.k // depth)[0]
+        warps = None if self.problem.instruction == "fma" else (self.sizes.warps_m, self.sizes.warps_n)
+        for k in range(0, self.sizes.k, depth):
+            a, b = (side.fragment(window, k, depth) for side, window in zip(self.sides, windows, strict=True))
+            op = tile.Mma(a, b, acc, self.problem.instruction, warps=warps)
+            acc = self.builder.effect(op).results[0]
+        return acc
 
 
 @dataclass
@@ -168,6 +165,10 @@ class _Side:
             self.k_last = self.operand.inner_dim > self.operand.outer_dim
         else:
             self.k_last = self.operand.k_contiguous
+        # Rows of more than a swizzled span would meet in few banks: they are cut into panels.
+        self.panel = self.depth
+        if self.is_box and self.k_last:
+            self.panel = min(self.depth, SPAN // self.contraction.problem.dtype.bytes)
         self.memory = self._allocate()
         self.element: Element | None = None
 
@@ -177,7 +178,8 @@ class _Side:
 
     def _allocate(self) -> Value:
         dtype = self.contraction.problem.dtype
-        shape = (self.size, self.depth) if self.k_last else (self.depth, self.size)
+        panels = self.depth // self.panel
+        shape = (panels, self.size, self.panel) if self.k_last else (1, self.depth, self.size)
         stages = self.contraction.sizes.stages
         span = shape[-1] * dtype.bytes
         swizzle = next((s for s in (128, 64, 32) if span % s == 0), 0)
@@ -192,31 +194,29 @@ class _Side:
         box = self.operand
         if not isinstance(box, BoxOperand):
             return
-        indices = self.body.indices
-        code = indices.scalar_code
-        k, inner = step * self.depth, self.contraction.problem.inner
-        start = [code(i) for i in box.place(self.first, k)]
-        target = [code(i) for i in (stage, 0, 0)]
+        inner = self.contraction.problem.inner
         outer_dim, inner_dim = box.outer_dim, box.inner_dim
-        checked = [inner_dim]
-        if symbols.mod(self.extent, self.size) != 0:
-            checked.append(outer_dim)
-        if symbols.mod(inner, self.depth) == 0 and isinstance(step, int) and isinstance(inner, int):
-            checked = [d for d in checked if d != inner_dim or k + self.depth > inner]
-        sizes = (self.size, self.depth) if self.k_last else (self.depth, self.size)
         dims = (outer_dim, inner_dim) if self.k_last else (inner_dim, outer_dim)
-        op = tile.CopyAsync(
-            box.memory.value,
-            self.memory,
-            tuple(start),
-            tuple(target),
-            sizes,
-            dims,
-            (1, 2),
-            tuple(sorted(checked)),
-            width=box.width,
-        )
-        self.body.builder.effect(op)
+        for panel in range(self.depth // self.panel):
+            k = step * self.depth + panel * self.panel
+            checked = [] if isinstance(k, int) and isinstance(inner, int) and k + self.panel <= inner else [inner_dim]
+            if symbols.mod(self.extent, self.size) != 0:
+                checked.append(outer_dim)
+            op = tile.CopyAsync(
+                box.memory.value,
+                self.memory,
+                self._codes(*box.place(self.first, k)),
+                self._codes(stage, panel, 0, 0),
+                (self.size, self.panel) if self.k_last else (self.panel, self.size),
+                dims,
+                (2, 3),
+                tuple(sorted(checked)),
+                width=box.width,
+            )
+            self.body.builder.effect(op)
+
+    def _codes(self, *index: Dim) -> tuple[Value, ...]:
+        return tuple(map(self.body.indices.scalar_code, index))
 
     # Through registers
 
@@ -248,11 +248,11 @@ class _Side:
             return
         indices = self.body.indices
         k_first = indices.lane_of(self.contraction.k_lane) < indices.lane_of(self.lane)
-        dims = (1, 2) if k_first != self.k_last else (2, 1)
+        dims = (2, 3) if k_first != self.k_last else (3, 2)
         dtype = self.contraction.problem.dtype
-        start = tuple(indices.scalar_code(i) for i in (stage, 0, 0))
+        start = self._codes(stage, 0, 0, 0)
         # Single elements come in the order of lanes: wider stores would tear neighbouring loads apart.
-        alignment = max(4, dtype.bytes) if dims == (1, 2) else dtype.bytes
+        alignment = max(4, dtype.bytes) if dims == (2, 3) else dtype.bytes
         op = tile.Store(self.element.value, self.memory, start, dims, (1, 1), alignment=alignment)
         self.body.builder.effect(op)
         self.element = None
@@ -263,21 +263,21 @@ class _Side:
         """One stage."""
         type = self.memory.type
         assert isinstance(type, MemRefType)
-        start = tuple(self.body.indices.scalar_code(i) for i in (stage, 0, 0))
-        view = tile.View(self.memory, start, (1, 2), result_types=[MemRefType(type.shape[1:], type.dtype, type.space)])
+        window = MemRefType(type.shape[1:], type.dtype, type.space)
+        view = tile.View(self.memory, self._codes(stage, 0, 0, 0), (1, 2, 3), result_types=[window])
+        view.result.name = f"{self.name}_tile"
         return self.body.builder.effect(view).results[0]
 
-    def fragment(self, window: Value, k: Value, depth: int) -> Value:
+    def fragment(self, window: Value, k: int, depth: int) -> Value:
         """Elements from k on, as the instruction's operand: A is rows x k, B is k x columns."""
-        zero = self.body.indices.scalar_code(0)
-        is_a = self.name == "a"
-        outer_dim, inner_dim = (0, 1) if self.k_last else (1, 0)
-        start = (zero, k) if self.k_last else (k, zero)
-        shape, dims = (
-            ((self.size, depth), (outer_dim, inner_dim)) if is_a else ((depth, self.size), (inner_dim, outer_dim))
-        )
-        dtype = self.contraction.problem.dtype
-        load = tile.Load(window, start, dims, (1, 1), alignment=16, result_types=[VectorType(shape, dtype)])
+        panel, inside = divmod(k, self.panel) if self.k_last else (0, k)
+        start = self._codes(panel, 0, inside) if self.k_last else self._codes(panel, inside, 0)
+        outer_dim, inner_dim = (1, 2) if self.k_last else (2, 1)
+        shape, dims = (self.size, depth), (outer_dim, inner_dim)
+        if self.name == "b":
+            shape, dims = shape[::-1], dims[::-1]
+        type = VectorType(shape, self.contraction.problem.dtype)
+        load = tile.Load(window, start, dims, (1, 1), alignment=16, result_types=[type])
         load.result.name = self.name
         return self.body.builder.effect(load).results[0]
 

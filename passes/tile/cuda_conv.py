@@ -19,7 +19,7 @@ from ...ir.dialects import kernel
 from ...ir.dialects.nn.convolution import Conv
 from ...ir.symbols import Dim, ceildiv, product
 from ...ir.target import CudaTarget
-from .cuda_blocks import BlockSchedule, choose_block, instruction_of
+from .cuda_blocks import BlockSchedule, Work, choose_block, instruction_of, usual_sizes
 from .cuda_contraction import AnyOperand, BoxOperand, Contraction, Problem, ReadOperand, copy_width
 from .cuda_gemm import finish, follows_root, operand, program_ids, reshape_argument, single_root
 from .elements import Element
@@ -91,10 +91,13 @@ class MmaConv:
             return "its groups are too narrow"
         if 0 in tensor_type(root.result).dims or sizes.channels == 0:
             return "it is empty"
-        inner = sizes.inner(1)
-        batch = product((sizes.batch, sizes.groups))
         dtype = tensor_type(root.x).scalar
-        return choose_block(sizes.rows, sizes.pixels, inner, batch, dtype, instruction, target).to_attribute()
+        number = usual_sizes(func)
+        pixels, images = number(sizes.pixels), number(sizes.batch)
+        gathered = not is_pointwise(root) or pixels * dtype.bytes % 4 != 0
+        inner = sizes.channels * sizes.tap_count
+        work = Work(sizes.rows, pixels, inner, images * sizes.groups, dtype, instruction, gathered)
+        return choose_block(work, target).to_attribute()
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, Conv)
@@ -107,6 +110,13 @@ def _has_packable_weights(func: kernel.Func, root: Conv) -> bool:
     if not isinstance(weights, BlockArgument) or not weights.has_one_use or not tensor_type(weights).is_static:
         return False
     return is_constant(func, weights.index)
+
+
+def is_pointwise(root: Conv) -> bool:
+    """Whether output pixels are input pixels, and nobody else reads the image under its own shape."""
+    plain = isinstance(root.x, BlockArgument) and root.x.has_one_use
+    one = all(n == 1 for n in (*tensor_type(root.w).dims[2:], *root.strides))
+    return plain and one and not any(root.pads)
 
 
 class _Conv:
@@ -173,7 +183,7 @@ class _Conv:
 
     def _pixels(self) -> AnyOperand:
         root, sizes = self.root, self.sizes
-        if self._is_pointwise():
+        if is_pointwise(root) and self.inner == sizes.channels:
             reshape_argument(self.frame, root.x, (sizes.batch, sizes.groups * sizes.channels, sizes.pixels))
 
             def place(batch: Sequence[Dim], pixel: Dim, k: Dim) -> Sequence[Dim]:
@@ -181,13 +191,6 @@ class _Conv:
 
             return operand(self.frame, root.x, place, (self.image, self.group), sizes.pixels, sizes.channels)
         return ReadOperand(self._pixel, k_contiguous=False)
-
-    def _is_pointwise(self) -> bool:
-        """Whether output pixels are input pixels, and nobody else reads the image under its own shape."""
-        root = self.root
-        plain = isinstance(root.x, BlockArgument) and root.x.has_one_use
-        one = all(n == 1 for n in (*self.sizes.taps, *root.strides)) and not any(root.pads)
-        return plain and one and self.inner == self.sizes.channels
 
     def _pixel(self, pixel: Dim, k: Dim) -> Element:
         """The element of the image that output pixel `pixel` multiplies with element `k` of a row of weights."""

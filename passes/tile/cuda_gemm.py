@@ -15,7 +15,7 @@ from ...ir.symbols import Dim, Expr, ceildiv, product
 from ...ir.target import CudaTarget
 from ...ir.types import MemRefType, TensorType
 from .access import Memory
-from .cuda_blocks import BlockSchedule, choose_block, instruction_of
+from .cuda_blocks import BlockSchedule, Work, choose_block, instruction_of, usual_sizes
 from .cuda_contraction import AnyOperand, Contraction, Problem, ReadOperand, box_operand
 from .elements import Element, computing_type
 from .frame import Frame, open_frame, returned, tensor_type
@@ -41,9 +41,9 @@ class Shape:
 
     @staticmethod
     def of(root: MatMul) -> Shape:
-        """Batches that meet one right operand are rows of one product, where the left one lies row by row."""
+        """Batches that meet one right operand are rows of one product."""
         *batch, rows, columns = tensor_type(root.result).dims
-        if product(tensor_type(root.b).dims[:-2]) == 1 and _is_plain(root.a) and not root.trans_a:
+        if product(tensor_type(root.b).dims[:-2]) == 1 and not root.trans_a:
             return Shape((), (*batch, rows), columns, root.inner)
         return Shape(tuple(batch), (rows,), columns, root.inner)
 
@@ -73,8 +73,8 @@ class MmaGemm:
         shape = Shape.of(root)
         if 0 in (*shape.batch, shape.rows, shape.columns, shape.inner):
             return "it is empty"
-        batch = product(shape.batch)
-        return choose_block(shape.rows, shape.columns, shape.inner, batch, dtype, instruction, target).to_attribute()
+        sizes = map(usual_sizes(func), (shape.rows, shape.columns, shape.inner, product(shape.batch)))
+        return choose_block(Work(*sizes, dtype, instruction), target).to_attribute()
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, MatMul)
@@ -103,7 +103,8 @@ class _Gemm:
         self.shape = shape = Shape.of(root)
         self.frame = open_frame(func, [(*shape.batch, shape.rows, shape.columns) for _ in returned(func)])
         self.body = self.frame.body
-        if len(shape.row_dims) > 1:
+        self.merged = len(shape.row_dims) > 1 and _is_plain(root.a)
+        if self.merged:
             reshape_argument(self.frame, root.a, (shape.rows, shape.inner))
 
     def build(self) -> None:
@@ -125,11 +126,12 @@ class _Gemm:
 
     def _left(self) -> AnyOperand:
         root = self.root
-        if len(self.shape.row_dims) > 1:
+        if self.merged:
             return operand(self.frame, root.a, lambda batch, m, k: (m, k), (), self.shape.rows, self.shape.inner)
 
         def place(batch: Sequence[Dim], m: Dim, k: Dim) -> Sequence[Dim]:
-            return broadcast_index(root.a, (*batch, *((k, m) if root.trans_a else (m, k))))
+            *outer, row = Merged((), self.shape.row_dims, self.body.indices).split(m)
+            return broadcast_index(root.a, (*batch, *outer, *((k, row) if root.trans_a else (row, k))))
 
         return operand(self.frame, root.a, place, self.batch, self.shape.rows, self.shape.inner)
 
