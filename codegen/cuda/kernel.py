@@ -407,9 +407,9 @@ class KernelEmitter:
 
 
 def c_name(name: str) -> str:
-    """A kernel's name in C."""
+    """A kernel's name in C, one that no function of CUDA has."""
     text = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name)
-    return f"kernel_{text}" if not text or text[0].isdigit() else text
+    return f"{'k_' if text[:1].isdigit() else ''}{text}_kernel"
 
 
 def _is_last_use(value: Value, result: Value) -> bool:

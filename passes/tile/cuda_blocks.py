@@ -66,37 +66,41 @@ class Work:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A block tile, and what part of a multiprocessor's peak it reaches when one multiprocessor is full of them."""
-
     m: int
     n: int
     warps_m: int
     warps_n: int
-    efficiency: float
 
 
 # Large tiles read shared memory less often; small ones give all multiprocessors work.
 _CANDIDATES = (
-    _Candidate(128, 128, 2, 4, 0.6),
-    _Candidate(128, 64, 4, 2, 0.5),
-    _Candidate(64, 128, 2, 4, 0.5),
-    _Candidate(64, 64, 2, 2, 0.4),
-    _Candidate(64, 32, 4, 1, 0.25),
-    _Candidate(32, 64, 2, 2, 0.25),
-    _Candidate(32, 32, 2, 2, 0.15),
-    _Candidate(16, 64, 1, 4, 0.15),
-    _Candidate(16, 32, 1, 4, 0.1),
+    _Candidate(128, 128, 2, 4),
+    _Candidate(128, 64, 4, 2),
+    _Candidate(64, 128, 2, 4),
+    _Candidate(64, 64, 2, 2),
+    _Candidate(64, 32, 4, 1),
+    _Candidate(32, 64, 2, 2),
+    _Candidate(32, 32, 2, 2),
+    _Candidate(16, 64, 1, 4),
+    _Candidate(16, 32, 1, 4),
 )
 SPAN = 128
 """Bytes of a row of shared memory that swizzling spreads over all banks."""
-START = 2.0e-6
-"""Seconds a block takes before and after its loop."""
-STEP = 1.2e-7
-"""Seconds of a step of the loop whose operands have come: a barrier and the latency of loads from shared memory."""
+# Seconds, fitted to products of 1 to 128 rows on an H200.
+START = 1.2e-6
+"""Before and after the loop of a block."""
+STEP = 6.0e-8
+"""A step of the loop: a barrier and what it costs to fill the pipeline again."""
+COPY = 1.2e-8
+"""One copy of 16 bytes by each thread."""
+SLICE = 3.0e-8
+"""From loading fragments to the matrix instruction's result."""
 GATHERED_STEP = 5.0e-7
-"""Seconds that a step waits for its loads from global memory."""
-GATHERED_ELEMENT = 8.0e-11
-"""Seconds of a multiprocessor for the index of one gathered element."""
+"""A step that waits for its loads from global memory."""
+GATHERED_ELEMENT = 1.2e-8
+"""One element gathered by each thread."""
+SUSTAINED = 0.48
+"""The part of the peak rate that warp matrix instructions reach."""
 L2_BANDWIDTH = 5.0e12
 """Bytes a second from the cache that all multiprocessors share, roughly."""
 UNKNOWN = 12
@@ -126,13 +130,13 @@ def instruction_of(dtype: Scalar, precision: str) -> str | None:
 
 def choose_block(work: Work, target: CudaTarget) -> BlockSchedule:
     """The block whose model time is least."""
-    schedules = [
-        (candidate.efficiency, schedule)
-        for candidate in _CANDIDATES
-        if work.instruction != "fma" or candidate.m * candidate.n >= 1024
-        for schedule in _depths(candidate, work, target)
-    ]
-    return min(schedules, key=lambda pair: _seconds(*pair, work, target))[1]
+    return min(candidates(work, target), key=lambda schedule: seconds(schedule, work, target))
+
+
+def candidates(work: Work, target: CudaTarget) -> list[BlockSchedule]:
+    """All blocks that fit."""
+    tiles = [c for c in _CANDIDATES if work.instruction != "fma" or c.m * c.n >= 1024]
+    return [schedule for tile in tiles for schedule in _depths(tile, work, target)]
 
 
 def _depths(c: _Candidate, work: Work, target: CudaTarget) -> list[BlockSchedule]:
@@ -151,30 +155,29 @@ def _depths(c: _Candidate, work: Work, target: CudaTarget) -> list[BlockSchedule
     return found
 
 
-def _seconds(efficiency: float, schedule: BlockSchedule, work: Work, target: CudaTarget) -> float:
-    """The time of the whole contraction: waves of blocks, each as slow as its arithmetic or its latencies."""
+def seconds(schedule: BlockSchedule, work: Work, target: CudaTarget) -> float:
+    """The time of the whole contraction: waves of blocks, or the traffic of all."""
     blocks = -(-work.rows // schedule.m) * -(-work.columns // schedule.n) * work.batch
     resident = _resident(schedule, work.dtype, target)
     waves = -(-blocks // (target.multiprocessors * resident))
     together = min(resident, -(-blocks // target.multiprocessors))
     steps = -(-work.inner // schedule.k)
-    products = schedule.m * schedule.n * schedule.k * steps
-    share = min(0.65, efficiency * (1 + 0.5 * (together - 1)))
-    arithmetic = together * products / (_rate(work, target) / target.multiprocessors * share)
-    step = STEP
+    step = STEP + COPY * (schedule.m + schedule.n) * schedule.k * work.dtype.bytes / 16 / schedule.threads
     if work.gathered:
-        step = GATHERED_STEP + GATHERED_ELEMENT * schedule.n * schedule.k * together
+        step += GATHERED_STEP + GATHERED_ELEMENT * schedule.n * schedule.k / schedule.threads
+    depth = 4 if work.instruction == "fma" else int(work.instruction.rpartition("k")[2])
+    slice = SLICE + together * schedule.m * schedule.n * depth / _rate(work, target)
     traffic = blocks * (schedule.m + schedule.n) * work.inner * work.dtype.bytes / L2_BANDWIDTH
-    slowest = max(waves * (max(arithmetic, steps * step) + START), traffic + START)
-    # Of two that wait for the same thing the one with less work is better.
-    return slowest + 0.1 * (waves * arithmetic + traffic)
+    return START + max(waves * steps * (step + schedule.k // depth * slice), traffic)
 
 
 def _rate(work: Work, target: CudaTarget) -> float:
-    """Multiply-adds a second of the whole GPU."""
+    """Multiply-adds a second of one multiprocessor."""
     if work.instruction == "fma":
-        return target.fp32_flops / 2
-    return target.matrix_flops["tf32" if work.dtype.name == "f32" else work.dtype.name] / 2
+        peak = target.fp32_flops
+    else:
+        peak = target.matrix_flops["tf32" if work.dtype.name == "f32" else work.dtype.name]
+    return SUSTAINED * peak / 2 / target.multiprocessors
 
 
 def _resident(schedule: BlockSchedule, dtype: Scalar, target: CudaTarget) -> int:

@@ -20,8 +20,8 @@ from .cuda_blocks import SPAN, BlockSchedule
 from .elements import Element
 from .merging import Read
 
-ReadAt = Callable[[Dim, Dim], Element]
-"""The element of an operand at (outer, k); outer is its row or column in the result."""
+ReadAt = Callable[[Dim, Dim, Expr], Element]
+"""The element of an operand at (outer, first + k): its row or column, where a step begins, and the lane of the step."""
 
 
 @dataclass(frozen=True)
@@ -221,18 +221,23 @@ class _Side:
     # Through registers
 
     def read(self, step: Dim) -> None:
-        """Load the elements of a step; beyond the last step they are zero."""
+        """Load the elements of a step. Nobody uses those of a step after the last, which may be any that exist."""
         if not isinstance(self.operand, ReadOperand):
             return
         body, indices = self.body, self.body.indices
         inner, k_lane = self.contraction.problem.inner, self.contraction.k_lane
-        k = indices.derived(step * self.depth + k_lane, inner)
         lane = indices.lane_of(k_lane)
-        body.limits[lane] = (k, inner)
-        element = self.operand.read(self.position, k)
+        whole = symbols.mod(inner, self.depth) == 0
+        if whole and not isinstance(step, int):
+            step = symbols.minimum(step, self.contraction.steps - 1)
+        first = indices.derived(step * self.depth, inner)
+        if not whole:
+            body.limits[lane] = (indices.derived(first + k_lane, inner), inner)
+        element = self.operand.read(self.position, first, k_lane)
+        element = element if whole else self._zero_beyond(element, lane)
         lanes = tuple(sorted((lane, indices.lane_of(self.lane))))
-        self.element = narrowed(body, self._zero_beyond(element, lane), self.contraction.problem.dtype, lanes)
-        del body.limits[lane]
+        self.element = narrowed(body, element, self.contraction.problem.dtype, lanes)
+        body.limits.pop(lane, None)
 
     def _zero_beyond(self, element: Element, lane: int) -> Element:
         """Elements that do not vary along k are not masked by their loads."""

@@ -17,7 +17,7 @@ from ...ir.attributes import DictAttr
 from ...ir.core import BlockArgument
 from ...ir.dialects import kernel
 from ...ir.dialects.nn.convolution import Conv
-from ...ir.symbols import Dim, ceildiv, product
+from ...ir.symbols import Dim, Expr, ceildiv, product
 from ...ir.target import CudaTarget
 from .cuda_blocks import BlockSchedule, Work, choose_block, instruction_of, usual_sizes
 from .cuda_contraction import AnyOperand, BoxOperand, Contraction, Problem, ReadOperand, copy_width
@@ -192,13 +192,14 @@ class _Conv:
             return operand(self.frame, root.x, place, (self.image, self.group), sizes.pixels, sizes.channels)
         return ReadOperand(self._pixel, k_contiguous=False)
 
-    def _pixel(self, pixel: Dim, k: Dim) -> Element:
-        """The element of the image that output pixel `pixel` multiplies with element `k` of a row of weights."""
+    def _pixel(self, pixel: Dim, first: Dim, lane: Expr) -> Element:
+        """The element of the image that output pixel `pixel` multiplies with element first + lane of a weights' row."""
         root, sizes, indices = self.root, self.sizes, self.body.indices
         if sizes.by_tap(self.block.k):
-            # k is a stage's start and a lane below the stage's depth, so that the tap is the same for all lanes.
-            tap, channel = Merged((), (sizes.tap_count, sizes.channels), indices).split(k)
+            tap, start = Merged((), (sizes.tap_count, sizes.channels), indices).split(first)
+            channel: Dim = indices.derived(start + lane, sizes.channels)
         else:
+            k = indices.derived(first + lane, self.inner)
             channel, tap = Merged((), (ceildiv(self.inner, sizes.tap_count), sizes.tap_count), indices).split(k)
         taps = Merged((), sizes.taps, indices).split(tap)
         where = zip(self._split(pixel), taps, root.strides, root.pads, root.dilations, strict=False)

@@ -187,7 +187,11 @@ def operand(
 
         if (box := box_operand(body, read, (walks[-2], walks[-1]), box_place)) is not None:
             return box
-    return ReadOperand(lambda at, k: body.read(tensor, place(batch, at, k)), k_contiguous)
+
+    def read(position: Dim, first: Dim, lane: Expr) -> Element:
+        return body.read(tensor, place(batch, position, body.indices.derived(first + lane, inner)))
+
+    return ReadOperand(read, k_contiguous)
 
 
 def _extent(position: Dim) -> Dim:
