@@ -25,7 +25,7 @@ from ..ir.verify import verify
 from ..runtime.engine import Engine
 from ..runtime.plan import Plan
 from . import host, phases, pipelines, profiles
-from .irfile import read_module, write_module
+from .irfile import read_module, write_atomically, write_module
 from .onnx.importer import import_model
 from .options import CompileOptions, PassOptions, Shapes
 from .session import PASSES_SHARE, Report, Session
@@ -157,7 +157,7 @@ def write(compiled: Compiled, path: Path, stop: str) -> None:
     if stop in phases.RESUMABLE:
         write_module(path, compiled.module)
     elif stop == "source":
-        path.write_text(sources(compiled))
+        write_atomically(path, [sources(compiled).encode()])
     else:
         compiled.engine().save(path)
 

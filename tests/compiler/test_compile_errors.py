@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,8 @@ import onnx
 import pytest
 from filecheck_plugin import run_command
 from onnx import TensorProto, helper
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def model(nodes: list[onnx.NodeProto], **opsets: int) -> onnx.ModelProto:
@@ -100,6 +104,26 @@ def test_a_missing_output_folder_is_found_before_compiling(tmp_path: Path) -> No
     code, _, err = run_command(["compile", str(tmp_path / "m.onnx"), "-o", str(tmp_path / "no" / "m.plan")])
     assert code == 1
     assert "there is no folder" in err
+
+
+@pytest.mark.parametrize("stop", ["binary", "tile", "source"])
+def test_a_full_disk_leaves_the_old_file_whole(tmp_path: Path, stop: str) -> None:
+    (tmp_path / "m.onnx").write_bytes(GOOD.SerializeToString())
+    (tmp_path / "old").write_text("an older file")
+    arguments = ["compile", str(tmp_path / "m.onnx"), "-o", str(tmp_path / "old"), f"--compile-to={stop}"]
+    # No file may become larger than 64 bytes: what a full disk does, without filling one.
+    code = (
+        "import resource, sys\nfrom kernelwright.compiler.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (64, resource.RLIM_INFINITY))\nmain(sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT / "dev")
+    assert done.returncode == 1, done.stderr
+    assert "cannot write" in done.stderr
+    assert "file too large" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert (tmp_path / "old").read_text() == "an older file"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["m.onnx", "old"]
 
 
 def test_ir_that_does_not_say_its_phase(tmp_path: Path) -> None:
