@@ -30,6 +30,7 @@ from .cpu_micro import (
     as_matrix,
     best_micro_tile,
     column_of,
+    is_float_up_to_f32,
     multiply_add,
     transposed,
     unroll_of,
@@ -126,8 +127,8 @@ class CpuConv:
         geometry = Geometry.of(root)
         if geometry is None:
             return "its channels or image have symbolic sizes, or it has other than two spatial axes"
-        if any(tensor_type(v).scalar != f32 for v in (root.x, root.w)):
-            return "its elements are not f32"
+        if not all(is_float_up_to_f32(tensor_type(v).scalar) for v in (root.x, root.w)):
+            return "its elements are not f32 or narrower floats"
         if geometry.outputs < target.lanes(32) // 2:
             return f"a group has only {geometry.outputs} output channels"
         arguments = isinstance(root.x, BlockArgument) and isinstance(root.w, BlockArgument)
@@ -265,8 +266,9 @@ class _Conv:
         g, body = self.geometry, self.frame.body
         indices, width = body.indices, self._scratch_width()
         shape = (g.inputs, g.kernel[0], width)
-        scratch = body.builder.effect(tile.Alloc(64, result_types=[MemRefType(shape, f32, "local")])).results[0]
         source = body.memories[self.root.x].value
+        type = MemRefType(shape, tensor_type(self.root.x).scalar, "local")
+        scratch = body.builder.effect(tile.Alloc(64, result_types=[type])).results[0]
         code = indices.scalar_code
         zero = code(0)
         for tap in range(g.kernel[0]):
@@ -298,7 +300,7 @@ class _Conv:
                     start = self._place(position + part, (row, column)) + first * g.strides[1]
                     left = column_of(body, self.source, start, sizes.pixels, g.strides[1])
                     place = (self.group * g.outputs + channel, position + part, row, column)
-                    right = as_matrix(body, body.read(self.root.w, place).value, 1, sizes.channels)
+                    right = as_matrix(body, body.cast(body.read(self.root.w, place), f32).value, 1, sizes.channels)
                     total = multiply_add(body, left, right, total)
             return total
 
@@ -314,7 +316,7 @@ class _Conv:
         if self.sizes.flat:
             place = Merged((), g.out, body.indices).split(pixel)
         if self.root.bias is not None:
-            acc = body.apply("add", acc, body.read(self.root.bias, (channel,)))
+            acc = body.apply("add", acc, body.cast(body.read(self.root.bias, (channel,)), f32))
         body.bound[self.root.result] = lambda _: acc
         for tensor, memory in zip(returned(self.frame.func), self.frame.results, strict=True):
             element = body.read(tensor, (self.image, channel, *place))

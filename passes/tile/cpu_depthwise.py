@@ -18,6 +18,7 @@ from ...ir.target import CpuTarget
 from ...ir.types import MemRefType, VectorType, f32
 from .cpu_conv import Geometry
 from .cpu_gemm import only_root
+from .cpu_micro import is_float_up_to_f32
 from .elements import Element
 from .frame import Frame, open_frame, returned, tensor_type
 from .merging import Merged
@@ -62,8 +63,8 @@ class CpuDepthwise:
         geometry = Geometry.of(root)
         if geometry is None or geometry.inputs != 1 or geometry.group == 1:
             return "not a depthwise convolution of images of static size"
-        if any(tensor_type(v).scalar != f32 for v in (root.x, root.w)):
-            return "its elements are not f32"
+        if not all(is_float_up_to_f32(tensor_type(v).scalar) for v in (root.x, root.w)):
+            return "its elements are not f32 or narrower floats"
         if not isinstance(root.x, BlockArgument) or any(
             tensor_type(v).dims != tensor_type(root.result).dims for v in returned(func)
         ):
@@ -134,8 +135,9 @@ class _Depthwise:
         """The channel's plane with zeros around it."""
         g, body = self.geometry, self.frame.body
         shape = _plane(g, self.sizes)
-        scratch = body.builder.effect(tile.Alloc(64, result_types=[MemRefType(shape, f32, "local")])).results[0]
         source = body.memories[self.root.x].value
+        type = MemRefType(shape, tensor_type(self.root.x).scalar, "local")
+        scratch = body.builder.effect(tile.Alloc(64, result_types=[type])).results[0]
         code = body.indices.scalar_code
         channel = Merged((), (g.group, g.outputs), body.indices).split(self.channel)[0]
         here = (code(self.image), code(channel), code(-g.low[0]), code(-g.low[1]))
@@ -169,17 +171,19 @@ class _Depthwise:
         users = [(row, down) for row, down in users if 0 <= down < g.kernel[0]]
         if not users:
             return
+        dtype = tensor_type(self.root.x).scalar
         start = (first_row * g.strides[0] + depth, first_column * g.strides[1] + tap * g.dilations[1])
         load = tile.Load(
             self.plane,
             tuple(map(body.indices.scalar_code, start)),
             (1,),
             (g.strides[1],),
-            result_types=[VectorType((self.sizes.lanes,), f32)],
+            result_types=[VectorType((self.sizes.lanes,), dtype)],
         )
-        pixels = Element(body.builder.effect(load).results[0], f32, (lane,))
+        pixels = body.cast(Element(body.builder.effect(load).results[0], dtype, (lane,)), f32)
         for row, down in users:
-            product = body.apply("mul", pixels, body.read(self.root.w, (self.channel, 0, down, tap)))
+            weight = body.cast(body.read(self.root.w, (self.channel, 0, down, tap)), f32)
+            product = body.apply("mul", pixels, weight)
             total = sums[row]
             sums[row] = product if total is None else body.apply("add", total, product)
 
@@ -187,7 +191,7 @@ class _Depthwise:
         """Bias, the element-wise ops that follow, and the store."""
         body = self.frame.body
         if self.root.bias is not None:
-            total = body.apply("add", total, body.read(self.root.bias, (self.channel,)))
+            total = body.apply("add", total, body.cast(body.read(self.root.bias, (self.channel,)), f32))
         row = body.indices.derived(row, self.geometry.out[0])
         place = (self.image, self.channel, row, column)
         body.bound[self.root.result] = lambda _: total

@@ -12,7 +12,7 @@ from ...ir.core import Value
 from ...ir.dialects import tile
 from ...ir.symbols import Dim, Expr
 from ...ir.target import CpuTarget
-from ...ir.types import VectorType, f32, i64
+from ...ir.types import Scalar, VectorType, f32, i64
 from .access import Memory
 from .body import TileBody
 
@@ -119,7 +119,7 @@ def accumulate(
 
 
 def column_of(body: TileBody, memory: Memory, start: Dim, rows: int, step: int) -> Value:
-    """`rows` scalars from flat memory, `step` elements apart, as a matrix of one column."""
+    """`rows` scalars from flat memory, `step` elements apart, as a matrix of one column of f32."""
     load = tile.Load(
         memory.value,
         (body.indices.scalar_code(start),),
@@ -127,4 +127,11 @@ def column_of(body: TileBody, memory: Memory, start: Dim, rows: int, step: int) 
         (step, 1),
         result_types=[VectorType((rows, 1), memory.dtype)],
     )
-    return body.builder.pure(load) if memory.is_constant else body.builder.effect(load).results[0]
+    value = body.builder.pure(load) if memory.is_constant else body.builder.effect(load).results[0]
+    wide = VectorType((rows, 1), f32)
+    return value if memory.dtype == f32 else body.builder.op("arith.extf", (value,), wide)
+
+
+def is_float_up_to_f32(dtype: Scalar) -> bool:
+    """Whether products of `dtype` are computed in f32."""
+    return dtype.is_float and dtype.bits <= 32

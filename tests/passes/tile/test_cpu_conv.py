@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from native import NativeKernel
@@ -16,7 +17,7 @@ from kernelwright.ir.core import Block
 from kernelwright.ir.dialects import nn
 from kernelwright.ir.symbols import symbol
 from kernelwright.ir.tile_interpreter import run_kernel
-from kernelwright.ir.types import TensorType, f32
+from kernelwright.ir.types import TensorType, scalar_of
 
 BATCH = symbol("batch")
 
@@ -32,6 +33,7 @@ class Convolution:
     dilations: tuple[int, int] = (1, 1)
     group: int = 1
     symbolic: bool = False
+    dtype: Any = np.float32
     tactic: str = "conv"
     arrays: list[np.ndarray] = field(default_factory=list)
 
@@ -40,15 +42,15 @@ class Convolution:
 
     def kernel(self) -> OneKernel:
         rng = np.random.default_rng(self.x[1])
-        self.arrays = [rng.standard_normal(shape, dtype=np.float32) for shape in (self.x, self.w, self.w[:1])]
-        types = [TensorType(array.shape, f32) for array in self.arrays]
+        self.arrays = [rng.standard_normal(shape).astype(self.dtype) for shape in (self.x, self.w, self.w[:1])]
+        types = [TensorType(array.shape, scalar_of(self.dtype)) for array in self.arrays]
         if self.symbolic:
             types[0] = types[0].with_shape((BATCH, *self.x[1:]))
         arguments = Block(types).arguments
         result = self.op(*arguments).results[0].type
         assert isinstance(result, TensorType)
         shape = (self.x[0], *result.dims[1:])
-        self.arrays.append(rng.standard_normal(tuple(map(int, shape)), dtype=np.float32))  # type: ignore[arg-type]
+        self.arrays.append(rng.standard_normal(tuple(map(int, shape))).astype(self.dtype))  # type: ignore[arg-type]
 
         def build(emit, values):  # type: ignore[no-untyped-def]
             x, w, bias, residual = values
@@ -58,8 +60,9 @@ class Convolution:
 
     def expected(self) -> np.ndarray:
         x, w, bias, residual = self.arrays
-        op = self.op(*Block([TensorType(a.shape, f32) for a in (x, w, bias)]).arguments)
-        return np.maximum(op.evaluate(x, w, bias) + residual, 0)
+        op = self.op(*Block([TensorType(a.shape, scalar_of(self.dtype)) for a in (x, w, bias)]).arguments)
+        wide = op.evaluate(x, w, bias).astype(np.float32) + residual.astype(np.float32)
+        return np.maximum(wide, 0)
 
 
 CONVOLUTIONS = {
@@ -85,13 +88,19 @@ CONVOLUTIONS = {
     "symbolic-depthwise": Convolution(
         (2, 4, 7, 7), (4, 1, 3, 3), pads=(1, 1, 1, 1), group=4, symbolic=True, tactic="depthwise"
     ),
+    "f16": Convolution((1, 5, 9, 9), (18, 5, 3, 3), pads=(1, 1, 1, 1), dtype=np.float16),
+    "bf16": Convolution((1, 5, 9, 9), (18, 5, 1, 1), dtype=ml_dtypes.bfloat16),
+    "f16-depthwise": Convolution(
+        (1, 5, 9, 9), (5, 1, 3, 3), pads=(1, 1, 1, 1), group=5, dtype=np.float16, tactic="depthwise"
+    ),
     "wide-rows": Convolution((1, 2, 4, 150), (16, 2, 3, 3), pads=(1, 1, 1, 1)),
 }
 
 
 def check(convolution: Convolution, found: np.ndarray) -> None:
     expected = convolution.expected()
-    assert np.abs(found.reshape(expected.shape) - expected).max() <= 2e-5
+    tolerance = {np.float32: 2e-5, np.float16: 4e-2, ml_dtypes.bfloat16: 3e-1}[convolution.dtype]
+    assert np.abs(found.reshape(expected.shape).astype(np.float32) - expected).max() <= tolerance
 
 
 @pytest.mark.parametrize("name", CONVOLUTIONS)
