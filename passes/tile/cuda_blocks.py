@@ -113,7 +113,7 @@ def usual_sizes(func: kernel.Func) -> Callable[[Dim], int]:
     profile = Profile.of(module) if module is not None else Profile()
 
     def number(size: Dim) -> int:
-        known = {name: r.opt for name, r in profile.ranges.items() if r.opt > 1}
+        known = {name: r.opt for name, r in profile.ranges.items()}
         return estimate(symbols.substitute(size, known), UNKNOWN)
 
     return number

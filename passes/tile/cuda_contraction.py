@@ -29,7 +29,8 @@ class BoxOperand:
     """An operand that is a box of global memory: memref dim `outer_dim` walks the result's rows or columns,
     `inner_dim` k.
 
-    `place` gives the other indices, and those two at their start. `width` is the bytes one copy moves.
+    `place` gives the other indices, and those two at their start. `width` is the bytes one copy moves. No launch writes
+    an operand that `is_weight`.
     """
 
     memory: Memory
@@ -37,6 +38,7 @@ class BoxOperand:
     outer_dim: int
     inner_dim: int
     width: int
+    is_weight: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,11 @@ class Problem:
 class Contraction:
     """Builds the accumulator of one block."""
 
-    def __init__(self, body: TileBody, problem: Problem, sizes: BlockSchedule, a: AnyOperand, b: AnyOperand) -> None:
+    def __init__(
+        self, body: TileBody, problem: Problem, sizes: BlockSchedule, a: AnyOperand, b: AnyOperand, overlap: bool
+    ) -> None:
+        """With `overlap` the launch may start before the one before it is over."""
+        self.overlap = overlap
         self.body = body
         self.indices = body.indices
         self.builder = body.builder
@@ -95,8 +101,7 @@ class Contraction:
         zero = self.body.constant(0.0, f32).value
         type = VectorType((self.sizes.m, self.sizes.n), f32)
         start = self.builder.op("vector.broadcast", (zero,), type)
-        for stage in range(self.sizes.stages - 1):
-            self._copy(stage, stage)
+        self._start()
         for side in self.sides:
             side.read(0)
         for side in self.sides:
@@ -104,6 +109,17 @@ class Contraction:
         lanes = (self.indices.lane_of(self.row_lane), self.indices.lane_of(self.column_lane))
         (acc,) = self.body.loop(self.steps, 1, (start,), self._step)
         return Element(acc, f32, lanes)
+
+    def _start(self) -> None:
+        """Fill all stages but one. Weights are on their way before the launch that makes the other operand is over."""
+        early = [side for side in self.sides if side.is_weight]
+        for stage in range(self.sizes.stages - 1):
+            for side in early:
+                side.copy(stage, stage)
+        if self.overlap:
+            self.builder.effect(tile.WaitDependencies())
+        for stage in range(self.sizes.stages - 1):
+            self._copy(stage, stage, [side for side in self.sides if side not in early])
 
     @property
     def _copies(self) -> bool:
@@ -116,7 +132,7 @@ class Contraction:
         if self._copies:
             self.builder.effect(tile.WaitGroup(stages - 2))
         self.builder.effect(tile.Barrier())
-        self._copy(step + (stages - 1), symbols.mod(step + (stages - 1), stages))
+        self._copy(step + (stages - 1), symbols.mod(step + (stages - 1), stages), self.sides)
         for side in self.sides:
             side.read(step + 1)
         acc = self._multiply(symbols.mod(step, stages), carried[0])
@@ -124,11 +140,11 @@ class Contraction:
             side.store(symbols.mod(step + 1, stages))
         return (acc,)
 
-    def _copy(self, step: Dim, stage: Dim) -> None:
+    def _copy(self, step: Dim, stage: Dim, sides: Sequence[_Side]) -> None:
         """Start the asynchronous copies of a step; beyond the last step they bring zeros."""
         if not self._copies:
             return
-        for side in self.sides:
+        for side in sides:
             side.copy(step, stage)
         self.builder.effect(tile.CommitGroup())
 
@@ -175,6 +191,10 @@ class _Side:
     @property
     def is_box(self) -> bool:
         return isinstance(self.operand, BoxOperand)
+
+    @property
+    def is_weight(self) -> bool:
+        return isinstance(self.operand, BoxOperand) and self.operand.is_weight
 
     def _allocate(self) -> Value:
         dtype = self.contraction.problem.dtype
@@ -299,7 +319,11 @@ def narrowed(body: TileBody, element: Element, dtype: Scalar, lanes: tuple[int, 
 
 
 def box_operand(
-    body: TileBody, read: Read, walks: tuple[Expr, Expr], place: Callable[[Dim, Dim], Sequence[Dim]]
+    body: TileBody,
+    read: Read,
+    walks: tuple[Expr, Expr],
+    place: Callable[[Dim, Dim], Sequence[Dim]],
+    is_weight: bool,
 ) -> BoxOperand | None:
     """The operand as a box, where one access to global memory walks a dim each with (outer, k), one by one."""
     memory = body.memories.get(read.tensor)
@@ -319,7 +343,7 @@ def box_operand(
     if len(memory.shape) - 1 not in (outer_dim, inner_dim):
         return None
     width = copy_width(body, memory, read.index, walks)
-    return BoxOperand(memory, place, outer_dim, inner_dim, width) if width >= 4 else None
+    return BoxOperand(memory, place, outer_dim, inner_dim, width, is_weight) if width >= 4 else None
 
 
 def copy_width(body: TileBody, memory: Memory, index: Sequence[Dim], walks: Sequence[Expr]) -> int:

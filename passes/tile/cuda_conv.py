@@ -25,6 +25,7 @@ from .cuda_gemm import finish, follows_root, operand, program_ids, reshape_argum
 from .elements import Element
 from .frame import open_frame, returned, tensor_type
 from .merging import Merged
+from .overlap_launches import overlaps
 from .packing import calls_of, is_constant, packed_constant
 from .strategies import AnyTarget, register
 
@@ -102,7 +103,7 @@ class MmaConv:
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, Conv)
         assert isinstance(root, Conv)
-        _Conv(func, root, BlockSchedule.from_attribute(schedule)).build()
+        _Conv(func, root, BlockSchedule.from_attribute(schedule)).build(overlaps(target))
 
 
 def _has_packable_weights(func: kernel.Func, root: Conv) -> bool:
@@ -145,7 +146,7 @@ class _Conv:
         for call in calls_of(self.func):
             call.set_operand(weights.index, packed_constant(call.operands[weights.index], tag, pack))
 
-    def build(self) -> None:
+    def build(self, overlap: bool) -> None:
         sizes, block, indices = self.sizes, self.block, self.body.indices
         blocks = (sizes.batch, sizes.groups)
         grid = (ceildiv(sizes.pixels, block.n), ceildiv(sizes.rows, block.m), product(blocks))
@@ -156,7 +157,7 @@ class _Conv:
         assert instruction is not None
         first = (row_block * block.m, column_block * block.n)
         problem = Problem(sizes.rows, sizes.pixels, self.inner, *first, dtype, instruction)
-        contraction = Contraction(self.body, problem, block, self._weights(), self._pixels())
+        contraction = Contraction(self.body, problem, block, self._weights(), self._pixels(), overlap)
         acc = contraction.accumulate()
         channel = self.group * sizes.rows + contraction.row
         pixel = contraction.column
@@ -179,7 +180,7 @@ class _Conv:
         memory = self.body.memories[self.root.w]
         walks, _ = self.body.probe((self.sizes.rows, self.inner), lambda _: self.body.constant(0.0, memory.dtype))
         width = copy_width(self.body, memory, (0, walks[0], walks[1]), walks)
-        return BoxOperand(memory, lambda m, k: (self.group, m, k), 1, 2, width)
+        return BoxOperand(memory, lambda m, k: (self.group, m, k), 1, 2, width, is_weight=True)
 
     def _pixels(self) -> AnyOperand:
         root, sizes = self.root, self.sizes

@@ -20,6 +20,8 @@ from .cuda_contraction import AnyOperand, Contraction, Problem, ReadOperand, box
 from .elements import Element, computing_type
 from .frame import Frame, open_frame, returned, tensor_type
 from .merging import Merged
+from .overlap_launches import overlaps
+from .packing import is_constant
 from .strategies import AnyTarget, register
 
 PlaceAt = Callable[[Sequence[Dim], Dim, Dim], Sequence[Dim]]
@@ -79,7 +81,7 @@ class MmaGemm:
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, MatMul)
         assert isinstance(root, MatMul)
-        _Gemm(func, root, BlockSchedule.from_attribute(schedule)).build()
+        _Gemm(func, root, BlockSchedule.from_attribute(schedule)).build(overlaps(target))
 
 
 def single_root(func: kernel.Func, kind: type) -> object | None:
@@ -107,7 +109,7 @@ class _Gemm:
         if self.merged:
             reshape_argument(self.frame, root.a, (shape.rows, shape.inner))
 
-    def build(self) -> None:
+    def build(self, overlap: bool) -> None:
         shape, sizes, indices = self.shape, self.sizes, self.body.indices
         grid = (ceildiv(shape.columns, sizes.n), ceildiv(shape.rows, sizes.m), product(shape.batch))
         column_block, row_block, batch = program_ids(self.frame, grid)
@@ -117,7 +119,7 @@ class _Gemm:
         assert instruction is not None
         first_row, first_column = row_block * sizes.m, column_block * sizes.n
         problem = Problem(shape.rows, shape.columns, shape.inner, first_row, first_column, dtype, instruction)
-        contraction = Contraction(self.body, problem, sizes, self._left(), self._right())
+        contraction = Contraction(self.body, problem, sizes, self._left(), self._right(), overlap)
         acc = contraction.accumulate()
         index = (*self.batch, *Merged((), shape.row_dims, indices).split(contraction.row), contraction.column)
         place = (*self.batch, contraction.row, contraction.column)
@@ -185,7 +187,8 @@ def operand(
             values = dict(zip(map(str, walks), (*batch, first, k), strict=True))
             return [symbols.substitute(body.indices.expand(i), values) for i in read.index]
 
-        if (box := box_operand(body, read, (walks[-2], walks[-1]), box_place)) is not None:
+        weight = isinstance(read.tensor, BlockArgument) and is_constant(frame.func, read.tensor.index)
+        if (box := box_operand(body, read, (walks[-2], walks[-1]), box_place, weight)) is not None:
             return box
 
     def read(position: Dim, first: Dim, lane: Expr) -> Element:
