@@ -145,14 +145,15 @@ def _infix(symbol: str) -> _Rule:
 
 
 def _unsigned_type(dtype: Scalar, index: str) -> str:
-    return f"unsigned {c_type(dtype, index).replace('signed char', 'char')}"
+    name = f"unsigned {c_type(dtype, index).replace('signed char', 'char')}"
+    return "unsigned" if name == "unsigned int" else name
 
 
 def _unsigned(form: str) -> _Rule:
     def rule(op: Operation, operands: Sequence[str], source: Scalar, target: Scalar, index: str) -> str:
         unsigned = _unsigned_type(source, index)
         left, right = (f"({unsigned}){parenthesized(text)}" for text in operands)
-        text = f"{form}({left}, {right})" if form.isidentifier() else f"({left}) {form} ({right})"
+        text = f"{form}({left}, {right})" if form.isidentifier() else f"{left} {form} {right}"
         return f"({c_type(target, index)})({text})"
 
     return rule

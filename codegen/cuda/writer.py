@@ -159,8 +159,8 @@ class Writer:
 
 def total(*terms: str | int) -> str:
     """A sum in C, constants folded."""
-    constant = sum(t for t in terms if isinstance(t, int))
-    texts = [t for t in terms if isinstance(t, str) and t != "0"]
+    constant = sum(int(t) for t in terms if isinstance(t, int) or t.isdigit())
+    texts = [t for t in terms if isinstance(t, str) and not t.isdigit()]
     if constant or not texts:
         texts.append(str(constant))
     return " + ".join(texts)
@@ -168,6 +168,7 @@ def total(*terms: str | int) -> str:
 
 def times(a: str | int, b: str | int) -> str | int:
     """A product in C of two factors, each a number or the text of an expression."""
+    a, b = (int(x) if isinstance(x, str) and x.isdigit() else x for x in (a, b))
     if isinstance(a, int) and isinstance(b, int):
         return a * b
     if 0 in (a, b):
@@ -179,5 +180,5 @@ def times(a: str | int, b: str | int) -> str | int:
 
 def parenthesized(text: str | int) -> str:
     """`text` so that it can stand beside any operator."""
-    plain = isinstance(text, int) or re.fullmatch(r"[\w.]+|\w+\([^()]*\)|\w+\[[^\[\]]*\]", text)
+    plain = isinstance(text, int) or re.fullmatch(r"[\w.]+|\w*\([^()]*\)|\w+\[[^\[\]]*\]", text)
     return str(text) if plain and not str(text).startswith("-") else f"({text})"
