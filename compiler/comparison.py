@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 
 from ..ir.diagnostics import CompileError
+from ..passes import numerics
 from ..runtime.engine import Engine
 
 try:
@@ -44,15 +45,9 @@ class Departure:
 
 def relative_error(ours: np.ndarray, theirs: np.ndarray) -> float:
     """‖ours − theirs‖ / ‖theirs‖ in double precision; infinite for another shape, or where only one is finite."""
-    if ours.shape != theirs.shape:
-        return float("inf")
-    if ours.dtype.kind in "OSU":
+    if ours.shape == theirs.shape and ours.dtype.kind in "OSU":
         return 0.0 if bool((ours == theirs).all()) else float("inf")
-    a, b = ours.astype(np.float64).ravel(), theirs.astype(np.float64).ravel()
-    finite = np.isfinite(b)
-    if not np.array_equal(a[~finite], b[~finite], equal_nan=True) or not np.isfinite(a[finite]).all():
-        return float("inf")
-    return float(np.linalg.norm(a[finite] - b[finite]) / max(float(np.linalg.norm(b[finite])), 1e-30))
+    return numerics.relative_error(ours, theirs)
 
 
 def load_model(path: Path) -> onnx.ModelProto:

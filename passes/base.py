@@ -91,7 +91,7 @@ class Pass:
 
     name: ClassVar[str] = ""
     tolerance: ClassVar[float] = _ROUNDING
-    """How far results may move, relative to their norm; EXACT for passes that never change a bit."""
+    """How far results may move in f32, relative to their norm; EXACT for passes that never change a bit."""
     phase: ClassVar[str] = ""
     """For a user's pass: the phase at whose end it runs once its file is loaded; "" for only where it is named."""
 

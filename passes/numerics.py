@@ -22,13 +22,14 @@ from ..ir.interpreter import argument_names
 from ..ir.profile import Profile
 from ..ir.symbols import Symbol, free_symbols, substitute
 from ..ir.tile_interpreter import TileInterpreter
-from ..ir.types import TensorType
+from ..ir.types import Scalar, TensorType
 from .base import PassContext, is_builtin
 from .manager import Event, Instrument
 
 _NOT_INTERPRETED = ("onnx", "plan")
 _SIZES = (2, 3, 5, 7)  # of symbols without a usual value: different ones, so that mixed-up dimensions show
 _SMALLEST_NORM = 1e-30
+_ROUNDING = {"f16": 1e-2, "bf16": 5e-2, "f8E4M3FN": 0.2, "f8E5M2": 0.4}
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,17 @@ def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
     return float(np.linalg.norm(a[finite] - b[finite])) / max(float(np.linalg.norm(b[finite])), _SMALLEST_NORM)
 
 
+def rounding(module: Module) -> float:
+    """How far results move where a pass rounds at other places, by the narrowest float type of the module."""
+    types = (result.type for op in module.walk() for result in op.results)
+    scalars = {type.dtype.name for type in types if isinstance(type, TensorType) and isinstance(type.dtype, Scalar)}
+    return max((_ROUNDING[name] for name in scalars & _ROUNDING.keys()), default=0.0)
+
+
 def _compare(event: Event, before: Evaluation, after: Evaluation) -> None:
     tolerance = event.transform.tolerance
+    if tolerance > 0:
+        tolerance = max(tolerance, rounding(event.module))
     names = _result_names(event.module.main)
     for name, found, expected in zip(names, after.results, before.results, strict=True):
         error = relative_error(found, expected)
