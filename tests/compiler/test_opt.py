@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from filecheck_plugin import run_command
 
+from kernelwright.ir.dialects.builtin import Module
+from kernelwright.passes.base import PassContext
+from kernelwright.passes.graph.cse import Cse
+
 TWICE = """
 func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "nn.relu"(%x) : (tensor<4xf32>) -> tensor<4xf32> loc("/a/Relu")
@@ -318,3 +322,23 @@ def test_two_weights_of_one_name_are_a_defect(tmp_path: Path) -> None:
     with pytest.raises(InternalError, match="two weights are called 'w'"):
         write_module(tmp_path / "m.mlir", module)
     assert not (tmp_path / "m.mlir").exists()
+
+
+def test_a_defect_of_ours_says_so_and_leaves_a_reproducer(
+    module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Cse, module: Module, context: PassContext) -> None:
+        raise KeyError("nothing")
+
+    monkeypatch.chdir(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(Cse, "run", fail)
+        code, _, err = run_command(["opt", module, "--pass-pipeline=dce,cse"])
+    assert code == 1
+    assert "error: pass 'cse' failed: KeyError: 'nothing'" in err
+    assert "note: reproduce: kernelwright opt crash-reproducer.mlir" in err
+    assert "this is a defect of Kernelwright" in err
+    assert "Traceback" not in err
+    code, out, _ = run_command(["opt", "crash-reproducer.mlir"])
+    assert code == 0
+    assert out.count('"nn.relu"') == 1
