@@ -54,6 +54,7 @@ format: $(TEST)
 docs: $(CORE)
 	$(PYTHON) -m kernelwright.ir.reference > docs/ops.md.new
 	mv docs/ops.md.new docs/ops.md
+	$(PYTHON) benchmarks/report.py
 
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
