@@ -70,9 +70,17 @@ class KernelEmitter:
             name = self.writer.fresh(argument.name, "arg")
             self.values[argument] = ScalarValue(name, argument.type.dtype)
             qualifier = "" if argument in written else "const "
-            alone = "" if self.function.in_place else "__restrict__ "
+            alone = "__restrict__ " if self._memory_is_still() else ""
             texts.append(f"{qualifier}{c_type(argument.type.dtype)}* {alone}{name}")
         return texts
+
+    def _memory_is_still(self) -> bool:
+        """Whether nobody writes what the kernel reads while it runs, so that loads may move anywhere.
+
+        With a launch that starts early the memory is written until `tile.wait_dependencies`.
+        """
+        moving = tile.WaitDependencies | tile.GridBarrier
+        return not self.function.in_place and not any(isinstance(op, moving) for op in self.function.walk())
 
     def _sizes(self) -> list[str]:
         """An int64 parameter for each symbol, and a constant of the index type in the body."""

@@ -187,7 +187,7 @@ class MmaWait(TileOp, name="tile.mma_wait"):
 
 
 class ConvertLayout(TileOp, name="tile.convert_layout", traits=(PURE,)):
-    """The same register tile with its elements in other threads, as the `layout` attribute says (GPU only).
+    """The same register tile with its elements in other threads, as the `tile.layout` attribute says (GPU only).
 
     `scratch` is the shared memory it goes through; without it, moves within warps suffice.
     """

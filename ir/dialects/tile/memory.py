@@ -32,8 +32,9 @@ class Alloc(TileOp, name="tile.alloc"):
     """Memory of the worker's own, uninitialized, living as long as its program: in "shared" (GPU) or "local" (CPU).
 
     The result's strides may leave gaps (padding). `alignment` is in bytes. With `swizzle` = 32, 64 or 128 the 16-byte
-    chunks within each span of that many bytes are permuted: chunk c of row r lies at `c ^ (r % (swizzle / 16))`, the
-    pattern of TMA and wgmma. With `stages` the first dim counts the stages of a pipeline.
+    chunks within each span of that many bytes are permuted: of the offset in bytes, bits 4 and up are combined by
+    exclusive or with as many bits from bit 7 on (log2 of swizzle / 16), the pattern of TMA and wgmma. With `stages` the
+    first dim counts the stages of a pipeline.
     """
 
     alignment: int = 16

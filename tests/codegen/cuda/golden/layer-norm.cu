@@ -16,8 +16,8 @@ __device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontr
 // cast: no ONNX node
 // generic: lanes = 128, reduce_lanes = 512, rows = 1, threads = 128, worker_columns = 128, worker_rows = 1
 extern "C" __global__ void __launch_bounds__(128) cast_kernel(
-    const f16* __restrict__ arg,
-    float* __restrict__ arg_1)
+    const f16* arg,
+    float* arg_1)
 {
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
@@ -76,10 +76,10 @@ __device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontr
 // reduce: no ONNX node
 // rows: lanes = 1024, reduce_lanes = 1024, rows = 1, threads = 128, worker_columns = 1024, worker_rows = 1
 extern "C" __global__ void __launch_bounds__(128) reduce_kernel(
-    const f16* __restrict__ x0,
-    const float* __restrict__ arg,
-    const float* __restrict__ arg_1,
-    f16* __restrict__ arg_2)
+    const f16* x0,
+    const float* arg,
+    const float* arg_1,
+    f16* arg_2)
 {
   extern __shared__ __align__(1024) unsigned char shared[];
   const int lane = threadIdx.x % 32;

@@ -46,8 +46,8 @@ __device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontr
 // reduce: no ONNX node
 // rows: lanes = 128, reduce_lanes = 128, rows = 1, threads = 32, worker_columns = 128, worker_rows = 1
 extern "C" __global__ void __launch_bounds__(32) reduce_kernel(
-    const f16* __restrict__ x0,
-    f16* __restrict__ arg)
+    const f16* x0,
+    f16* arg)
 {
   const int lane = threadIdx.x % 32;
   const int block = (int)blockIdx.x;

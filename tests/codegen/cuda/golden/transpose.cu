@@ -28,8 +28,8 @@ __device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontr
 // transpose: no ONNX node
 // generic: lanes = 128, reduce_lanes = 512, rows = 1, threads = 128, worker_columns = 128, worker_rows = 1
 extern "C" __global__ void __launch_bounds__(128) transpose_kernel(
-    const f16* __restrict__ x0,
-    f16* __restrict__ arg)
+    const f16* x0,
+    f16* arg)
 {
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
