@@ -11,11 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..ir.attributes import Attribute, DenseAttr, DenseResourceAttr, DictAttr, IntegerAttr, StringAttr
+from ..ir.attributes import Attribute, DenseAttr, DenseResourceAttr, StringAttr
 from ..ir.core import Operation, Value
 from ..ir.diagnostics import CompileError, InternalError
 from ..ir.dialects import kernel, plan, tile
 from ..ir.dialects.builtin import Module, Return
+from ..ir.equalities import equalities
+from ..ir.profile import Profile
 from ..ir.symbols import Dim, free_symbols
 from ..ir.types import TensorType
 from ..runtime import plan as run
@@ -28,6 +30,7 @@ class Program:
     inputs: tuple[run.TensorSpec, ...]
     outputs: tuple[run.TensorSpec, ...]
     symbols: tuple[run.Symbol, ...]
+    equalities: tuple[run.Equality, ...]
     buffers: tuple[run.Buffer, ...]
     steps: tuple[run.Launch | run.Copy, ...]
     kernels: tuple[kernel.Func, ...]
@@ -70,6 +73,7 @@ class _Reader:
             inputs=tuple(spec for _, spec in sorted(self.inputs.items())),
             outputs=tuple(spec for _, spec in sorted(self.outputs.items())),
             symbols=tuple(self.model_symbols()),
+            equalities=tuple(self.equalities()),
             buffers=tuple(self.buffers),
             steps=tuple(self.steps),
             kernels=tuple(self.kernels.values()),
@@ -155,19 +159,21 @@ class _Reader:
         )
 
     def model_symbols(self) -> Iterable[run.Symbol]:
-        """Every symbol of the program with its profile (`kw.profiles = {batch = [1, 8, 32]}`)."""
+        """Every symbol of the program with its profile."""
         names: set[str] = set()
         for op in self.module.main.block:
             if isinstance(op, plan.Memory):
                 names.update(*(free_symbols(dim) for dim in plan.tensor_of(op.result).dims))
         for function in self.kernels.values():
             names |= set(kernel_symbols(function))
-        profiles = self.module.attributes.get("kw.profiles")
-        entries = dict(profiles.items) if isinstance(profiles, DictAttr) else {}
+        ranges = Profile.of(self.module).ranges
         for name in sorted(names):
-            values = [_integer(v) for v in getattr(entries.get(name), "values", ())]
-            least, usual, most = values or (0, None, None)
-            yield run.Symbol(name, least, usual, most)
+            known = ranges.get(name)
+            yield run.Symbol(name) if known is None else run.Symbol(name, known.min, known.opt, known.max)
+
+    def equalities(self) -> Iterable[run.Equality]:
+        for needed in equalities(self.module.main):
+            yield run.Equality(expression(needed.left), expression(needed.right), needed.nodes)
 
 
 def expression(dim: Dim) -> run.Expression:
@@ -204,12 +210,6 @@ def kernel_record(function: kernel.Func, **details: object) -> run.Kernel:
         bytes=expression(function.bytes or 0),
         **details,  # type: ignore[arg-type]
     )
-
-
-def _integer(value: object) -> int:
-    if isinstance(value, IntegerAttr):
-        return value.value
-    return int(value) if isinstance(value, int) else 0
 
 
 def precision_of(module: Module) -> str:

@@ -50,6 +50,15 @@ class Symbol:
 
 
 @dataclass(frozen=True)
+class Equality:
+    """Two sizes, of input symbols, that must be equal for the model to run; `onnx_nodes` are those that need it."""
+
+    left: Expression
+    right: Expression
+    onnx_nodes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class TensorSpec:
     """An input or output of the plan: dense, row-major, of an MLIR element type (dtypes.py)."""
 
@@ -265,6 +274,7 @@ class Plan:
     kernels: tuple[Kernel, ...]
     steps: tuple[Step, ...]
     symbols: tuple[Symbol, ...] = ()
+    equalities: tuple[Equality, ...] = ()
     object: str = "object"
     provenance: dict[str, str] = field(default_factory=dict)
     tuning: str = ""

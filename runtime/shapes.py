@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from .errors import InputError, nearest
-from .expressions import evaluate, is_symbol
-from .plan import Plan, Shape, Symbol, TensorSpec
+from .expressions import Expression, evaluate, is_symbol, names
+from .plan import Equality, Plan, Shape, Symbol, TensorSpec
 
 
 class ShapeBinder:
@@ -17,12 +17,14 @@ class ShapeBinder:
 
     def __init__(self, plan: Plan, profile: Mapping[str, Symbol] | None = None) -> None:
         self._inputs = plan.inputs
+        self._equalities = plan.equalities
         self._profile = dict(profile or input_profile(plan))
 
     def bind(self, shapes: Sequence[tuple[int, ...]]) -> dict[str, int]:
         """Values of the input symbols, given the shape of each input in order of the plan.
 
-        Raises InputError that names the input: rank, a dimension that differs, or a symbol outside the profile.
+        Raises InputError that names the input: rank, a dimension that differs, a symbol outside the profile, or sizes
+        that the model needs to be equal.
         """
         symbols: dict[str, int] = {}
         origins: dict[str, str] = {}
@@ -39,6 +41,8 @@ class ShapeBinder:
                     origins[expected] = f"input '{spec.name}', dimension {axis}"
         for spec, shape in zip(self._inputs, shapes, strict=True):
             self._check(spec, shape, symbols, origins)
+        for equality in self._equalities:
+            _check_equality(equality, symbols, origins)
         return symbols
 
     def largest(self) -> dict[str, int] | None:
@@ -97,6 +101,23 @@ def narrowed(plan: Plan, ranges: Mapping[str, tuple[int, int]]) -> dict[str, Sym
             )
         profile[name] = Symbol(name, low, None, high)
     return profile
+
+
+def _check_equality(equality: Equality, symbols: Mapping[str, int], origins: Mapping[str, str]) -> None:
+    left, right = evaluate(equality.left, symbols), evaluate(equality.right, symbols)
+    if left == right:
+        return
+    nodes = ", ".join(f"'{node}'" for node in equality.onnx_nodes) or "the model"
+    used = sorted({*names(equality.left), *names(equality.right)})
+    given = ", ".join(f"'{name}' = {symbols[name]} (from {origins[name]})" for name in used)
+    raise InputError(
+        f"{nodes} needs {_size(equality.left, left)} and {_size(equality.right, right)} to be equal; found {given}",
+        "give inputs whose sizes agree",
+    )
+
+
+def _size(expression: Expression, value: int) -> str:
+    return f"'{expression}' = {value}" if isinstance(expression, str) else str(value)
 
 
 def _text(shape: Shape | Iterable[int]) -> str:

@@ -67,6 +67,8 @@ class _Verifier:
                 numpy_dtype(spec.dtype)
                 known = self.input_symbols if what == "input" else self.symbols
                 self._expressions(f"{what} '{spec.name}'", spec.shape, known)
+        for equality in self.plan.equalities:
+            self._expressions("equality", (equality.left, equality.right), self.input_symbols)
         bound = {size for spec in self.plan.inputs for size in spec.shape if is_symbol(size)}
         for name in sorted(self.input_symbols - bound):
             self._require(False, f"no input has a dimension that is '{name}' alone, so no run can give it a value")

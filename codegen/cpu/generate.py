@@ -60,6 +60,7 @@ def generate(module: Module) -> tuple[run.Plan, dict[str, np.ndarray]]:
         kernels=tuple(kernel_record(k, binary="object", source=f"source:{k.sym_name}") for k in program.kernels),
         steps=steps,
         symbols=program.symbols,
+        equalities=program.equalities,
     )
     return plan, tensors
 

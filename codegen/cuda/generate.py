@@ -60,6 +60,7 @@ def generate(module: Module, progress: Progress | None = None) -> tuple[run.Plan
         kernels=tuple(kernels),
         steps=steps,
         symbols=program.symbols,
+        equalities=program.equalities,
         provenance={"nvrtc": nvrtc.version()},
         ir=str(module),
     )

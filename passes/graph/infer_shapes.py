@@ -10,6 +10,7 @@ from ...ir.core import Operation, Value
 from ...ir.declare import Op
 from ...ir.diagnostics import CompileError
 from ...ir.dialects.builtin import Func, Module
+from ...ir.equalities import Equality, attach, equalities
 from ...ir.profile import Profile
 from ...ir.symbols import Dim, Expr
 from ...ir.types import TensorType
@@ -52,6 +53,7 @@ class InferShapes(Pass):
         for op in module.walk():
             if isinstance(op, Func):
                 op.update_type()
+                _rewrite_equalities(op, rewrite)
 
 
 def _assignment(text: str) -> tuple[str, Dim]:
@@ -98,6 +100,17 @@ def _rewrite_attributes(op: Operation, rewrite: Rewrite) -> int:
             setattr(op, field.name, new)
             changed += 1
     return changed
+
+
+def _rewrite_equalities(function: Func, rewrite: Rewrite) -> None:
+    """Drop what holds now. Raises CompileError for what cannot."""
+    needed = [Equality(rewrite(e.left), rewrite(e.right), e.nodes) for e in equalities(function)]
+    for equality in needed:
+        left, right = equality.left, equality.right
+        if isinstance(left, int) and isinstance(right, int) and left != right:
+            names = ", ".join(f"'{name}'" for name in equality.nodes) or "the model"
+            raise CompileError(f"{names}: sizes that must be equal are {left} and {right}; give other shapes")
+    attach(function, (e for e in needed if e.left != e.right))
 
 
 def _infer(op: Operation) -> int:

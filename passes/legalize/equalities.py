@@ -9,18 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...ir import symbols
-from ...ir.attributes import ArrayAttr, StringAttr
 from ...ir.core import Operation
 from ...ir.diagnostics import CompileError
 from ...ir.dialects import nn
 from ...ir.dialects.builtin import Func
+from ...ir.equalities import Equality
 from ...ir.profile import Profile, Range
 from ...ir.symbols import Dim, Expr
 from ...ir.types import TensorType, Type
 from .content import dims
-
-EQUAL_SIZES = "kw.equal_sizes"
-"""A function's attribute: pairs of size expressions that a caller's shapes must make equal."""
 
 Pair = tuple[Dim, Dim]
 
@@ -29,16 +26,17 @@ class Equalities:
     """Pairs of different expressions that must have equal values for the model to run."""
 
     def __init__(self) -> None:
-        self.pairs: dict[Pair, None] = {}
+        self.pairs: dict[Pair, tuple[str, ...]] = {}
+        """With the names of the first node that needs them to be equal."""
 
     def learn(self, op: Operation) -> None:
         for a, b in _required(op):
             if a != b and a != 1 and b != 1 and (b, a) not in self.pairs:
-                self.pairs[a, b] = None
+                self.pairs[a, b] = op.location.names
 
-    def attribute(self) -> ArrayAttr:
-        """`[["seq", "min(seq, 512)"], …]`"""
-        return ArrayAttr(tuple(ArrayAttr((StringAttr(str(a)), StringAttr(str(b)))) for a, b in self.pairs))
+    def needed(self) -> list[Equality]:
+        """What is left for a run to check."""
+        return [Equality(a, b, nodes) for (a, b), nodes in self.pairs.items()]
 
     def renaming(self, function: Func) -> dict[str, Dim]:
         """For each symbol that must equal one of an earlier input, that symbol."""

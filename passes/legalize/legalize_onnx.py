@@ -9,6 +9,7 @@ from ...ir.diagnostics import CompileError, Diagnostic, VerifyError
 from ...ir.dialects import nn
 from ...ir.dialects import onnx as dialect
 from ...ir.dialects.builtin import Func, Module
+from ...ir.equalities import attach
 from ...ir.profile import Profile
 from ...ir.symbols import Dim
 from ..base import Pass, PassContext
@@ -30,7 +31,7 @@ from . import (
     shape,
 )
 from .content import Contents
-from .equalities import EQUAL_SIZES, Equalities, input_symbols, narrowed, rename
+from .equalities import Equalities, input_symbols, narrowed, rename
 from .materialize import materialize
 from .node import Node
 from .registry import Legalization, UnsupportedError, legalization
@@ -95,8 +96,7 @@ def legalized(function: Func, opsets: dict[str, int]) -> tuple[Func, dict[str, D
     if renaming := equalities.renaming(function):
         rename(function, renaming)
         copy, equalities = _legalized(function, opsets)
-    if equalities.pairs:
-        copy.attributes[EQUAL_SIZES] = equalities.attribute()
+    attach(copy, equalities.needed())
     return copy, renaming, equalities.limits()
 
 

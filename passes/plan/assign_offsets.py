@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ...ir.attributes import DictAttr
 from ...ir.dialects import plan
 from ...ir.dialects.builtin import Module
+from ...ir.profile import Profile
 from ...ir.symbols import Dim, free_symbols, substitute
 from ..analysis.liveness import Lifetime, arena_lifetimes, conflict
 from ..base import Pass, PassContext
@@ -40,14 +40,8 @@ class AssignOffsets(Pass):
 
 
 def typical_sizes(module: Module) -> dict[str, int]:
-    """The optimum of each symbol's profile (`kw.profiles = {batch = [1, 8, 32]}`)."""
-    profiles = module.attributes.get("kw.profiles")
-    sizes: dict[str, int] = {}
-    for name, entry in profiles.items if isinstance(profiles, DictAttr) else ():
-        values = getattr(entry, "values", ())
-        if len(values) == 3:
-            sizes[name] = int(getattr(values[1], "value", values[1]))
-    return sizes
+    """The optimum of each symbol's profile."""
+    return {name: known.opt for name, known in Profile.of(module).ranges.items()}
 
 
 def _size_at(size: Dim, sizes: dict[str, int]) -> int:

@@ -9,9 +9,9 @@ from onnx_graphs import check, graph, legalized, normal, ops
 
 from kernelwright.compiler.onnx import import_model
 from kernelwright.ir.diagnostics import CompileError
+from kernelwright.ir.equalities import equalities
 from kernelwright.ir.profile import Profile, Range
 from kernelwright.passes.base import PassContext
-from kernelwright.passes.legalize.equalities import EQUAL_SIZES
 from kernelwright.passes.legalize.legalize_onnx import LegalizeOnnx
 
 
@@ -126,14 +126,14 @@ def test_a_table_cut_to_a_length_keeps_the_lengths_name() -> None:
     }"""
     module = check(text, x=normal(2, 5, 4), table=normal(8, 4))
     assert str(module.main.function_type.results[0]) == 'tensor<?x?x4xf32, #kw.dims<"batch", "seq">>'
-    assert str(module.main.attributes[EQUAL_SIZES]) == '[["seq", "min(seq, 8)"]]'
+    assert [(str(e.left), str(e.right)) for e in equalities(module.main)] == [("seq", "min(seq, 8)")]
     assert Profile.of(module).range("seq").max == 8
 
 
 def test_sizes_of_different_inputs_that_are_added_are_one() -> None:
     module = legalized(graph("(float[a, 3] x, float[b, 3] y) => (float[a, 3] z) { z = Add(x, y) }"))
     assert [str(arg.type) for arg in module.main.block.arguments] == ['tensor<?x3xf32, #kw.dims<"a">>'] * 2
-    assert EQUAL_SIZES not in module.main.attributes
+    assert not equalities(module.main)
 
 
 def test_a_profile_follows_the_sizes_that_became_one() -> None:
