@@ -12,7 +12,8 @@ import numpy as np
 
 from ...ir.attributes import Attribute, BoolAttr, DenseAttr, FloatAttr, IntegerAttr, StringAttr
 from ...ir.core import Operation
-from . import math, sizes
+from ...ir.types import Scalar
+from . import math, narrow, sizes
 from .builder import Builder, Lanes, scalar_type
 from .emitter import KernelEmitter, handles
 from .narrow import extend, is_narrow, truncate
@@ -45,10 +46,10 @@ def constant(emitter: KernelEmitter, op: Operation) -> None:
     lanes = part_lanes(shape, dtype)
     value = op.attributes["value"]
     if isinstance(value, DenseAttr) and value.array.size > 1:
-        emitter.set_parts(op.result, _dense(np.broadcast_to(value.array, shape), lanes))
+        emitter.set_parts(op.result, _dense(np.broadcast_to(value.array, shape), lanes, dtype))
     else:
         number = value.array.flat[0] if isinstance(value, DenseAttr) else _number(value)
-        emitter.set_parts(op.result, [_constant(lanes, number)] * part_count(shape))
+        emitter.set_parts(op.result, [narrow.constant(lanes, dtype, number)] * part_count(shape))
 
 
 def _number(value: Attribute) -> float | int | bool:
@@ -56,13 +57,9 @@ def _number(value: Attribute) -> float | int | bool:
     return value.value
 
 
-def _constant(lanes: Lanes, value: float) -> str:
-    return lanes.constant(float(value) if lanes.is_float else int(value))
-
-
-def _dense(array: np.ndarray, lanes: Lanes) -> list[str]:
+def _dense(array: np.ndarray, lanes: Lanes, dtype: Scalar) -> list[str]:
     element = Lanes(lanes.element)
-    texts = [_constant(element, value) for value in array.reshape(-1)]
+    texts = [narrow.constant(element, dtype, value) for value in array.reshape(-1)]
     if lanes.count is None:
         return texts
     groups = [texts[i : i + lanes.count] for i in range(0, len(texts), lanes.count)]
@@ -108,7 +105,7 @@ def float_binary(emitter: KernelEmitter, op: Operation) -> None:
 
 @handles("arith.negf")
 def negate(emitter: KernelEmitter, op: Operation) -> None:
-    elementwise(emitter, op, lambda b, t, x: b.define("negf", f"fneg {t} {x}"))
+    float_op(emitter, op, lambda b, t, x: b.define("negf", f"fneg {t} {x}"))
 
 
 @handles("arith.maximumf", "arith.minimumf", "arith.maxnumf", "arith.minnumf")

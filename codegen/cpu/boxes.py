@@ -14,6 +14,7 @@ from ...ir.types import Scalar
 from . import sizes
 from .builder import Builder, Lanes, memory_type
 from .emitter import Buffer
+from .masks import masked_gather, masked_load, masked_scatter, masked_store
 from .tiles import coordinates, mask, splat
 
 MAX_STEP = 4
@@ -54,25 +55,33 @@ class Box:
 
     def inside(self, position: Sequence[int], lanes: Lanes) -> str | None:
         """Which lanes of the part that begins at `position` are in the memref; None is all of them."""
-        builder, result = self.builder, None
-        bits = lanes.of("i1")
+        builder, alike, walked = self.builder, "", None
         for d in self.checked:
-            along_lanes = bool(self.shape) and lanes.count is not None and self.dims[-1] == d and self.steps[-1] != 0
-            index, extent = self.index(position, d), self.buffer.sizes[d]
-            if not along_lanes:
-                # One comparison for both ends: a negative index is a large unsigned one.
-                test = splat(builder, builder.define("inside", f"icmp ult i64 {index}, {extent}"), bits)
-            else:
-                test = self._lanes_inside(index, extent, lanes)
-            result = test if result is None else builder.define("inside", f"and {bits} {result}, {test}")
-        return result
+            if self.shape and lanes.count is not None and self.dims[-1] == d and self.steps[-1] != 0:
+                walked = d
+                continue
+            # One comparison for both ends: a negative index is a large unsigned one.
+            test = builder.define("inside", f"icmp ult i64 {self.index(position, d)}, {self.buffer.sizes[d]}")
+            alike = builder.define("inside", f"and i1 {alike}, {test}") if alike else test
+        if walked is not None:
+            return self._lanes_inside(position, walked, lanes, alike)
+        return splat(builder, alike, lanes.of("i1")) if alike else None
 
-    def _lanes_inside(self, index: str, extent: str, lanes: Lanes) -> str:
+    def _lanes_inside(self, position: Sequence[int], d: int, lanes: Lanes, alike: str) -> str:
+        """The lanes below the memref's extent, none where `alike` is false.
+
+        The condition goes into the bound: LLVM 22 reads beyond the mask on AVX2 where a mask is the `and` of a splat
+        and a constant of which one half is false.
+        """
         builder, wide = self.builder, lanes.of("i64")
         assert lanes.count is not None
+        bound = self.buffer.sizes[d]
+        if alike:
+            bound = builder.define("bound", f"select i1 {alike}, i64 {bound}, i64 0")
         steps = ", ".join(f"i64 {lane * self.steps[-1]}" for lane in range(lanes.count))
-        indices = builder.define("indices", f"add {wide} {splat(builder, index, wide)}, <{steps}>")
-        return builder.define("inside", f"icmp ult {wide} {indices}, {splat(builder, extent, wide)}")
+        first = splat(builder, self.index(position, d), wide)
+        indices = builder.define("indices", f"add {wide} {first}, <{steps}>")
+        return builder.define("inside", f"icmp ult {wide} {indices}, {splat(builder, bound, wide)}")
 
     def pointers(self, address: str, lanes: Lanes) -> str:
         """The address of every lane of the part that begins at `address`."""
@@ -127,7 +136,7 @@ def load_part(box: Box, address: str, lanes: Lanes, inside: str | None, fill: st
     if stride == "1":
         if inside is None:
             return builder.define("load", f"load {lanes}, ptr {address}, align {align}")
-        return _masked_load(builder, address, lanes, inside, fill, align)
+        return masked_load(builder, address, lanes, inside, fill, align)
     if inside is None and sizes.is_constant(stride) and 1 < int(stride) <= MAX_STEP:
         span = (lanes.count - 1) * int(stride) + 1
         wide = builder.define("load", f"load <{span} x {lanes.element}>, ptr {address}, align {align}")
@@ -159,18 +168,6 @@ def _guarded_scalar(builder: Builder, address: str, lanes: Lanes, inside: str | 
     return builder.define("load", f"phi {lanes} [ {value}, %{read} ], [ {fill}, %{before} ]")
 
 
-def _masked_load(builder: Builder, address: str, lanes: Lanes, inside: str, fill: str, align: int) -> str:
-    arguments = [("ptr", address), ("i32", str(align)), (lanes.of("i1"), inside), (lanes, fill)]
-    return builder.call("load", lanes, f"llvm.masked.load.{lanes.suffix}.p0", arguments)
-
-
-def masked_gather(builder: Builder, pointers: str, lanes: Lanes, inside: str | None, fill: str) -> str:
-    count, bits = lanes.count, lanes.of("i1")
-    where = inside if inside is not None else bits.constant(1)
-    arguments = [(f"<{count} x ptr>", pointers), ("i32", str(max(lanes.width // 8, 1))), (bits, where), (lanes, fill)]
-    return builder.call("gather", lanes, f"llvm.masked.gather.{lanes.suffix}.v{count}p0", arguments)
-
-
 def store_part(box: Box, part: str, address: str, lanes: Lanes, inside: str | None, alignment: int) -> None:
     builder, align = box.builder, max(box.buffer.dtype.bytes, alignment)
     if lanes.count is None and inside is not None:
@@ -183,18 +180,7 @@ def store_part(box: Box, part: str, address: str, lanes: Lanes, inside: str | No
     elif lanes.count is None or (inside is None and box.lane_stride == "1"):
         builder.do(f"store {lanes} {part}, ptr {address}, align {align}")
     elif box.lane_stride == "1":
-        name = f"llvm.masked.store.{lanes.suffix}.p0"
-        bits = lanes.of("i1")
-        builder.declarations.add(f"declare void @{name}({lanes}, ptr, i32, {bits})")
-        builder.do(f"call void @{name}({lanes} {part}, ptr {address}, i32 {align}, {bits} {inside})")
+        assert inside is not None
+        masked_store(builder, part, address, lanes, inside, align)
     else:
         masked_scatter(builder, part, box.pointers(address, lanes), lanes, inside)
-
-
-def masked_scatter(builder: Builder, part: str, pointers: str, lanes: Lanes, inside: str | None) -> None:
-    count, bits = lanes.count, lanes.of("i1")
-    name = f"llvm.masked.scatter.{lanes.suffix}.v{count}p0"
-    builder.declarations.add(f"declare void @{name}({lanes}, <{count} x ptr>, i32, {bits})")
-    where = inside if inside is not None else bits.constant(1)
-    align = max(lanes.width // 8, 1)
-    builder.do(f"call void @{name}({lanes} {part}, <{count} x ptr> {pointers}, i32 {align}, {bits} {where})")

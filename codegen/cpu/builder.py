@@ -8,12 +8,15 @@ from dataclasses import dataclass, field
 
 from ...ir.types import Scalar
 
-_SCALARS = {"f64": "double", "f32": "float", "f16": "half", "bf16": "bfloat", "index": "i64"}
-_FLOAT_BITS = {"float": "f32", "double": "f64", "half": "f16", "bfloat": "bf16"}
+_SCALARS = {"f64": "double", "f32": "float", "f16": "half", "index": "i64"}
+_FLOAT_BITS = {"float": "f32", "double": "f64", "half": "f16"}
 
 
 def scalar_type(dtype: Scalar) -> str:
-    """The LLVM type of a value of `dtype`: unsigned integers are `iN`, sub-byte ones but `i1` take a byte."""
+    """The LLVM type of a value of `dtype`: unsigned integers are `iN`, sub-byte ones but `i1` take a byte.
+
+    bf16 and 8-bit floats are their bits: LLVM would call a library for them where the processor has no instructions.
+    """
     if dtype.name in _SCALARS:
         return _SCALARS[dtype.name]
     return "i1" if dtype.is_bool else f"i{dtype.bytes * 8}"
@@ -60,7 +63,7 @@ class Lanes:
     @property
     def width(self) -> int:
         """Bits of a lane."""
-        return int(_FLOAT_BITS[self.element].lstrip("bf")) if self.is_float else int(self.element[1:])
+        return int(_FLOAT_BITS[self.element].lstrip("f")) if self.is_float else int(self.element[1:])
 
     def of(self, element: str) -> Lanes:
         """As many lanes of another element type."""

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from ...ir.core import Operation, Value
 from ...ir.dialects import tile
+from ...ir.types import Scalar
 from . import sizes
 from .boxes import (
     Box,
     address_of,
     load_part,
-    masked_gather,
-    masked_scatter,
     memory_lanes,
     positions,
     store_part,
@@ -21,6 +20,8 @@ from .boxes import (
 )
 from .builder import Builder, Lanes, memory_type
 from .emitter import Buffer, KernelEmitter, handles
+from .masks import masked_gather, masked_scatter
+from .narrow import constant, extend, is_narrow, truncate
 from .tiles import part_lanes, shape_of, splat
 from .vectors import combine
 
@@ -31,7 +32,7 @@ def gather(emitter: KernelEmitter, op: Operation) -> None:
     builder, buffer = emitter.builder, emitter.buffer(op.memref)
     shape, dtype = shape_of(op.result.type)
     lanes = memory_lanes(part_lanes(shape, dtype), buffer.dtype)
-    fill = lanes.constant(op.fill)
+    fill = constant(lanes, buffer.dtype, op.fill)
     parts = []
     for number, _ in enumerate(positions(shape, lanes)):
         inside = emitter.tile(op.mask).parts[number] if op.mask is not None else None
@@ -55,7 +56,7 @@ def scatter(emitter: KernelEmitter, op: Operation) -> None:
         pointers = _pointers(emitter, buffer, op.indices, number, lanes)
         part = to_memory(builder, part, lanes, buffer.dtype)
         if op.combine is not None:
-            combine_lanes(builder, op.combine, part, pointers, lanes, inside)
+            combine_lanes(builder, op.combine, buffer.dtype, part, pointers, lanes, inside)
         elif lanes.count is None:
             store_part(Box(builder, buffer, (), (), (), (), ()), part, pointers, lanes, inside, 1)
         else:
@@ -83,8 +84,10 @@ def _pointers(emitter: KernelEmitter, buffer: Buffer, indices: Sequence[Value], 
     return builder.define("pointers", f"getelementptr {memory_type(buffer.dtype)}, ptr {base}, {wide} {offset}")
 
 
-def combine_lanes(builder: Builder, kind: str, part: str, pointers: str, lanes: Lanes, inside: str | None) -> None:
-    one = Lanes(lanes.element)
+def combine_lanes(
+    builder: Builder, kind: str, dtype: Scalar, part: str, pointers: str, lanes: Lanes, inside: str | None
+) -> None:
+    """Combine every lane of a part with the element of `dtype` at its address."""
     for lane in range(lanes.count or 1):
         value, pointer, test = part, pointers, inside
         if lanes.count is not None:
@@ -92,16 +95,17 @@ def combine_lanes(builder: Builder, kind: str, part: str, pointers: str, lanes: 
             pointer = builder.define("pointer", f"extractelement <{lanes.count} x ptr> {pointers}, i64 {lane}")
             if inside is not None:
                 test = builder.define("test", f"extractelement {lanes.of('i1')} {inside}, i64 {lane}")
-        _combine_element(builder, kind, value, pointer, one, test)
+        _combine_element(builder, kind, dtype, value, pointer, test)
 
 
-def _combine_element(builder: Builder, kind: str, value: str, pointer: str, one: Lanes, test: str | None) -> None:
+def _combine_element(builder: Builder, kind: str, dtype: Scalar, value: str, pointer: str, test: str | None) -> None:
     """Compare and exchange the bits until no other worker came between."""
     done = builder.fresh("combined")
     if test is not None:
         start = builder.fresh("combine")
         builder.branch(test, start, done)
         builder.start(start)
+    one = Lanes(memory_type(dtype))
     bits = f"i{one.width}"
     first = builder.define("old", f"load {bits}, ptr {pointer}, align {one.width // 8}")
     before, again = builder.block, builder.fresh("again")
@@ -109,7 +113,7 @@ def _combine_element(builder: Builder, kind: str, value: str, pointer: str, one:
     builder.start(again)
     hole, old_bits = builder.hole(), f"%{builder.fresh('old')}"
     old = builder.define("value", f"bitcast {bits} {old_bits} to {one}")
-    new = combine(builder, kind, one, old, value)
+    new = _combined(builder, kind, dtype, old, value)
     new_bits = builder.define("new", f"bitcast {one} {new} to {bits}")
     pair = builder.define("pair", f"cmpxchg ptr {pointer}, {bits} {old_bits}, {bits} {new_bits} monotonic monotonic")
     seen = builder.define("seen", f"extractvalue {{ {bits}, i1 }} {pair}, 0")
@@ -117,3 +121,11 @@ def _combine_element(builder: Builder, kind: str, value: str, pointer: str, one:
     builder.fill(hole, f"{old_bits} = phi {bits} [ {first}, %{before} ], [ {seen}, %{again} ]")
     builder.branch(success, done, again)
     builder.start(done)
+
+
+def _combined(builder: Builder, kind: str, dtype: Scalar, old: str, value: str) -> str:
+    one = Lanes(memory_type(dtype))
+    if not is_narrow(dtype):
+        return combine(builder, kind, one, old, value)
+    wide = [extend(builder, dtype, one, operand) for operand in (old, value)]
+    return truncate(builder, dtype, Lanes("float"), combine(builder, kind, Lanes("float"), *wide))

@@ -23,6 +23,7 @@ from .boxes import (
 from .builder import Builder, memory_type
 from .emitter import Buffer, KernelEmitter, handles
 from .indirect import combine_lanes
+from .narrow import constant
 from .tiles import coordinates, part_lanes, shape_of, strides_of
 
 
@@ -90,7 +91,7 @@ def load(emitter: KernelEmitter, op: Operation) -> None:
     shape, dtype = shape_of(op.result.type)
     builder, box = emitter.builder, box_of(emitter, op, shape)
     stored = memory_lanes(part_lanes(shape, dtype), box.buffer.dtype)
-    fill = stored.constant(op.fill)
+    fill = constant(stored, box.buffer.dtype, op.fill)
     base = address_of(builder, box.buffer, offset_of(builder, box.buffer, box.start))
     seen: dict[tuple[int, ...], str] = {}
     parts = []
@@ -120,7 +121,7 @@ def store(emitter: KernelEmitter, op: Operation) -> None:
             store_part(box, part, address, stored, inside, op.alignment)
         else:
             pointers = address if stored.count is None else box.pointers(address, stored)
-            combine_lanes(builder, op.combine, part, pointers, stored, inside)
+            combine_lanes(builder, op.combine, box.buffer.dtype, part, pointers, stored, inside)
 
 
 @handles("tile.copy", "tile.copy_async")
@@ -145,7 +146,7 @@ def copy(emitter: KernelEmitter, op: Operation) -> None:
         for position in positions(row, part):
             inside = reads.inside(position, part)
             address = reads.address(position, from_base)
-            value = load_part(reads, address, part, inside, part.constant(op.fill), 1)
+            value = load_part(reads, address, part, inside, constant(part, source.dtype, op.fill), 1)
             store_part(writes, value, writes.address(position, to_base), part, None, 1)
 
     _loop_nest(builder, op.sizes[:-1], [], move)

@@ -34,13 +34,19 @@ def is_narrow(dtype: Scalar) -> bool:
     return dtype.is_float and dtype.bits < 32
 
 
+def constant(lanes: Lanes, dtype: Scalar, value: float) -> str:
+    """A number of type `dtype` in every lane; narrow floats but f16 are their bits."""
+    if is_narrow(dtype) and dtype != f16:
+        return lanes.constant(int.from_bytes(np.array(value).astype(dtype.numpy).tobytes(), "little"))
+    return lanes.constant(float(value) if lanes.is_float else int(value))
+
+
 def extend(builder: Builder, dtype: Scalar, lanes: Lanes, value: str) -> str:
     """A narrow float as f32."""
     if dtype == f16:
         return builder.define("wide", f"fpext {lanes} {value} to {lanes.of('float')}")
     if dtype == bf16:  # by moving its bits, which needs no instruction set
-        bits = builder.define("bits", f"bitcast {lanes} {value} to {lanes.of('i16')}")
-        bits = builder.define("bits", f"zext {lanes.of('i16')} {bits} to {lanes.of('i32')}")
+        bits = builder.define("bits", f"zext {lanes} {value} to {lanes.of('i32')}")
         bits = builder.define("bits", f"shl {lanes.of('i32')} {bits}, {lanes.of('i32').constant(16)}")
         return builder.define("wide", f"bitcast {lanes.of('i32')} {bits} to {lanes.of('float')}")
     return _look_up(builder, dtype, lanes, value)
@@ -82,8 +88,7 @@ def _to_bf16(builder: Builder, lanes: Lanes, value: str) -> str:
     nan = builder.define("nan", f"fcmp uno {lanes} {value}, {value}")
     chosen = builder.define("chosen", f"select {lanes.of('i1')} {nan}, {i} {quiet}, {i} {rounded}")
     shifted = builder.define("upper", f"lshr {i} {chosen}, {i.constant(16)}")
-    narrow = builder.define("bits", f"trunc {i} {shifted} to {lanes.of('i16')}")
-    return builder.define("half", f"bitcast {lanes.of('i16')} {narrow} to {lanes.of('bfloat')}")
+    return builder.define("half", f"trunc {i} {shifted} to {lanes.of('i16')}")
 
 
 def _round_bits(builder: Builder, i: Lanes, bits: str, dropped: int) -> str:

@@ -110,7 +110,7 @@ def _gather_lanes(
     if want.count is None:
         return extract(builder, parts[used[0]], have, places[0][1])
     if len(used) == 1 and parts[used[0]].startswith("splat"):
-        return parts[used[0]].split(maxsplit=1)[0] + " " + parts[used[0]].split(maxsplit=1)[1]
+        return parts[used[0]]
     if have.count is None:
         return _from_scalars(builder, [parts[part] for part, _ in places], want)
     if len(used) == 1 and have == want and [lane for _, lane in places] == list(range(want.count)):

@@ -12,6 +12,7 @@ from kernelwright.codegen.program import kernel_symbols
 from kernelwright.compiler.host import host
 from kernelwright.ir.dialects import kernel
 from kernelwright.ir.symbols import substitute
+from kernelwright.ir.target import CpuTarget
 from kernelwright.ir.types import MemRefType
 from kernelwright.runtime.cpu_pool import Library, Pool
 
@@ -19,10 +20,10 @@ from kernelwright.runtime.cpu_pool import Library, Pool
 class NativeKernel:
     """One tile program as machine code."""
 
-    def __init__(self, func: kernel.Func) -> None:
+    def __init__(self, func: kernel.Func, target: CpuTarget | None = None) -> None:
         self.func = func
         self.source = kernel_source([func]).text
-        self.library = Library(compile_object(self.source, host()), [func.sym_name])
+        self.library = Library(compile_object(self.source, target or host()), [func.sym_name])
 
     def __call__(self, inputs: Sequence[np.ndarray], sizes: Mapping[str, int], threads: int = 2) -> list[np.ndarray]:
         """The results, flat arrays of NaN bits before they are written, in the shapes of their memrefs."""
@@ -40,3 +41,8 @@ class NativeKernel:
         pool.run(self.library.address(self.func.sym_name), table.ctypes.data, scalars.ctypes.data, threads)
         pool.close()
         return arrays[len(inputs) :]
+
+
+def runs_here(target: CpuTarget) -> bool:
+    """Whether this machine has the instruction sets of `target`."""
+    return target.arch.split("-")[0] == host().arch.split("-")[0] and set(target.features) <= set(host().features)

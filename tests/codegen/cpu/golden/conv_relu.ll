@@ -22,12 +22,12 @@ copy:
   %by.4 = mul i64 %i, 48
   %address.1 = getelementptr float, ptr %scratch, i64 %by.4
   %inside = icmp ult i64 %at, 6
-  %lane = insertelement <16 x i1> poison, i1 %inside, i64 0
-  %splat = shufflevector <16 x i1> %lane, <16 x i1> poison, <16 x i32> zeroinitializer
+  %bound = select i1 %inside, i64 14, i64 0
   %indices = add <16 x i64> splat (i64 -1), <i64 0, i64 1, i64 2, i64 3, i64 4, i64 5, i64 6, i64 7, i64 8, i64 9, i64 10, i64 11, i64 12, i64 13, i64 14, i64 15>
-  %inside.1 = icmp ult <16 x i64> %indices, splat (i64 14)
-  %inside.2 = and <16 x i1> %splat, %inside.1
-  %load = call <16 x float> @llvm.masked.load.v16f32.p0(ptr %address, i32 4, <16 x i1> %inside.2, <16 x float> splat (float 0.0))
+  %lane = insertelement <16 x i64> poison, i64 %bound, i64 0
+  %splat = shufflevector <16 x i64> %lane, <16 x i64> poison, <16 x i32> zeroinitializer
+  %inside.1 = icmp ult <16 x i64> %indices, %splat
+  %load = call <16 x float> @llvm.masked.load.v16f32.p0(ptr %address, i32 4, <16 x i1> %inside.1, <16 x float> splat (float 0.0))
   store <16 x float> %load, ptr %address.1, align 4
   %next = add nuw nsw i64 %i, 1
   %more = icmp ult i64 %next, 3
@@ -47,13 +47,13 @@ copy.1:
   %by.8 = mul i64 %i.1, 48
   %at.9 = add i64 %by.8, 16
   %address.3 = getelementptr float, ptr %scratch, i64 %at.9
-  %inside.3 = icmp ult i64 %program.0, 6
-  %lane.1 = insertelement <16 x i1> poison, i1 %inside.3, i64 0
-  %splat.1 = shufflevector <16 x i1> %lane.1, <16 x i1> poison, <16 x i32> zeroinitializer
+  %inside.2 = icmp ult i64 %program.0, 6
+  %bound.1 = select i1 %inside.2, i64 14, i64 0
   %indices.1 = add <16 x i64> splat (i64 -1), <i64 0, i64 1, i64 2, i64 3, i64 4, i64 5, i64 6, i64 7, i64 8, i64 9, i64 10, i64 11, i64 12, i64 13, i64 14, i64 15>
-  %inside.4 = icmp ult <16 x i64> %indices.1, splat (i64 14)
-  %inside.5 = and <16 x i1> %splat.1, %inside.4
-  %load.1 = call <16 x float> @llvm.masked.load.v16f32.p0(ptr %address.2, i32 4, <16 x i1> %inside.5, <16 x float> splat (float 0.0))
+  %lane.1 = insertelement <16 x i64> poison, i64 %bound.1, i64 0
+  %splat.1 = shufflevector <16 x i64> %lane.1, <16 x i64> poison, <16 x i32> zeroinitializer
+  %inside.3 = icmp ult <16 x i64> %indices.1, %splat.1
+  %load.1 = call <16 x float> @llvm.masked.load.v16f32.p0(ptr %address.2, i32 4, <16 x i1> %inside.3, <16 x float> splat (float 0.0))
   store <16 x float> %load.1, ptr %address.3, align 4
   %next.1 = add nuw nsw i64 %i.1, 1
   %more.1 = icmp ult i64 %next.1, 3
@@ -74,13 +74,13 @@ copy.2:
   %by.12 = mul i64 %i.2, 48
   %at.15 = add i64 %by.12, 32
   %address.5 = getelementptr float, ptr %scratch, i64 %at.15
-  %inside.6 = icmp ult i64 %at.10, 6
-  %lane.2 = insertelement <16 x i1> poison, i1 %inside.6, i64 0
-  %splat.2 = shufflevector <16 x i1> %lane.2, <16 x i1> poison, <16 x i32> zeroinitializer
+  %inside.4 = icmp ult i64 %at.10, 6
+  %bound.2 = select i1 %inside.4, i64 14, i64 0
   %indices.2 = add <16 x i64> splat (i64 -1), <i64 0, i64 1, i64 2, i64 3, i64 4, i64 5, i64 6, i64 7, i64 8, i64 9, i64 10, i64 11, i64 12, i64 13, i64 14, i64 15>
-  %inside.7 = icmp ult <16 x i64> %indices.2, splat (i64 14)
-  %inside.8 = and <16 x i1> %splat.2, %inside.7
-  %load.2 = call <16 x float> @llvm.masked.load.v16f32.p0(ptr %address.4, i32 4, <16 x i1> %inside.8, <16 x float> splat (float 0.0))
+  %lane.2 = insertelement <16 x i64> poison, i64 %bound.2, i64 0
+  %splat.2 = shufflevector <16 x i64> %lane.2, <16 x i64> poison, <16 x i32> zeroinitializer
+  %inside.5 = icmp ult <16 x i64> %indices.2, %splat.2
+  %load.2 = call <16 x float> @llvm.masked.load.v16f32.p0(ptr %address.4, i32 4, <16 x i1> %inside.5, <16 x float> splat (float 0.0))
   store <16 x float> %load.2, ptr %address.5, align 4
   %next.2 = add nuw nsw i64 %i.2, 1
   %more.2 = icmp ult i64 %next.2, 3
