@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ...ir.core import Operation
+from ...ir.core import Operation, Value
 from ...ir.dialects import nn
 from ...ir.dialects.builtin import Func, Module, Return
 from ..base import Pass, PassContext
-from .groups import Group, adds_unit_dims_only, is_source, join, new_group
+from .groups import Group, is_linear_reshape, is_source, is_strided, join, leave_reshapes_outside, new_group
 from .outline import KernelNames, merge_equal, outline
 
 
@@ -17,7 +17,9 @@ class FormKernels(Pass):
 
     Around a root (matmul, convolution, pooling, reduction) a kernel takes the element-wise ops that follow it; chains
     of element-wise ops and views become one kernel; reductions over the same rows and what stands between them
-    (softmax, layer norm) become one. Reshapes stay in `main`: they cost nothing. Equal kernels are one symbol.
+    (softmax, layer norm) become one. A matmul reads slices, transposes and reshapes that split dims where they lie, and
+    stores its rows in the order of a transpose behind it. Other reshapes stay in `main`: they cost nothing. Equal
+    kernels are one symbol.
 
     Before:
         %0 = "nn.matmul"(%x, %w) : (tensor<4x8xf32>, tensor<8x8xf32>) -> tensor<4x8xf32>
@@ -33,6 +35,8 @@ class FormKernels(Pass):
     def run(self, module: Module, context: PassContext) -> None:
         main = module.main
         _copy_sources_to_users(main)
+        if self.fuse:
+            _copy_views_to_products(main)
         groups = self._groups(main, context)
         names = KernelNames(module)
         for group in groups:
@@ -55,6 +59,8 @@ class FormKernels(Pass):
                 group_of[op] = new_group(op)
                 if group is not None:
                     context.remark(op, f"not fused into the kernel of {_label(group.sink)}: {reason}")
+        for group in set(group_of.values()):
+            leave_reshapes_outside(group)
         return [group for op in main.block if (group := group_of.get(op)) is not None and group.sink is op]
 
     def _common_group(self, op: Operation, group_of: dict[Operation, Group]) -> Group | None:
@@ -66,10 +72,10 @@ class FormKernels(Pass):
 
 
 def stays_in_main(op: Operation) -> bool:
-    """Returns, weights, and reshapes of dense tensors are no work. A reshape that only adds unit dims, and a constant
+    """Returns, weights, and reshapes of dense tensors are no work. A reshape that only splits dims, and a constant
     that is one number, may join a kernel."""
     if isinstance(op, nn.Reshape):
-        return not adds_unit_dims_only(op)
+        return not is_linear_reshape(op)
     return isinstance(op, Return) or (isinstance(op, nn.Constant) and not op.is_splat)
 
 
@@ -86,6 +92,25 @@ def _copy_sources_to_users(main: Func) -> None:
             assert user.parent is not None
             user.parent.insert_before(copy, user)
             user.set_operand(index, copy.results[0])
+
+
+def _copy_views_to_products(main: Func) -> None:
+    """Give every matmul that reads a transpose or slice a copy of its own, so that it reads the memory behind it."""
+    for op in reversed(main.block):
+        if not (is_strided(op) and _only_products_read(op.results[0])):
+            continue
+        for user, index in list(op.results[0].uses)[1:]:
+            copy = op.clone()
+            assert user.parent is not None
+            user.parent.insert_before(copy, user)
+            user.set_operand(index, copy.results[0])
+
+
+def _only_products_read(value: Value) -> bool:
+    return all(
+        isinstance(user, nn.MatMul) or (is_strided(user) and _only_products_read(user.results[0]))
+        for user in value.users
+    )
 
 
 def _label(op: Operation) -> str:

@@ -14,6 +14,7 @@ from enum import Enum, auto
 
 from ...ir.core import Operation, Value
 from ...ir.dialects import nn
+from ...ir.dialects.nn.views import splits_dims_only
 from ...ir.symbols import Dim
 from ...ir.types import TensorType
 
@@ -30,6 +31,7 @@ class Kind(Enum):
 
 _VIEWS = (nn.Transpose, nn.Slice, nn.Flip, nn.BroadcastTo, nn.Tile, nn.Pad, nn.Concat, nn.Gather, nn.DynamicSlice)
 _ROOTS = (nn.MatMul, nn.Conv, nn.ConvTranspose, nn.MaxPool, nn.AvgPool, nn.Resize)
+_STRIDED = (nn.Transpose, nn.Slice, nn.BroadcastTo, nn.Reshape)
 _SOURCES = (nn.Constant, nn.Iota, nn.Size, nn.DimOf, nn.ShapeOf)
 
 
@@ -38,7 +40,7 @@ def kind_of(op: Operation) -> Kind:
     if isinstance(op, (nn.Elementwise, *_SOURCES)):
         return Kind.ELEMENTWISE
     if isinstance(op, nn.Reshape):
-        return Kind.VIEW if adds_unit_dims_only(op) else Kind.OPAQUE
+        return Kind.VIEW if is_linear_reshape(op) else Kind.OPAQUE
     if isinstance(op, _VIEWS):
         return Kind.VIEW
     if isinstance(op, nn.Reduce):
@@ -55,6 +57,18 @@ def adds_unit_dims_only(op: nn.Reshape) -> bool:
     """Whether a reshape only inserts or drops dimensions of size 1, so that its index map needs no division."""
     before, after = tensor(op.x).dims, tensor(op.result).dims
     return [d for d in before if d != 1] == [d for d in after if d != 1]
+
+
+def is_linear_reshape(op: nn.Reshape) -> bool:
+    """Whether a reshape splits dims and merges none: where an element stands in the operand needs no division."""
+    return splits_dims_only(tensor(op.x).dims, tensor(op.result).dims)
+
+
+def is_strided(op: Operation) -> bool:
+    """Whether `op` reads its operand as it lies, by other strides: what a matmul takes inside its kernel."""
+    if isinstance(op, nn.Reshape):
+        return is_linear_reshape(op)
+    return isinstance(op, _STRIDED)
 
 
 def tensor(value: Value) -> TensorType:
@@ -138,9 +152,12 @@ def objection(op: Operation, group: Group) -> str | None:
 def _root_objection(op: Operation, group: Group) -> str | None:
     if group.root is not None:
         return f"the kernel already has the root '{group.root.name}'"
+    in_place = reaches_sink_in_place(op.results[0], group)
+    if not in_place and isinstance(op, nn.MatMul) and reaches_sink_by_rows(op.result, group):
+        return None
     if not same_elements(tensor(op.result).dims, group.space):
         return f"the kernel works on {_shape(group.space)}, not on its shape"
-    if not reaches_sink_in_place(op.results[0], group):
+    if not in_place:
         return "a view or a broadcast stands between it and the kernel's result"
     return None
 
@@ -162,6 +179,25 @@ def reaches_sink_in_place(value: Value, group: Group) -> bool:
     return True
 
 
+def reaches_sink_by_rows(value: Value, group: Group) -> bool:
+    """Whether `value` becomes the group's result by element-wise ops and transposes that keep its last axis the last:
+    a matmul then stores whole rows in other places."""
+    while value.owner is not group.sink:
+        users = {user for user in value.users if user in group.ops}
+        if len(users) != 1:
+            return False
+        (user,) = users
+        if isinstance(user, nn.Transpose):
+            moves_rows = user.perm[-1] == len(user.perm) - 1
+        else:
+            moves_rows = isinstance(user, nn.Elementwise) or is_unit_reshape(user)
+            moves_rows = moves_rows and same_elements(tensor(user.results[0]).dims, tensor(value).dims)
+        if not moves_rows:
+            return False
+        value = user.results[0]
+    return True
+
+
 def _reduce_objection(op: nn.Reduce, group: Group) -> str | None:
     source, reduced = tensor(op.x).dims, tensor(op.result).dims
     trailing = trailing_axes(op)
@@ -180,16 +216,40 @@ def _reduce_objection(op: nn.Reduce, group: Group) -> str | None:
 
 
 def _pointwise_objection(op: Operation, group: Group) -> str | None:
-    users = [u for u in op.result.users if u in group.ops]
-    for user in users:
-        if kind_of(user) in (Kind.ROOT, Kind.OPAQUE):
-            if not (isinstance(user, nn.MatMul) and isinstance(op, nn.Transpose)):
-                return f"'{user.name}' reads its operands from memory"
-        elif isinstance(user, nn.Concat | nn.Pad):
-            return f"'{user.name}' would compute it for every element"
+    reader = _reader_through_views(op.result, group)
+    if isinstance(reader, nn.Concat | nn.Pad) and not is_strided(op):
+        return f"'{reader.name}' would compute it for every element"
+    if reader is not None and not (isinstance(reader, nn.MatMul | nn.Concat | nn.Pad) and is_strided(op)):
+        return f"'{reader.name}' reads its operands from memory"
     if group.rows is not None and kind_of(op) is Kind.VIEW and not is_unit_reshape(op):
         return None
     return _recomputation(op, group)
+
+
+def _reader_through_views(value: Value, group: Group) -> Operation | None:
+    """The op of the group that reads `value`, or a view of it, and should read memory: a root, an opaque op, or one
+    that reads several operands to use one of them."""
+    for user in value.users:
+        if user in group.ops:
+            if kind_of(user) in (Kind.ROOT, Kind.OPAQUE) or isinstance(user, nn.Concat | nn.Pad):
+                return user
+            if kind_of(user) is Kind.VIEW and (reader := _reader_through_views(user.results[0], group)) is not None:
+                return reader
+    return None
+
+
+def leave_reshapes_outside(group: Group) -> None:
+    """Take the reshapes that a root's operands begin with out again: outside they cost nothing, and the root then
+    reads plain memory."""
+    if group.root is None or isinstance(group.root, nn.Reduce):
+        return
+    leading = True
+    while leading:
+        leading = {op for op in group.ops if isinstance(op, nn.Reshape) and op.x.owner not in group.ops}
+        leading = {
+            op for op in leading if op is not group.sink and _reader_through_views(op.result, group) is group.root
+        }
+        group.ops -= leading
 
 
 def is_unit_reshape(op: Operation) -> bool:

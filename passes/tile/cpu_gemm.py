@@ -34,6 +34,7 @@ from .cpu_micro import (
     zeros,
 )
 from .elements import Element
+from .epilogue import placements
 from .frame import Frame, open_frame, returned, tensor_type
 from .merging import Merged
 from .packing import is_constant, leading, padded, repack, reshape, transpose
@@ -111,8 +112,8 @@ class CpuGemm:
             return "not one matrix product on a CPU"
         if not tensor_type(root.a).scalar.is_float or tensor_type(root.a).scalar.bits > 32:
             return "its elements are not f32 or narrower floats"
-        if any(not _same_elements(value, root.result) for value in returned(func)):
-            return "a result has another shape than the product"
+        if placements(func, root.result) is None:
+            return "a result is not the product's elements, one by one"
         shape = Shape.of(root)
         width = shape.columns if isinstance(shape.columns, int) else 256
         best = best_micro_tile(target, shape.rows, width)
@@ -140,14 +141,11 @@ class CpuGemm:
         if sizes.packed == 1:
             pack_weights(func, root, sizes.columns)
         shape = Shape.of(root)
-        frame = open_frame(func, [(*shape.batch, shape.rows, shape.columns) for _ in returned(func)])
+        merged = (*shape.batch, shape.rows, shape.columns)
+        places = placements(func, root.result)
+        assert places is not None
+        frame = open_frame(func, [merged if place.keeps_order else place.dims for place in places])
         _Gemm(frame, root, shape, sizes).build()
-
-
-def _same_elements(a: Value, b: Value) -> bool:
-    """Whether two tensors have one shape but for dims of size 1."""
-    shapes = [[dim for dim in tensor_type(v).dims if dim != 1] for v in (a, b)]
-    return shapes[0] == shapes[1]
 
 
 def _row_tiles(shape: Shape, best: MicroTile, packed: int, target: CpuTarget) -> int:
@@ -310,9 +308,11 @@ class _Gemm:
         body = self.frame.body
         index = (*self.batch, *self._split_row(row), column)
         body.bound[self.root.result] = lambda place: body.elements.cast(acc, f32)
-        for tensor, memory in zip(returned(self.frame.func), self.frame.results, strict=True):
-            element = body.read(tensor, _match_rank(index, self.root.result, tensor))
-            body.store(memory, (*self.batch, row, column), element)
+        places = placements(self.frame.func, self.root.result)
+        assert places is not None
+        for tensor, memory, place in zip(returned(self.frame.func), self.frame.results, places, strict=True):
+            element = body.read(tensor, place.index(index))
+            body.store(memory, (*self.batch, row, column) if place.keeps_order else place.index(index), element)
 
     # A panel of the right operand in local memory
 
@@ -356,13 +356,6 @@ class _Gemm:
             return ()
 
         body.loop(stop, depth, (), step, first=start)
-
-
-def _match_rank(index: Sequence[Dim], source: Value, target: Value) -> tuple[Dim, ...]:
-    """An index of `source` as one of `target`, whose shape differs in dims of size 1."""
-    kept = [i for i, dim in zip(index, tensor_type(source).dims, strict=True) if dim != 1]
-    positions = iter(kept)
-    return tuple(0 if dim == 1 else next(positions) for dim in tensor_type(target).dims)
 
 
 register(CpuGemm())

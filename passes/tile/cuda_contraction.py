@@ -43,10 +43,12 @@ class BoxOperand:
 
 @dataclass(frozen=True)
 class ReadOperand:
-    """An operand of which only single elements are known."""
+    """An operand of which only single elements are known; `goes_on`: behind the last k are others, not the end of
+    its memory."""
 
     read: ReadAt
     k_contiguous: bool
+    goes_on: bool = False
 
 
 AnyOperand = BoxOperand | ReadOperand
@@ -260,8 +262,9 @@ class _Side:
         body.limits.pop(lane, None)
 
     def _zero_beyond(self, element: Element, lane: int) -> Element:
-        """Elements that do not vary along k are not masked by their loads."""
-        if lane in element.lanes:
+        """Loads that end with the memory have masked what varies along k."""
+        assert isinstance(self.operand, ReadOperand)
+        if lane in element.lanes and not self.operand.goes_on:
             return element
         mask = self.body.inside_lanes((lane,))
         assert mask is not None

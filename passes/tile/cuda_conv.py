@@ -21,8 +21,9 @@ from ...ir.symbols import Dim, Expr, ceildiv, product
 from ...ir.target import CudaTarget
 from .cuda_blocks import BlockSchedule, Work, choose_block, instruction_of, usual_sizes
 from .cuda_contraction import AnyOperand, BoxOperand, Contraction, Problem, ReadOperand, copy_width
-from .cuda_gemm import finish, follows_root, operand, program_ids, reshape_argument, single_root
+from .cuda_gemm import finish, operand, program_ids, reshape_argument, single_root
 from .elements import Element
+from .epilogue import placements
 from .frame import open_frame, returned, tensor_type
 from .merging import Merged
 from .overlap_launches import overlaps
@@ -83,7 +84,8 @@ class MmaConv:
         instruction = instruction_of(tensor_type(root.x).scalar, root.precision)
         if instruction is None:
             return f"no instruction multiplies matrices of {tensor_type(root.x).dtype}"
-        if not follows_root(func, root.result):
+        places = placements(func, root.result)
+        if places is None or not all(place.keeps_order for place in places):
             return "a result has another shape than the convolution"
         if not _has_packable_weights(func, root):
             return "its weights are not known"
@@ -190,7 +192,9 @@ class _Conv:
             def place(batch: Sequence[Dim], pixel: Dim, k: Dim) -> Sequence[Dim]:
                 return (batch[0], batch[1] * sizes.channels + k, pixel)
 
-            return operand(self.frame, root.x, place, (self.image, self.group), sizes.pixels, sizes.channels)
+            return operand(
+                self.frame, root.x, place, (self.image, self.group), sizes.pixels, sizes.channels, self.block.k
+            )
         return ReadOperand(self._pixel, k_contiguous=False)
 
     def _pixel(self, pixel: Dim, first: Dim, lane: Expr) -> Element:

@@ -15,11 +15,13 @@ from ...ir.symbols import Dim, Expr, ceildiv, product
 from ...ir.target import CudaTarget
 from ...ir.types import MemRefType, TensorType
 from .access import Memory
+from .body import TileBody
 from .cuda_blocks import BlockSchedule, Work, choose_block, instruction_of, usual_sizes
 from .cuda_contraction import AnyOperand, Contraction, Problem, ReadOperand, box_operand
 from .elements import Element, computing_type
+from .epilogue import placements
 from .frame import Frame, open_frame, returned, tensor_type
-from .merging import Merged
+from .merging import Merged, Read
 from .overlap_launches import overlaps
 from .packing import is_constant
 from .strategies import AnyTarget, register
@@ -70,8 +72,8 @@ class MmaGemm:
         instruction = instruction_of(dtype, root.precision)
         if instruction is None:
             return f"no instruction multiplies matrices of {dtype}"
-        if not follows_root(func, root.result):
-            return "a result has another shape than the product"
+        if placements(func, root.result) is None:
+            return "a result is not the product's elements, one by one"
         shape = Shape.of(root)
         if 0 in (*shape.batch, shape.rows, shape.columns, shape.inner):
             return "it is empty"
@@ -90,20 +92,14 @@ def single_root(func: kernel.Func, kind: type) -> object | None:
     return roots[0] if len(roots) == 1 else None
 
 
-def follows_root(func: kernel.Func, root: Value) -> bool:
-    """Whether every result of a kernel has the elements of its root, in their order."""
-
-    def sizes(value: Value) -> list[Dim]:
-        return [dim for dim in tensor_type(value).dims if dim != 1]
-
-    return all(sizes(value) == sizes(root) for value in returned(func))
-
-
 class _Gemm:
     def __init__(self, func: kernel.Func, root: MatMul, sizes: BlockSchedule) -> None:
         self.root, self.sizes = root, sizes
         self.shape = shape = Shape.of(root)
-        self.frame = open_frame(func, [(*shape.batch, shape.rows, shape.columns) for _ in returned(func)])
+        merged = (*shape.batch, shape.rows, shape.columns)
+        places = placements(func, root.result)
+        assert places is not None
+        self.frame = open_frame(func, [merged if place.keeps_order else place.dims for place in places])
         self.body = self.frame.body
         self.merged = len(shape.row_dims) > 1 and _is_plain(root.a)
         if self.merged:
@@ -129,13 +125,15 @@ class _Gemm:
     def _left(self) -> AnyOperand:
         root = self.root
         if self.merged:
-            return operand(self.frame, root.a, lambda batch, m, k: (m, k), (), self.shape.rows, self.shape.inner)
+            return operand(
+                self.frame, root.a, lambda batch, m, k: (m, k), (), self.shape.rows, self.shape.inner, self.sizes.k
+            )
 
         def place(batch: Sequence[Dim], m: Dim, k: Dim) -> Sequence[Dim]:
             *outer, row = Merged((), self.shape.row_dims, self.body.indices).split(m)
             return broadcast_index(root.a, (*batch, *outer, *((k, row) if root.trans_a else (row, k))))
 
-        return operand(self.frame, root.a, place, self.batch, self.shape.rows, self.shape.inner)
+        return operand(self.frame, root.a, place, self.batch, self.shape.rows, self.shape.inner, self.sizes.k)
 
     def _right(self) -> AnyOperand:
         root = self.root
@@ -144,7 +142,7 @@ class _Gemm:
         def place(batch: Sequence[Dim], n: Dim, k: Dim) -> Sequence[Dim]:
             return broadcast_index(root.b, (*batch, *((n, k) if root.trans_b else (k, n))))
 
-        return operand(self.frame, root.b, place, batch, self.shape.columns, self.shape.inner)
+        return operand(self.frame, root.b, place, batch, self.shape.columns, self.shape.inner, self.sizes.k)
 
 
 def program_ids(frame: Frame, grid: Sequence[Dim]) -> list[Expr]:
@@ -170,13 +168,15 @@ def operand(
     batch: Sequence[Dim],
     outer: Dim,
     inner: Dim,
+    depth: int,
 ) -> AnyOperand:
-    """An operand read at `place(batch, outer, k)`: copied as boxes where it is memory that allows it."""
+    """An operand read at `place(batch, outer, k)`, `depth` of k at a time: copied as boxes where its memory allows."""
     body = frame.body
     walks, sample = body.probe(
         (*(_extent(i) for i in batch), outer, inner), lambda i: body.read(tensor, place(i[:-2], i[-2], i[-1]))
     )
     k_contiguous = True
+    goes_on = symbols.mod(inner, depth) != 0 and any(_goes_on(body, read, walks[-1], inner) for read in sample.reads)
     if len(sample.reads) == 1:
         (read,) = sample.reads
         last = body.indices.expand(read.index[-1])
@@ -188,13 +188,21 @@ def operand(
             return [symbols.substitute(body.indices.expand(i), values) for i in read.index]
 
         weight = isinstance(read.tensor, BlockArgument) and is_constant(frame.func, read.tensor.index)
-        if (box := box_operand(body, read, (walks[-2], walks[-1]), box_place, weight)) is not None:
+        box = box_operand(body, read, (walks[-2], walks[-1]), box_place, weight)
+        if box is not None and not goes_on:
             return box
 
-    def read(position: Dim, first: Dim, lane: Expr) -> Element:
+    def read_at(position: Dim, first: Dim, lane: Expr) -> Element:
         return body.read(tensor, place(batch, position, body.indices.derived(first + lane, inner)))
 
-    return ReadOperand(read, k_contiguous)
+    return ReadOperand(read_at, k_contiguous, goes_on)
+
+
+def _goes_on(body: TileBody, read: Read, k: Expr, inner: Dim) -> bool:
+    """Whether what is read behind the last k is not the end of a dim."""
+    shape = body.memories[read.tensor].shape
+    walked = [(body.indices.expand(i), size) for i, size in zip(read.index, shape, strict=True)]
+    return not any(i == k and size == inner for i, size in walked)
 
 
 def _extent(position: Dim) -> Dim:
@@ -202,19 +210,17 @@ def _extent(position: Dim) -> Dim:
     return 1 << 20 if not isinstance(position, int) else 1
 
 
-def finish(frame: Frame, root: Value, acc: Element, index: Sequence[Dim], place: Sequence[Dim]) -> None:
-    """The element-wise ops that follow `root`, on the accumulators at its `index`, stored at `place` of the results."""
+def finish(frame: Frame, root: Value, acc: Element, index: Sequence[Dim], merged: Sequence[Dim]) -> None:
+    """The element-wise ops that follow `root`, on the accumulators at its `index`, stored at `merged` of the results
+    that keep its order, elsewhere at their own index."""
     body = frame.body
     dtype = computing_type(tensor_type(root).scalar)
     body.bound[root] = lambda _: body.elements.cast(acc, dtype)
-    for tensor, memory in zip(returned(frame.func), frame.results, strict=True):
-        body.store(memory, place, body.read(tensor, match_rank(index, root, tensor)))
-
-
-def match_rank(index: Sequence[Dim], source: Value, target: Value) -> tuple[Dim, ...]:
-    """An index of `source` as one of `target`, whose shape differs in dims of size 1."""
-    kept = iter([i for i, dim in zip(index, tensor_type(source).dims, strict=True) if dim != 1])
-    return tuple(0 if dim == 1 else next(kept) for dim in tensor_type(target).dims)
+    places = placements(frame.func, root)
+    assert places is not None
+    for tensor, memory, place in zip(returned(frame.func), frame.results, places, strict=True):
+        element = body.read(tensor, place.index(index))
+        body.store(memory, merged if place.keeps_order else place.index(index), element)
 
 
 register(MmaGemm())

@@ -110,6 +110,39 @@ def gemm(m: int, n: int, k: int, *, batch: tuple[int, ...] = (), shared: bool = 
     return build
 
 
+def scores(batch: int, length: int, heads: int, width: int) -> Build:
+    """q kᵀ of every head, queries and keys being slices of one tensor [batch, length, 3 · heads · width]."""
+
+    def build(net: Network) -> Value:
+        joined = net.input(batch, length, 3 * heads * width)
+        q, k = (_heads(net, joined, part, heads, width) for part in (0, 1))
+        return net.add(nn.MatMul(q, k, trans_b=True))
+
+    return build
+
+
+def weighted_values(batch: int, length: int, heads: int, width: int) -> Build:
+    """relu(weights · values) of every head in [batch, length, heads · width], values being a slice as in `scores`."""
+
+    def build(net: Network) -> Value:
+        joined = net.input(batch, length, 3 * heads * width)
+        values = _heads(net, joined, 2, heads, width)
+        product = net.add(nn.Relu(net.add(nn.MatMul(net.input(batch, heads, length, length), values))))
+        rows = net.add(nn.Transpose(product, (0, 2, 1, 3)))
+        result = TensorType((batch, length, heads * width), net.dtype)
+        return net.add(nn.Reshape(rows, result_types=[result]))
+
+    return build
+
+
+def _heads(net: Network, joined: Value, part: int, heads: int, width: int) -> Value:
+    batch, length, _ = joined.type.dims  # type: ignore[attr-defined]
+    first = part * heads * width
+    part_of = net.add(nn.Slice(joined, (0, 0, first), (batch, length, first + heads * width), (1, 1, 1)))
+    split = net.add(nn.Reshape(part_of, result_types=[TensorType((batch, length, heads, width), net.dtype)]))
+    return net.add(nn.Transpose(split, (0, 2, 1, 3)))
+
+
 def conv(n: int, c: int, size: tuple[int, int], m: int, k: int, *, stride: int = 1, pad: int = 0, dilation: int = 1,
          group: int = 1, precision: str = "ieee") -> Build:  # fmt: skip
     """relu(conv(x, w, bias) + residual)."""
@@ -148,6 +181,12 @@ CASES = [
     CudaCase("gemm-odd", gemm(65, 41, 47, trans_b=True), "mma_gemm", "bf16", 2e-2),
     CudaCase("gemm-batched", gemm(49, 50, 32, batch=(2, 3), trans_b=True), "mma_gemm"),
     CudaCase("gemm-one-right", gemm(30, 64, 40, batch=(3,), shared=True), "mma_gemm"),
+    CudaCase("gemm-scores", scores(2, 33, 3, 64), "mma_gemm"),
+    CudaCase("gemm-scores-odd", scores(1, 19, 2, 20), "mma_gemm"),
+    CudaCase("gemm-scores-f32", scores(2, 13, 3, 10), "mma_gemm", "f32", SINGLE),
+    CudaCase("gemm-values", weighted_values(2, 33, 3, 64), "mma_gemm"),
+    CudaCase("gemm-values-one-row", weighted_values(3, 1, 2, 24), "mma_gemm"),
+    CudaCase("gemm-values-f32", weighted_values(2, 13, 3, 7), "mma_gemm", "f32", SINGLE),
     CudaCase("gemm-f32", gemm(77, 130, 50), "mma_gemm", "f32", SINGLE),
     CudaCase("gemm-f32-large", gemm(300, 400, 512, trans_b=True), "mma_gemm", "f32", SINGLE),
     CudaCase("gemm-tf32", gemm(77, 130, 50, precision="tf32"), "mma_gemm", "f32", TF32),

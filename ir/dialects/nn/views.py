@@ -79,6 +79,17 @@ def reshape_index(index: Sequence[Dim], dims: Sequence[Dim], target: Sequence[Di
     return tuple(found)
 
 
+def splits_dims_only(before: Sequence[Dim], after: Sequence[Dim]) -> bool:
+    """Whether a reshape of `before` to `after` only splits dims and adds or drops ones: no index of `before` then needs
+    a division."""
+    i = 0
+    for _, next_i in _common_prefixes(after, before):
+        if sum(dim != 1 for dim in before[i:next_i]) > 1:
+            return False
+        i = next_i
+    return True
+
+
 def _common_prefixes(a: Sequence[Dim], b: Sequence[Dim]) -> list[tuple[int, int]]:
     """The pairs (i, j), growing in both, with the product of a[:i] equal to that of b[:j]; the last is both whole."""
     pairs: list[tuple[int, int]] = []

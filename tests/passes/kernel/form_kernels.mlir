@@ -108,3 +108,46 @@ module {
     return %3 : tensor<4x8xf32>
   }
 }
+
+// -----
+
+// A matmul reads a slice of a joined tensor, split into heads and transposed, where it lies; it stores its rows
+// transposed. The reshape before the view stays outside.
+// CHECK: "nn.slice"
+// CHECK-NEXT: "nn.transpose"
+// CHECK-NEXT: "nn.matmul"
+// CHECK-NEXT: "nn.relu"
+// CHECK-NEXT: "nn.transpose"
+// CHECK-NEXT: "kernel.return"
+// CHECK: func.func @main
+// CHECK: "nn.reshape"
+// CHECK: "kernel.call"
+// CHECK-NOT: "kernel.call"
+module {
+  func.func @main(%p: tensor<3x4x4xf32>, %x: tensor<4x18xf32>) -> tensor<4x3x2xf32> {
+    %0 = "nn.reshape"(%x) : (tensor<4x18xf32>) -> tensor<4x9x2xf32>
+    %1 = "nn.slice"(%0) {starts = [0 : i64, 3 : i64, 0 : i64], ends = [4 : i64, 6 : i64, 2 : i64], steps = array<i64: 1, 1, 1>} : (tensor<4x9x2xf32>) -> tensor<4x3x2xf32>
+    %2 = "nn.transpose"(%1) {perm = array<i64: 1, 0, 2>} : (tensor<4x3x2xf32>) -> tensor<3x4x2xf32>
+    %3 = "nn.matmul"(%p, %2) {trans_a = false, trans_b = false, precision = "ieee"} : (tensor<3x4x4xf32>, tensor<3x4x2xf32>) -> tensor<3x4x2xf32>
+    %4 = "nn.relu"(%3) : (tensor<3x4x2xf32>) -> tensor<3x4x2xf32>
+    %5 = "nn.transpose"(%4) {perm = array<i64: 1, 0, 2>} : (tensor<3x4x2xf32>) -> tensor<4x3x2xf32>
+    return %5 : tensor<4x3x2xf32>
+  }
+}
+
+// -----
+
+// Not fused: a transpose that moves the last axis would store single elements, and an activation before a view would
+// be computed again for every row that reads it.
+// CHECK: func.func @main
+// CHECK-COUNT-3: "kernel.call"
+// CHECK-NOT: "kernel.call"
+module {
+  func.func @main(%p: tensor<3x4x4xf32>, %x: tensor<4x3x2xf32>) -> tensor<3x2x4xf32> {
+    %0 = "nn.exp"(%x) : (tensor<4x3x2xf32>) -> tensor<4x3x2xf32>
+    %1 = "nn.transpose"(%0) {perm = array<i64: 1, 0, 2>} : (tensor<4x3x2xf32>) -> tensor<3x4x2xf32>
+    %2 = "nn.matmul"(%p, %1) {trans_a = false, trans_b = false, precision = "ieee"} : (tensor<3x4x4xf32>, tensor<3x4x2xf32>) -> tensor<3x4x2xf32>
+    %3 = "nn.transpose"(%2) {perm = array<i64: 0, 2, 1>} : (tensor<3x4x2xf32>) -> tensor<3x2x4xf32>
+    return %3 : tensor<3x2x4xf32>
+  }
+}
