@@ -254,13 +254,6 @@ class Block:
         self.arguments.append(argument)
         return argument
 
-    def erase_argument(self, index: int) -> None:
-        if self.arguments[index].uses:
-            raise ValueError(f"block argument {index} is still used")
-        del self.arguments[index]
-        for i, argument in enumerate(self.arguments):
-            argument.index = i
-
     def __iter__(self) -> Iterator[Operation]:
         op = self.first
         while op is not None:

@@ -101,16 +101,6 @@ class Layout:
         ]
         return tuple(map(sum, zip(*parts, strict=True))) if self.shape else ()
 
-    def same_threads(self, other: Layout) -> bool:
-        """Whether every thread holds the same elements in both, maybe in other registers."""
-        return (self.shape, self.lanes, self.warps) == (other.shape, other.lanes, other.warps) and set(
-            self.register_offsets
-        ) == set(other.register_offsets)
-
-    def replicas(self) -> tuple[Modes, Modes]:
-        """The lane and warp digits that repeat elements."""
-        return tuple(m for m in self.lanes if m.repeats), tuple(m for m in self.warps if m.repeats)
-
     # Layouts made from others
 
     def drop(self, axes: Iterable[int]) -> Layout:

@@ -43,11 +43,6 @@ class Pattern:
     def name(self) -> str:
         return self.function.__name__
 
-    @property
-    def help(self) -> str:
-        """What the rule says, e.g. `relu(relu(x)) = relu(x)`."""
-        return (self.function.__doc__ or "").strip()
-
 
 CANONICALIZATIONS: list[Pattern] = []
 """The patterns that `canonicalize` applies."""
@@ -112,11 +107,6 @@ class Rewriter:
         self._changed(*(user for old in op.results for user in old.users))
         op.replace_all_uses_with(values)
         self.erase(op)
-
-    def replace_value(self, old: Value, new: Value) -> None:
-        """Let every reader of `old` read `new`."""
-        self._changed(*old.users)
-        old.replace_all_uses_with(new)
 
     def erase(self, op: Operation) -> None:
         """Remove an op whose results nobody reads."""

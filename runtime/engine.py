@@ -70,11 +70,6 @@ class Engine:
         self._context: Context | None = None
         self._lock = threading.Lock()
 
-    @classmethod
-    def from_plan(cls, plan: Plan, tensors: Mapping[str, np.ndarray], **options: Any) -> Engine:
-        """The engine of a plan in memory; options are those of load()."""
-        return cls(plan, tensors, **options)
-
     @property
     def name(self) -> str:
         return self.plan.name

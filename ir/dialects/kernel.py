@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..attributes import DictAttr, SymbolRefAttr
-from ..core import Block, Operation, Region, Value
+from ..core import Block, Region, Value
 from ..declare import ISOLATED, PURE, SYMBOL, TERMINATOR, Control, Op
 from ..symbols import Dim, parse
 from ..types import MemRefType, Scalar, TensorType, Type
@@ -133,8 +133,3 @@ def parse_shape(text: str) -> tuple[Dim, ...]:
 def shape_text(shape: tuple[Dim, ...]) -> str:
     """Sizes as an entry of `arg_shapes`."""
     return ", ".join(map(str, shape))
-
-
-def enclosing_kernel(op: Operation) -> Func | None:
-    """The kernel around an op, if it is in one."""
-    return next((outer for outer in op.ancestors() if isinstance(outer, Func)), None)

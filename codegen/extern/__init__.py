@@ -1,1 +1,0 @@
-"""Library kernels as further candidates."""
