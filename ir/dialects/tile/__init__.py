@@ -2,8 +2,8 @@
 
 Values are scalars (`index`, `f32`, …), register tiles `vector<…>` and memrefs in the spaces `""` (global), `"shared"`
 and `"local"`. `arith`, `math`, `scf` and `vector` are upstream's. Integers are signless in registers. A `scf.for` may
-carry `unroll = n`. On a GPU `tile.layout` attributes say which thread holds which element of a register tile; on a CPU a
-`vector<MxN>` is M registers of N lanes.
+carry `unroll = n`. On a GPU `tile.layout` attributes say which thread holds which element of a register tile; on a CPU
+a `vector<MxN>` is M registers of N lanes.
 """
 
 from __future__ import annotations

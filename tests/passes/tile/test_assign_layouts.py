@@ -30,7 +30,8 @@ module {
     "tile.store"(%total, %y, %zero, %zero) {dims = array<i64: 0, 1>,
       steps = array<i64: 1, 1>, alignment = 16 : i64} : (vector<64x32xf32>, memref<64x32xf32>, index, index) -> ()
     "kernel.return"() : () -> ()
-  }) {sym_name = "clash", grid = [1 : i64], threads = 128 : i64, arg_shapes = ["32, 256", "64, 32", "64, 32"]} : () -> ()
+  }) {sym_name = "clash", grid = [1 : i64], threads = 128 : i64,
+      arg_shapes = ["32, 256", "64, 32", "64, 32"]} : () -> ()
 }
 """
 
