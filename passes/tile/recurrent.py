@@ -3,12 +3,14 @@
 A work item is a block of hidden units of one direction: at every step it needs h of the step before, which all items
 make together, so the items meet at a `tile.grid_barrier` between steps and there is one a worker (or as many as fit
 on the GPU at once). h of a step is read from the first result, where it was written, through local memory; other
-states stay with the item, in the results for the last states. Recurrent weights that are constants are packed
+states stay with the item, in the results for the last states. A GRU whose reset gate comes before the product needs
+r * h of all units as well: items exchange it at the place of the step's result. Constant recurrent weights are packed
 [directions][blocks][k][gates][units] on a CPU, whose lanes are units; a GPU reads them as they are, its lanes along k.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -33,6 +35,8 @@ from .strategies import AnyTarget, register
 GPU_UNITS = 4
 GPU_LANES = 256
 """The most positions along k that a thread block takes at a time."""
+UPDATE, RESET, NEW = range(3)
+"""The gates of a GRU."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,6 @@ class RecurrentLayer:
             return "not one recurrent layer"
         if root.w is not None:
             return "its inputs are not projected"
-        if isinstance(root, Gru) and not root.linear_before_reset:
-            return "the reset gate scales h before the product"
         hidden = root.hidden
         if not isinstance(hidden, int):
             return "its hidden size is not static"
@@ -149,17 +151,26 @@ class _Layer:
         self.blocks = -(-self.hidden // self.sizes.units)
         every, *last = (_Written(memory.value, memory.shape) for memory in self.frame.results)
         self.every, self.last = every, last
-        alloc = tile.Alloc(64, result_types=[MemRefType((self.hidden,), self.dtype, self.space)])
-        self.scratch = _Written(body.builder.effect(alloc).results[0], (self.hidden,))
+        self.scratch = self._alloc()
+        self.phases = [self._advance]
+        if isinstance(root, Gru) and not root.linear_before_reset:
+            self.scaled = self._alloc()
+            self.phases = [self._exchange_scaled, self._renew, self._publish]
         self._for_each_item(self._start_states)
         body.loop(self.time, 1, (), self._step)
         self.frame.finish((self.sizes.workers,), self.sizes.threads or None)
 
+    def _alloc(self) -> Memory:
+        """Local memory for h of one row."""
+        alloc = tile.Alloc(64, result_types=[MemRefType((self.hidden,), self.dtype, self.space)])
+        return _Written(self.frame.body.builder.effect(alloc).results[0], (self.hidden,))
+
     def _step(self, counter: Value, _: Sequence[Value]) -> Sequence[Value]:
         body = self.frame.body
         step = body.indices.scalar(counter, self.time)
-        self._for_each_item(lambda direction, block, row: self._advance(step, direction, block, row))
-        body.builder.effect(tile.GridBarrier())
+        for phase in self.phases:
+            self._for_each_item(functools.partial(phase, step))
+            body.builder.effect(tile.GridBarrier())
         return ()
 
     def _for_each_item(self, work: Callable[[Expr, Expr, Expr], None]) -> None:
@@ -234,14 +245,14 @@ class _Layer:
     def _advance(self, step: Expr, direction: Expr, block: Expr, row: Expr) -> None:
         """One step of an item's units for one row of the batch."""
         body, root = self.frame.body, self.root
-        time = body.indices.derived(self._turn(direction, step, self.time - 1 - step), self.time)
+        time = self._time(step, direction)
         self._read_h(step, time, direction, row)
         unit = self._unit(block)
-        sums = self._products(direction, unit)
-        body.builder.effect(tile.Barrier())
+        sums = self._products(direction, unit, dict.fromkeys(range(root.gates), self.scratch))
         place = self._state_at(direction, row, unit)
         old = [self._load(memory, place) for memory in self.last]
         old[0] = self._load(self.scratch, (unit,))
+        body.builder.effect(tile.Barrier())
         cell = _Cell(self, time, direction, row, unit, sums)
         new = cell.run(old)
         output = new[0]
@@ -254,6 +265,51 @@ class _Layer:
         for memory, state in zip(self.last, new, strict=True):
             body.store(memory, place, state)
 
+    def _time(self, step: Expr, direction: Expr) -> Expr:
+        """The position of a step in the sequence."""
+        return self.frame.body.indices.derived(self._turn(direction, step, self.time - 1 - step), self.time)
+
+    # A GRU whose reset gate scales h before the product
+
+    def _exchange_scaled(self, step: Expr, direction: Expr, block: Expr, row: Expr) -> None:
+        """r * h of the item's units, put where the step's result will be."""
+        body = self.frame.body
+        time = self._time(step, direction)
+        self._read_h(step, time, direction, row)
+        unit = self._unit(block)
+        sums = self._products(direction, unit, {RESET: self.scratch})
+        h = self._load(self.scratch, (unit,))
+        body.builder.effect(tile.Barrier())
+        scaled = body.apply("mul", _Cell(self, time, direction, row, unit, sums).gate(RESET), h)
+        body.store(self.every, self._every_at(time, direction, row, unit), scaled)
+
+    def _renew(self, step: Expr, direction: Expr, block: Expr, row: Expr) -> None:
+        """The next state from r * h of all units, put in the last states alone: others still read r * h."""
+        body = self.frame.body
+        time = self._time(step, direction)
+        self._copy(self.scaled, lambda k: self._load(self.every, self._every_at(time, direction, row, k)))
+        self._read_h(step, time, direction, row)
+        unit = self._unit(block)
+        sums = self._products(direction, unit, {UPDATE: self.scratch, NEW: self.scaled})
+        h = self._load(self.scratch, (unit,))
+        body.builder.effect(tile.Barrier())
+        (state,) = _Cell(self, time, direction, row, unit, sums).run([h])
+        place = self._state_at(direction, row, unit)
+        if self.root.sequence_lengths is not None:
+            state = body.apply("select", self._is_live(time, row), state, self._load(self.last[0], place))
+        body.store(self.last[0], place, state)
+
+    def _publish(self, step: Expr, direction: Expr, block: Expr, row: Expr) -> None:
+        """The item's part of the step's result."""
+        body = self.frame.body
+        time, unit = self._time(step, direction), self._unit(block)
+        output = self._load(self.last[0], self._state_at(direction, row, unit))
+        if self.root.sequence_lengths is not None:
+            output = body.apply("select", self._is_live(time, row), output, self._zero())
+        body.store(self.every, self._every_at(time, direction, row, unit), output)
+
+    # Sequences and products
+
     def _is_live(self, time: Dim, row: Dim) -> Element:
         """Whether the row's sequence has a step `time`."""
         body = self.frame.body
@@ -264,8 +320,6 @@ class _Layer:
     def _read_h(self, step: Expr, time: Expr, direction: Expr, row: Expr) -> None:
         """Copy h of the step before into local memory: from the result, or where a sequence begins from its start."""
         body, indices, root = self.frame.body, self.frame.body.indices, self.root
-        lanes = indices.lane(self.sizes.inner if self.sizes.inner > 1 else self.sizes.units)
-        width = indices.elements.sizes[indices.lane_of(lanes)]
         before = time + self._turn(direction, -1, 1)
         within = symbols.minimum(symbols.maximum(before, 0), self.time - 1)
         fresh = indices.compare("eq", step, 0)
@@ -273,22 +327,33 @@ class _Layer:
             beyond = body.apply("eq", self._is_live(within, row), body.constant(False, fresh.dtype))
             fresh = body.apply("or", fresh, beyond)
 
-        def copy(counter: Value, _: Sequence[Value]) -> Sequence[Value]:
-            k = indices.derived(indices.scalar(counter, self.hidden, width) + lanes, self.hidden)
-            if self.hidden % width:
-                body.limits[indices.lane_of(lanes)] = (k, self.hidden)
+        def state(k: Expr) -> Element:
             start = self._zero()
             if root.initial_h is not None:
                 start = body.read(root.initial_h, self._state_at(direction, row, k))
             earlier = self._load(self.every, self._every_at(within, direction, row, k))
-            body.store(self.scratch, (k,), body.apply("select", fresh, start, earlier))
+            return body.apply("select", fresh, start, earlier)
+
+        self._copy(self.scratch, state)
+
+    def _copy(self, target: Memory, source: Callable[[Expr], Element]) -> None:
+        """Fill local memory with what `source` has for all hidden units."""
+        body, indices = self.frame.body, self.frame.body.indices
+        lanes = indices.lane(self.sizes.inner if self.sizes.inner > 1 else self.sizes.units)
+        width = indices.elements.sizes[indices.lane_of(lanes)]
+
+        def copy(counter: Value, _: Sequence[Value]) -> Sequence[Value]:
+            k = indices.derived(indices.scalar(counter, self.hidden, width) + lanes, self.hidden)
+            if self.hidden % width:
+                body.limits[indices.lane_of(lanes)] = (k, self.hidden)
+            body.store(target, (k,), source(k))
             return ()
 
         body.loop(self.hidden, width, (), copy)
         body.builder.effect(tile.Barrier())
 
-    def _products(self, direction: Expr, unit: Dim) -> list[Element]:
-        """h rᵀ for every gate of the units."""
+    def _products(self, direction: Expr, unit: Dim, states: dict[int, Memory]) -> dict[int, Element]:
+        """For each gate in `states` the product of its state, which is in local memory, and rᵀ."""
         body, indices, sizes = self.frame.body, self.frame.body.indices, self.sizes
         inner = indices.lane(sizes.inner) if sizes.inner > 1 else 0
         lanes = tuple(sorted(indices.lanes_of(unit) | indices.lanes_of(inner)))
@@ -296,16 +361,17 @@ class _Layer:
 
         def add(counter: Value, sums: Sequence[Value]) -> Sequence[Value]:
             k = indices.derived(indices.scalar(counter, self.hidden, sizes.inner) + inner, self.hidden)
-            h = self._load(self.scratch, (k,))
+            loaded = {memory: self._load(memory, (k,)) for memory in dict.fromkeys(states.values())}
             terms = []
-            for gate, total in enumerate(sums):
+            for (gate, memory), total in zip(states.items(), sums, strict=True):
                 weight = body.read(self.root.r, (direction, self._gate_row(gate, unit), k))
-                product = body.apply("mul", h, weight)
+                product = body.apply("mul", loaded[memory], weight)
                 terms.append(body.apply("add", Element(total, self.dtype, lanes), product))
             return [body.elements.spread(term, lanes).value for term in terms]
 
-        sums = body.loop(self.hidden, sizes.inner, [zero] * self.root.gates, add)
-        return [self._summed(Element(total, self.dtype, lanes), inner) for total in sums]
+        sums = body.loop(self.hidden, sizes.inner, [zero] * len(states), add)
+        found = [self._summed(Element(total, self.dtype, lanes), inner) for total in sums]
+        return dict(zip(states, found, strict=True))
 
     def _gate_row(self, gate: int, unit: Dim) -> Dim:
         return self.frame.body.indices.derived(gate * self.hidden + unit, self.root.gates * self.hidden)
@@ -322,14 +388,14 @@ class _Layer:
 
 @dataclass
 class _Cell:
-    """The gates of some units at one step: `sums` are h rᵀ of each gate."""
+    """The gates of some units at one step: `sums` are h rᵀ by gate."""
 
     layer: _Layer
     time: Expr
     direction: Expr
     row: Expr
     unit: Dim
-    sums: list[Element]
+    sums: dict[int, Element]
 
     def run(self, old: list[Element]) -> list[Element]:
         """The next states from the old ones, the output first."""
@@ -338,7 +404,7 @@ class _Cell:
             case Lstm():
                 return self._lstm(root, *old)
             case Gru():
-                return [self._gru(old[0])]
+                return [self._gru(root, old[0])]
             case _:
                 assert isinstance(root, Rnn)
                 return [self._activate(0, self._sum(0))]
@@ -352,12 +418,20 @@ class _Cell:
         output = self._activate(0, self._peep(root, 1, self._sum(1), c))
         return [apply("mul", output, self._activate(2, c, clipped=False)), c]
 
-    def _gru(self, h: Element) -> Element:
+    def gate(self, gate: int) -> Element:
+        """A gate with the first activation."""
+        return self._activate(0, self._sum(gate))
+
+    def _gru(self, root: Gru, h: Element) -> Element:
         apply = self.layer.frame.body.apply
-        z, reset = self._activate(0, self._sum(0)), self._activate(0, self._sum(1))
-        recurrent = apply("add", self.sums[2], self._bias(2, of_r=True))
-        ahead = apply("add", self._input(2), self._bias(2))
-        new = self._activate(1, apply("add", ahead, apply("mul", reset, recurrent)))
+        z = self.gate(UPDATE)
+        if root.linear_before_reset:
+            recurrent = apply("add", self.sums[NEW], self._bias(NEW, of_r=True))
+            ahead = apply("add", self._input(NEW), self._bias(NEW))
+            total = apply("add", ahead, apply("mul", self.gate(RESET), recurrent))
+        else:
+            total = self._sum(NEW)
+        new = self._activate(1, total)
         return apply("add", apply("mul", self._one_minus(z), new), apply("mul", z, h))
 
     def _one_minus(self, x: Element) -> Element:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...ir.diagnostics import InternalError
+from ...ir.diagnostics import CompileError, Diagnostic
 from ...ir.dialects import kernel
 from ...ir.dialects.builtin import Module
 from ...ir.target import Target
@@ -33,4 +33,7 @@ def _choose(func: kernel.Func, target: AnyTarget, context: PassContext) -> None:
             return
         refusals.append(f"{strategy.name}: {chosen}")
         context.remark(func, f"not scheduled as {refusals[-1]}")
-    raise InternalError(f"no strategy fits the kernel @{func.sym_name}").with_note("; ".join(refusals))
+    nodes = ", ".join(f"'{name}'" for name in func.onnx or ()) or f"the kernel @{func.sym_name}"
+    wanted = "fix the sizes with --shapes, or let the default passes run; if neither helps, report the model"
+    message = f"cannot compile {nodes} for {target.name}: no strategy fits"
+    raise CompileError(Diagnostic(message, func.location, notes=("; ".join(refusals), wanted)))

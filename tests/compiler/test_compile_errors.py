@@ -133,3 +133,17 @@ def test_ir_that_does_not_say_its_phase(tmp_path: Path) -> None:
     code, _, err = run_command(["compile", str(tmp_path / "m.mlir"), "-o", str(tmp_path / "m.plan")])
     assert code == 1
     assert "--compile-from" in err
+
+
+def test_a_kernel_without_a_strategy_names_its_nodes(tmp_path: Path) -> None:
+    """A recurrent layer needs its inputs projected first."""
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [5, 2, 3])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [5, 1, 2, 4])
+    weights = [onnx.numpy_helper.from_array(np.ones((1, 4, n), np.float32), name) for n, name in ((3, "w"), (4, "r"))]
+    node = helper.make_node("RNN", ["x", "w", "r"], ["y"], "layer", hidden_size=4)
+    graph = helper.make_graph([node], "g", [x], [y], weights)
+    content = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString()
+    error = compile_file(tmp_path, content, "--disable-pass", "project-recurrent-inputs")
+    assert "cannot compile 'layer' for cpu" in error
+    assert "recurrent: its inputs are not projected" in error
+    assert "note: fix the sizes with --shapes" in error

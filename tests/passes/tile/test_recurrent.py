@@ -29,6 +29,7 @@ class Layer:
     lengths: bool = False
     initial: bool = False
     peepholes: bool = False
+    linear_before_reset: bool = True
 
     def __str__(self) -> str:
         return "-".join(str(v) for v in vars(self).values())
@@ -65,7 +66,7 @@ class Layer:
         dynamic = ("x", "lengths", "h0", "c0")
         attributes: dict[str, Any] = {"hidden_size": self.hidden, "direction": self.direction}
         if self.kind == "GRU":
-            attributes["linear_before_reset"] = 1
+            attributes["linear_before_reset"] = int(self.linear_before_reset)
         outputs = ["y", "hn", "cn"][: 3 if self.kind == "LSTM" else 2]
         names = [name if value is not None else "" for name, value in operands.items()]
         node = onnx.helper.make_node(self.kind, names, outputs, name="layer", **attributes)
@@ -82,7 +83,7 @@ class Layer:
         return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8), feeds
 
 
-KINDS = [Layer("LSTM"), Layer("GRU"), Layer("RNN")]
+KINDS = [Layer("LSTM"), Layer("GRU"), Layer("RNN"), Layer("GRU", linear_before_reset=False)]
 CASES = [
     *KINDS,
     *(replace(layer, direction="bidirectional", hidden=33) for layer in KINDS),
@@ -91,6 +92,7 @@ CASES = [
     *(replace(layer, time=1, batch=1, hidden=1) for layer in KINDS),
     Layer("LSTM", peepholes=True, direction="bidirectional"),
     Layer("GRU", hidden=64, time=9),
+    Layer("GRU", hidden=64, time=9, batch=5, linear_before_reset=False, direction="bidirectional", lengths=True),
 ]
 
 
