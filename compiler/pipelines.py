@@ -31,7 +31,6 @@ from ..passes.options import parse_pipeline
 from ..passes.plan.assign_offsets import AssignOffsets
 from ..passes.plan.lower_to_plan import LowerToPlan
 from ..passes.tile.assign_layouts import AssignLayouts
-from ..passes.tile.overlap_launches import OverlapLaunches
 from ..passes.tile.schedule_kernels import ScheduleKernels
 from ..passes.tile.tile_kernels import TileKernels
 from . import phases
@@ -80,7 +79,6 @@ TILE: dict[str, tuple[Entry, ...]] = {
     "cuda": (
         (ScheduleKernels(), "the strategy and its parameters are written down before they are followed"),
         (TileKernels(), "each kernel becomes the program of one thread block"),
-        (OverlapLaunches(), "what a program may load before its inputs are there is known when it is written"),
         (AssignLayouts(), "which thread holds what is decided once, for the whole program of a block"),
         (Dce(), "weights that were packed anew are not kept twice"),
     ),

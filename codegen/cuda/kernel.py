@@ -287,7 +287,7 @@ class KernelEmitter:
 
     # Control flow
 
-    def _for(self, op: Operation) -> None:
+    def for_loop(self, op: Operation) -> None:
         lower, upper, step, *start = op.operands
         block = op.regions[0].block
         counter, *carried = block.arguments
@@ -345,7 +345,7 @@ class KernelEmitter:
         self.copy_registers(array, source)
         return array
 
-    def _if(self, op: Operation) -> None:
+    def branch(self, op: Operation) -> None:
         targets: list[ScalarValue | Tile | Memory] = []
         for result in op.results:
             if isinstance(result.type, VectorType):
@@ -464,8 +464,8 @@ _SIMPLE: dict[str, _Emit] = {
     "kernel.return": lambda emitter, op: None,
 }
 _EFFECTS: dict[str, _Emit] = {
-    "scf.for": KernelEmitter._for,
-    "scf.if": KernelEmitter._if,
+    "scf.for": KernelEmitter.for_loop,
+    "scf.if": KernelEmitter.branch,
     "tile.load": lambda emitter, op: emitter.memory_ops.load(op),  # type: ignore[arg-type]
     "tile.store": lambda emitter, op: emitter.memory_ops.store(op),  # type: ignore[arg-type]
     "tile.scatter": lambda emitter, op: emitter.memory_ops.scatter(op),  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 from ...ir.diagnostics import CompileError, Diagnostic, InternalError
@@ -51,7 +52,7 @@ def version() -> str:
 
 def _bindings() -> Any:
     try:
-        from cuda.bindings import nvrtc  # noqa: PLC0415, an optional extra
+        nvrtc: Any = import_module("cuda.bindings.nvrtc")
 
         nvrtc.nvrtcVersion()
     except (ImportError, RuntimeError) as error:

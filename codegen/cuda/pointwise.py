@@ -249,7 +249,7 @@ def _bitcast(op: Operation, operands: Sequence[str], source: Scalar, target: Sca
     return f"{calls[source.name, target.name]}({operands[0]})"
 
 
-_EXPRESSIONS: dict[str, _Rule] = {
+_UPSTREAM: dict[str, _Rule] = {
     "arith.constant": _constant,
     "arith.select": _select,
     "arith.cmpf": _compare_floats,
@@ -267,9 +267,10 @@ _EXPRESSIONS: dict[str, _Rule] = {
     "arith.index_cast": _cast,
     "arith.index_castui": _cast_unsigned,
     "arith.bitcast": _bitcast,
+    **{name: _infix(symbol) for name, symbol in _INFIX.items()},
+    **{name: _unsigned(form) for name, form in (_UNSIGNED_INFIX | _UNSIGNED_CALLS).items()},
+    **{name: _call(function) for name, function in _CALLS.items()},
+    **{name: _library(function) for name, function in _LIBRARY.items()},
 }
-_EXPRESSIONS |= {name: _infix(symbol) for name, symbol in _INFIX.items()}
-_EXPRESSIONS |= {name: _unsigned(form) for name, form in (_UNSIGNED_INFIX | _UNSIGNED_CALLS).items()}
-_EXPRESSIONS |= {name: _call(function) for name, function in _CALLS.items()}
-_EXPRESSIONS |= {name: _library(function) for name, function in _LIBRARY.items()}
-_EXPRESSIONS |= {name: _EXPRESSIONS[upstream] for upstream, name in ON_TILES.items()}
+# Register tiles have names of their own for some of upstream's ops.
+_EXPRESSIONS = _UPSTREAM | {name: _UPSTREAM[upstream] for upstream, name in ON_TILES.items()}

@@ -146,6 +146,8 @@ class _Assignment:
             case "scf.if":
                 index = op.results.index(result)  # type: ignore[arg-type]
                 yield from ((r.block.terminator.operands[index], layout) for r in op.regions)
+            case _:
+                pass
 
     def _results_of(self, op: Operation, index: int, layout: Layout) -> Iterator[tuple[Value, Layout]]:
         """What the layout of an operand gives to results and the other operands."""
@@ -168,6 +170,8 @@ class _Assignment:
                 yield op.results[index - 3], layout
             case "scf.yield" if op.parent_op is not None and op.parent_op.name in ("scf.for", "scf.if"):
                 yield op.parent_op.results[index], layout
+            case _:
+                pass
 
     # Settling clashes
 

@@ -77,8 +77,10 @@ class MmaGemm:
         shape = Shape.of(root)
         if 0 in (*shape.batch, shape.rows, shape.columns, shape.inner):
             return "it is empty"
-        sizes = map(usual_sizes(func), (shape.rows, shape.columns, shape.inner, product(shape.batch)))
-        return choose_block(Work(*sizes, dtype, instruction), target).to_attribute()
+        number = usual_sizes(func)
+        rows, columns, inner = number(shape.rows), number(shape.columns), number(shape.inner)
+        work = Work(rows, columns, inner, number(product(shape.batch)), dtype, instruction)
+        return choose_block(work, target).to_attribute()
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, MatMul)

@@ -1,4 +1,10 @@
-"""overlap-launches: programmatic dependent launch, for kernels whose strategy did not place it."""
+"""overlap-launches: programmatic dependent launch from the start of every kernel.
+
+Strategies place the wait for the launch before where their loads of weights are on the way. The next launch then starts
+as the blocks of this one end. To start it with this one's first blocks, as this pass does, pays where every launch has
+about one block a multiprocessor; where several fit, the blocks that wait crowd together on few of them: ResNet-50 in
+fp32 at batch 1 took 4.6 ms on an H200 with it and 2.6 ms without. So the default pipeline leaves it out.
+"""
 
 from __future__ import annotations
 
