@@ -7,8 +7,9 @@ import math
 from ...ir.core import Value
 from ...ir.declare import COMMUTATIVE
 from ...ir.dialects import nn
+from ...ir.dialects.nn.base import scalar_type
 from ..rewrite import Rewriter, canonicalization
-from .match import dtype, number, producer
+from .match import number, producer
 
 
 def _keep(op: nn.NnOp, x: Value, rw: Rewriter) -> bool:
@@ -46,10 +47,10 @@ def factors_merge(op: nn.Mul, rw: Rewriter) -> None:
     """(x · 2) · 3 = x · 6 for floats"""
     inner, outer = producer(op.a, nn.Mul), number(op.b)
     factor = None if inner is None else number(inner.b)
-    if inner is None or outer is None or factor is None or not dtype(op.a).is_float:
+    if inner is None or outer is None or factor is None or not scalar_type(op.a).is_float:
         return
     if inner.a.type == op.result.type and not isinstance(inner.a.owner, nn.Constant):
-        merged = rw.insert(nn.Constant.of(float(factor) * float(outer), dtype(op.a)))
+        merged = rw.insert(nn.Constant.of(float(factor) * float(outer), scalar_type(op.a)))
         rw.replace(op, nn.Mul(inner.a, merged.result), merging=[inner])
 
 
@@ -57,7 +58,7 @@ def factors_merge(op: nn.Mul, rw: Rewriter) -> None:
 def and_with_ones(op: nn.And, rw: Rewriter) -> None:
     """x and true = x"""
     ones = number(op.b)
-    if ones is not None and dtype(op.b).is_bool and bool(ones):
+    if ones is not None and scalar_type(op.b).is_bool and bool(ones):
         _keep(op, op.a, rw)
 
 
@@ -65,7 +66,7 @@ def and_with_ones(op: nn.And, rw: Rewriter) -> None:
 def small_power(op: nn.Pow, rw: Rewriter) -> None:
     """x² = x · x, x³ = x · x · x, √x for x to the power 1/2"""
     exponent = number(op.b)
-    if exponent is None or not dtype(op.a).is_float:
+    if exponent is None or not scalar_type(op.a).is_float:
         return
     if op.a.type != op.result.type:
         return
@@ -82,11 +83,11 @@ def small_power(op: nn.Pow, rw: Rewriter) -> None:
 def division_by_a_power_of_two(op: nn.Div, rw: Rewriter) -> None:
     """x / 8 = x · 0.125, which is exact"""
     divisor = number(op.b)
-    if divisor is None or not dtype(op.a).is_float or abs(math.frexp(float(divisor))[0]) != 0.5:
+    if divisor is None or not scalar_type(op.a).is_float or abs(math.frexp(float(divisor))[0]) != 0.5:
         return
     inverse = 1 / float(divisor)
     if 2.0**-14 <= abs(inverse) <= 2.0**14:
-        factor = rw.insert(nn.Constant.of([inverse], dtype(op.a)))
+        factor = rw.insert(nn.Constant.of([inverse], scalar_type(op.a)))
         shaped = (
             rw.insert(nn.Reshape(factor.result, result_types=[op.b.type]))
             if op.b.type != factor.result.type
@@ -99,7 +100,7 @@ def division_by_a_power_of_two(op: nn.Div, rw: Rewriter) -> None:
 def one_over(op: nn.Div, rw: Rewriter) -> None:
     """1 / x = reciprocal(x)"""
     one = number(op.a)
-    if one is not None and one == 1 and dtype(op.b).is_float and op.b.type == op.result.type:
+    if one is not None and one == 1 and scalar_type(op.b).is_float and op.b.type == op.result.type:
         rw.replace(op, nn.Reciprocal(op.b))
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from ...ir import symbols
 from ...ir.core import Value
 from ...ir.dialects import nn
+from ...ir.dialects.nn.base import scalar_type, tensor_type
 from ...ir.symbols import Dim
 from ..rewrite import Rewriter, canonicalization
-from .match import dtype, either_way, number, producer, tensor
+from .match import either_way, number, producer
 
 
 def _exchanged(value: Value) -> Value | None:
@@ -15,7 +16,7 @@ def _exchanged(value: Value) -> Value | None:
     op = producer(value, nn.Transpose)
     if op is None:
         return None
-    rank = tensor(value).rank
+    rank = tensor_type(value).rank
     return op.x if op.perm == (*range(rank - 2), rank - 1, rank - 2) else None
 
 
@@ -46,14 +47,14 @@ def factor_behind_matmul(op: nn.MatMul, rw: Rewriter) -> None:
         return
     for position, operand in enumerate((op.a, op.b)):
         scaled = producer(operand, nn.Mul)
-        if scaled is None or not operand.has_one_use or not dtype(operand).is_float:
+        if scaled is None or not operand.has_one_use or not scalar_type(operand).is_float:
             continue
         for x, factor in either_way(scaled):
             if (value := number(factor)) is None or x.type != operand.type:
                 continue
             a, b = (x, op.b) if position == 0 else (op.a, x)
             product = rw.insert(nn.MatMul(a, b, op.trans_a, op.trans_b, precision=op.precision, location=op.location))
-            scalar = rw.insert(nn.Constant.of(value, dtype(factor)))
+            scalar = rw.insert(nn.Constant.of(value, scalar_type(factor)))
             rw.replace(op, nn.Mul(product.result, scalar.result), merging=[scaled])
             return
 
@@ -67,12 +68,13 @@ def reshape_of_matmul(op: nn.Reshape, rw: Rewriter) -> None:
     """
     chain = _rowwise_chain(op.x)
     matmul = producer(chain[-1].operands[0] if chain else op.x, nn.MatMul)
-    rows, columns = tensor(op.result).dims[:-1], tensor(op.result).dims[-1:]
+    rows, columns = tensor_type(op.result).dims[:-1], tensor_type(op.result).dims[-1:]
     if matmul is None or not rows or matmul.trans_a or not matmul.result.has_one_use:
         return
-    if tensor(matmul.a).rank != 2 or tensor(matmul.b).rank != 2 or columns != tensor(matmul.result).dims[1:]:
+    a, b = tensor_type(matmul.a), tensor_type(matmul.b)
+    if a.rank != 2 or b.rank != 2 or columns != tensor_type(matmul.result).dims[1:]:
         return
-    if symbols.product(rows) != tensor(matmul.a).dims[0]:
+    if symbols.product(rows) != a.dims[0]:
         return
     value = _on_rows(matmul, rows, rw)
     for step in reversed(chain):
@@ -85,7 +87,7 @@ def reshape_of_matmul(op: nn.Reshape, rw: Rewriter) -> None:
 
 def _on_rows(matmul: nn.MatMul, rows: tuple[Dim, ...], rw: Rewriter) -> Value:
     """The product for rows in the shape `rows`."""
-    type = tensor(matmul.a)
+    type = tensor_type(matmul.a)
     regrouped = rw.insert(nn.Reshape(matmul.a, result_types=[type.with_shape((*rows, type.dims[1]))])).result
     new = nn.MatMul(regrouped, matmul.b, trans_b=matmul.trans_b, to=matmul.to, precision=matmul.precision)
     new.location = matmul.location
@@ -97,7 +99,7 @@ def _rowwise_chain(value: Value) -> list[nn.Elementwise]:
     chain: list[nn.Elementwise] = []
     while value.has_one_use and (op := producer(value, nn.Elementwise)) is not None:
         first, *others = op.operands
-        if tensor(first).dims != tensor(value).dims or any(tensor(other).rank > 1 for other in others):
+        if tensor_type(first).dims != tensor_type(value).dims or any(tensor_type(other).rank > 1 for other in others):
             break
         if any(producer(other, nn.Constant) is None for other in others):
             break  # a run-time operand may be defined behind the product

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ...ir.core import Value
 from ...ir.dialects import nn
-from ...ir.dialects.nn.base import broadcast_shapes
+from ...ir.dialects.nn.base import broadcast_shapes, scalar_type, tensor_type
 from ...ir.symbols import Dim
 from ..rewrite import Rewriter, canonicalization
-from .match import constant, dtype, number, producer, tensor
+from .match import constant, number, producer
 
 
 @canonicalization(nn.Identity, nn.Reshape, nn.BroadcastTo)
@@ -28,7 +28,7 @@ def cast_to_the_same_type(op: nn.Cast, rw: Rewriter) -> None:
 def cast_of_cast(op: nn.Cast, rw: Rewriter) -> None:
     """cast(cast(x)) = cast(x) where the type between holds every x"""
     inner = producer(op.x, nn.Cast)
-    if inner is not None and holds_all(inner.to.name, dtype(inner.x).name):
+    if inner is not None and holds_all(inner.to.name, scalar_type(inner.x).name):
         rw.replace(op, nn.Cast(inner.x, op.to), merging=[inner])
 
 
@@ -56,7 +56,7 @@ def reshape_of_reshape(op: nn.Reshape, rw: Rewriter) -> None:
 @canonicalization(nn.Transpose)
 def transpose_of_ones(op: nn.Transpose, rw: Rewriter) -> None:
     """transpose(x) = reshape(x) where only axes of size 1 move"""
-    dims = tensor(op.x).dims
+    dims = tensor_type(op.x).dims
     moved = [axis for axis in op.perm if dims[axis] != 1]
     if moved == sorted(moved):
         rw.replace(op, nn.Reshape(op.x, result_types=[op.result.type]))
@@ -79,7 +79,7 @@ def broadcast_of_broadcast(op: nn.BroadcastTo, rw: Rewriter) -> None:
 @canonicalization(nn.BroadcastTo)
 def broadcast_that_only_adds_ones(op: nn.BroadcastTo, rw: Rewriter) -> None:
     """broadcast_to(x) = reshape(x) where it repeats nothing"""
-    before, after = tensor(op.x).dims, tensor(op.result).dims
+    before, after = tensor_type(op.x).dims, tensor_type(op.result).dims
     if after != before and after == (1,) * (len(after) - len(before)) + before:
         rw.replace(op, nn.Reshape(op.x, result_types=[op.result.type]))
 
@@ -95,14 +95,14 @@ def elementwise_of_broadcast(op: nn.Elementwise, rw: Rewriter) -> None:
             continue
         values = [*op.operands]
         values[position] = inner.x
-        if _broadcast(op, values) == tensor(op.result).dims:
+        if _broadcast(op, values) == tensor_type(op.result).dims:
             op.set_operand(position, inner.x)
             rw.modified(op)
             return
 
 
 def _broadcast(op: nn.Elementwise, values: list[Value]) -> tuple[Dim, ...]:
-    return broadcast_shapes(op, [tensor(value).dims for value in values])
+    return broadcast_shapes(op, [tensor_type(value).dims for value in values])
 
 
 @canonicalization(nn.Slice)
@@ -125,7 +125,7 @@ def slice_of_slice(op: nn.Slice, rw: Rewriter) -> None:
         # The end is behind the last element that is taken, which the inner range holds.
         ends.append(offset + (end - 1) * stride + 1)
         steps.append(step * stride)
-    if 0 not in tensor(op.result).dims:
+    if 0 not in tensor_type(op.result).dims:
         rw.replace(op, nn.Slice(inner.x, tuple(starts), tuple(ends), tuple(steps)), merging=[inner])
 
 
@@ -150,14 +150,14 @@ def pad_by_nothing(op: nn.Pad, rw: Rewriter) -> None:
 @canonicalization(nn.Flip)
 def flip_of_nothing(op: nn.Flip, rw: Rewriter) -> None:
     """flip(x) = x where no axis has a second element"""
-    if all(tensor(op.x).dims[axis] == 1 for axis in op.axes):
+    if all(tensor_type(op.x).dims[axis] == 1 for axis in op.axes):
         rw.replace(op, op.x)
 
 
 @canonicalization(nn.Concat)
 def concat_of_one(op: nn.Concat, rw: Rewriter) -> None:
     """concat(x) = x, and empty parts are left out"""
-    parts = tuple(t for t in op.tensors if tensor(t).dims[op.axis] != 0) or op.tensors[:1]
+    parts = tuple(t for t in op.tensors if tensor_type(t).dims[op.axis] != 0) or op.tensors[:1]
     if len(parts) == 1:
         rw.replace(op, parts[0])
     elif len(parts) < len(op.tensors):
@@ -178,21 +178,21 @@ def concat_of_concat(op: nn.Concat, rw: Rewriter) -> None:
 @canonicalization(nn.Reduce)
 def reduce_of_nothing(op: nn.Reduce, rw: Rewriter) -> None:
     """reduce(x) = reshape(x) where every reduced axis has size 1"""
-    if all(tensor(op.x).dims[axis] == 1 for axis in op.axes):
+    if all(tensor_type(op.x).dims[axis] == 1 for axis in op.axes):
         rw.replace(op, nn.Reshape(op.x, result_types=[op.result.type]))
 
 
 @canonicalization(nn.DimOf)
 def dim_is_a_size(op: nn.DimOf, rw: Rewriter) -> None:
     """dim(x) = size("batch"), which does not need x"""
-    rw.replace(op, nn.Size(tensor(op.x).dims[op.axis]))
+    rw.replace(op, nn.Size(tensor_type(op.x).dims[op.axis]))
 
 
 @canonicalization(nn.DynamicSlice)
 def dynamic_slice_at_constants(op: nn.DynamicSlice, rw: Rewriter) -> None:
     """dynamic_slice(x, constant) = slice(x) where all sizes are known"""
     starts = constant(op.starts)
-    before, after = tensor(op.x), tensor(op.result)
+    before, after = tensor_type(op.x), tensor_type(op.result)
     if starts is None or not before.is_static or not after.is_static:
         return
     sizes = [(int(size), int(count)) for size, count in zip(before.dims, after.dims, strict=True)]  # type: ignore[arg-type]
@@ -205,9 +205,9 @@ def dynamic_slice_at_constants(op: nn.DynamicSlice, rw: Rewriter) -> None:
 def gather_at_a_constant(op: nn.Gather, rw: Rewriter) -> None:
     """gather(x, 3) = reshape(slice(x, 3))"""
     at = number(op.indices)
-    type = tensor(op.x)
+    type = tensor_type(op.x)
     size = type.dims[op.axis]
-    if at is None or tensor(op.indices).size != 1 or not isinstance(size, int):
+    if at is None or tensor_type(op.indices).size != 1 or not isinstance(size, int):
         return
     place = int(at) + (size if at < 0 else 0)
     starts = [place if axis == op.axis else 0 for axis in range(type.rank)]

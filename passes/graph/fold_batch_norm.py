@@ -5,17 +5,17 @@ from __future__ import annotations
 from ...ir.core import Value
 from ...ir.declare import Op
 from ...ir.dialects import nn
-from ...ir.dialects.nn.base import Emit
+from ...ir.dialects.nn.base import Emit, scalar_type, tensor_type
 from ...ir.dialects.nn.normalization import narrow, over_channels, wide
 from ...ir.types import TensorType
 from ..rewrite import PatternPass, Rewriter, pattern
-from .match import dtype, producer, tensor
+from .match import producer
 
 
 def _factor_and_shift(op: nn.BatchNorm, emit: Emit) -> tuple[Value, Value]:
     """f and s, [channels] of f32 or wider, with batch_norm(x) = x f + s."""
     variance = wide(op.variance, emit)
-    epsilon = emit(nn.Constant.of(op.epsilon, dtype(variance)))
+    epsilon = emit(nn.Constant.of(op.epsilon, scalar_type(variance)))
     factor = emit(nn.Mul(wide(op.scale, emit), emit(nn.Rsqrt(emit(nn.Add(variance, epsilon))))))
     shift = emit(nn.Sub(wide(op.bias, emit), emit(nn.Mul(wide(op.mean, emit), factor))))
     return factor, shift
@@ -47,8 +47,8 @@ def batch_norm_of_conv(op: nn.BatchNorm, rw: Rewriter) -> None:
         return rw.insert(part).result
 
     factor, shift = _factor_and_shift(op, emit)
-    type = tensor(conv.w)
-    column = TensorType((type.dims[0], *(1,) * (type.rank - 1)), dtype(factor))
+    type = tensor_type(conv.w)
+    column = TensorType((type.dims[0], *(1,) * (type.rank - 1)), scalar_type(factor))
     scaled = emit(nn.Mul(wide(conv.w, emit), emit(nn.Reshape(factor, result_types=[column]))))
     bias = _scaled_bias(conv.bias, factor, shift, emit)
     new = nn.Conv(
@@ -72,9 +72,9 @@ def batch_norm_of_matmul(op: nn.BatchNorm, rw: Rewriter) -> None:
     product = op.x if add is None else add.a
     bias = None if add is None else add.b
     matmul = producer(product, nn.MatMul)
-    if matmul is None or tensor(op.x).rank != 2 or tensor(matmul.b).rank != 2:
+    if matmul is None or tensor_type(op.x).rank != 2 or tensor_type(matmul.b).rank != 2:
         return
-    if bias is not None and (not product.has_one_use or tensor(bias).dims != tensor(op.scale).dims):
+    if bias is not None and (not product.has_one_use or tensor_type(bias).dims != tensor_type(op.scale).dims):
         return
     if not _is_folded(op, rw, matmul.b, bias):
         return
@@ -84,7 +84,7 @@ def batch_norm_of_matmul(op: nn.BatchNorm, rw: Rewriter) -> None:
 
     factor, shift = _factor_and_shift(op, emit)
     if matmul.trans_b:
-        column = tensor(factor).with_shape((*tensor(factor).dims, 1))
+        column = tensor_type(factor).with_shape((*tensor_type(factor).dims, 1))
         spread = emit(nn.Reshape(factor, result_types=[column]))
     else:
         spread = factor
@@ -110,7 +110,7 @@ def batch_norm_alone(op: nn.BatchNorm, rw: Rewriter) -> None:
     def emit(part: Op) -> Value:
         return rw.insert(part).result
 
-    rank = tensor(op.x).rank
+    rank = tensor_type(op.x).rank
     factor, shift = _factor_and_shift(op, emit)
     scaled = emit(nn.Mul(wide(op.x, emit), over_channels(factor, rank, emit)))
     rw.replace(op, narrow(emit(nn.Add(scaled, over_channels(shift, rank, emit))), op.x, emit))

@@ -11,7 +11,6 @@ import numpy as np
 from ...ir.attributes import DenseAttr, DenseResourceAttr
 from ...ir.core import Operation, Value
 from ...ir.dialects import nn
-from ...ir.types import Scalar, TensorType
 
 OpT = TypeVar("OpT", bound=Operation)
 T = TypeVar("T")
@@ -97,13 +96,3 @@ def power(value: Value, exponent: int) -> Value | None:
         if power(rest, exponent - 1) is factor:
             return factor
     return None
-
-
-def tensor(value: Value) -> TensorType:
-    """The type of a tensor value."""
-    assert isinstance(value.type, TensorType)
-    return value.type
-
-
-def dtype(value: Value) -> Scalar:
-    return tensor(value).scalar

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from ...ir.core import Operation, Value
 from ...ir.dialects import nn
 from ...ir.dialects.builtin import Module
+from ...ir.dialects.nn.base import tensor_type
 from ..base import Pass, PassContext
 from ..rewrite import Rewriter, apply_patterns, pattern
-from .match import either_way, number, operand_with, power, producer, tensor
+from .match import either_way, number, operand_with, power, producer
 
 
 class RecognizeLayerNorm(Pass):
@@ -49,7 +50,7 @@ def _mean(value: Value) -> nn.Reduce | None:
     op = producer(value, nn.Reduce)
     if op is None or op.kind != "mean" or not op.keep_dims or not op.axes:
         return None
-    rank = tensor(op.x).rank
+    rank = tensor_type(op.x).rank
     return op if sorted(op.axes) == list(range(min(op.axes), rank)) else None
 
 
@@ -127,12 +128,12 @@ def bias_of_norm(op: nn.Add, rw: Rewriter) -> None:
 
 def _over_normalized_axes(value: Value, norm: nn.LayerNorm | nn.RmsNorm, rw: Rewriter) -> Value | None:
     """`value` without leading ones, if it has a number for each place along the normalized axes."""
-    type, wanted = tensor(value), tensor(norm.x).dims[norm.axis :]
+    type, wanted = tensor_type(value), tensor_type(norm.x).dims[norm.axis :]
     leading = type.rank - len(wanted)
     if leading < 0 or type.dims[leading:] != wanted or any(dim != 1 for dim in type.dims[:leading]):
         return None
     if leading == 0:
         return value
-    if type.rank > tensor(norm.x).rank:
+    if type.rank > tensor_type(norm.x).rank:
         return None
     return rw.insert(nn.Reshape(value, result_types=[type.with_shape(wanted)])).result

@@ -14,9 +14,9 @@ from enum import Enum, auto
 
 from ...ir.core import Operation, Value
 from ...ir.dialects import nn
+from ...ir.dialects.nn.base import tensor_type
 from ...ir.dialects.nn.views import splits_dims_only
 from ...ir.symbols import Dim
-from ...ir.types import TensorType
 
 
 class Kind(Enum):
@@ -55,13 +55,13 @@ def is_source(op: Operation) -> bool:
 
 def adds_unit_dims_only(op: nn.Reshape) -> bool:
     """Whether a reshape only inserts or drops dimensions of size 1, so that its index map needs no division."""
-    before, after = tensor(op.x).dims, tensor(op.result).dims
+    before, after = tensor_type(op.x).dims, tensor_type(op.result).dims
     return [d for d in before if d != 1] == [d for d in after if d != 1]
 
 
 def is_linear_reshape(op: nn.Reshape) -> bool:
     """Whether a reshape splits dims and merges none: where an element stands in the operand needs no division."""
-    return splits_dims_only(tensor(op.x).dims, tensor(op.result).dims)
+    return splits_dims_only(tensor_type(op.x).dims, tensor_type(op.result).dims)
 
 
 def is_strided(op: Operation) -> bool:
@@ -69,11 +69,6 @@ def is_strided(op: Operation) -> bool:
     if isinstance(op, nn.Reshape):
         return is_linear_reshape(op)
     return isinstance(op, _STRIDED)
-
-
-def tensor(value: Value) -> TensorType:
-    assert isinstance(value.type, TensorType)
-    return value.type
 
 
 def same_elements(a: tuple[Dim, ...], b: tuple[Dim, ...]) -> bool:
@@ -94,7 +89,7 @@ class Group:
 
 def new_group(op: Operation) -> Group:
     """The group of `op` alone."""
-    group = Group(op, tensor(op.results[0]).dims, ops={op})
+    group = Group(op, tensor_type(op.results[0]).dims, ops={op})
     match kind_of(op):
         case Kind.ROOT | Kind.OPAQUE:
             group.root = op
@@ -111,12 +106,12 @@ def _take_reduction(group: Group, op: nn.Reduce) -> None:
     trailing = trailing_axes(op)
     if trailing is not None:
         group.rows = trailing
-        group.space = tensor(op.x).dims
+        group.space = tensor_type(op.x).dims
 
 
 def trailing_axes(op: nn.Reduce) -> int | None:
     """How many trailing dims `op` reduces, where it reduces exactly those."""
-    rank = tensor(op.x).rank
+    rank = tensor_type(op.x).rank
     count = len(op.axes)
     return count if sorted(op.axes) == list(range(rank - count, rank)) else None
 
@@ -155,7 +150,7 @@ def _root_objection(op: Operation, group: Group) -> str | None:
     in_place = reaches_sink_in_place(op.results[0], group)
     if not in_place and isinstance(op, nn.MatMul) and reaches_sink_by_rows(op.result, group):
         return None
-    if not same_elements(tensor(op.result).dims, group.space):
+    if not same_elements(tensor_type(op.result).dims, group.space):
         return f"the kernel works on {_shape(group.space)}, not on its shape"
     if not in_place:
         return "a view or a broadcast stands between it and the kernel's result"
@@ -164,14 +159,14 @@ def _root_objection(op: Operation, group: Group) -> str | None:
 
 def reaches_sink_in_place(value: Value, group: Group) -> bool:
     """Whether every path from `value` through the group to its sink is element-wise at the same index."""
-    space = tensor(value).dims
+    space = tensor_type(value).dims
     pending, seen = [value], {value}
     while pending:
         for user in pending.pop().users:
             if user not in group.ops:
                 continue
             plain = isinstance(user, nn.Elementwise) or is_unit_reshape(user)
-            if not plain or not same_elements(tensor(user.results[0]).dims, space):
+            if not plain or not same_elements(tensor_type(user.results[0]).dims, space):
                 return False
             if user is not group.sink and user.results[0] not in seen:
                 seen.add(user.results[0])
@@ -191,7 +186,7 @@ def reaches_sink_by_rows(value: Value, group: Group) -> bool:
             moves_rows = user.perm[-1] == len(user.perm) - 1
         else:
             moves_rows = isinstance(user, nn.Elementwise) or is_unit_reshape(user)
-            moves_rows = moves_rows and same_elements(tensor(user.results[0]).dims, tensor(value).dims)
+            moves_rows = moves_rows and same_elements(tensor_type(user.results[0]).dims, tensor_type(value).dims)
         if not moves_rows:
             return False
         value = user.results[0]
@@ -199,7 +194,7 @@ def reaches_sink_by_rows(value: Value, group: Group) -> bool:
 
 
 def _reduce_objection(op: nn.Reduce, group: Group) -> str | None:
-    source, reduced = tensor(op.x).dims, tensor(op.result).dims
+    source, reduced = tensor_type(op.x).dims, tensor_type(op.result).dims
     trailing = trailing_axes(op)
     if group.root is not None and not isinstance(group.root, nn.Reduce):
         return f"the kernel already has the root '{group.root.name}'"
@@ -258,12 +253,12 @@ def is_unit_reshape(op: Operation) -> bool:
 
 def _recomputation(op: Operation, group: Group) -> str | None:
     """Broadcast values are computed again for every element that reads them: refuse where that costs."""
-    shape = tensor(op.result).dims
+    shape = tensor_type(op.result).dims
     if same_elements(shape, group.space) or is_source(op) or isinstance(op, nn.BroadcastTo):
         return None
     if group.rows is not None and same_elements(shape, group.space[: len(group.space) - group.rows]):
         return None
-    if kind_of(op) is Kind.VIEW or tensor(op.result).size == 1 or _leads_to_rows(op, group):
+    if kind_of(op) is Kind.VIEW or tensor_type(op.result).size == 1 or _leads_to_rows(op, group):
         return None
     views_only = all(kind_of(u) is Kind.VIEW and not isinstance(u, nn.BroadcastTo) for u in op.result.users)
     return None if views_only else "it is broadcast, and would be computed again for every element"
@@ -273,15 +268,16 @@ def _leads_to_rows(op: Operation, group: Group) -> bool:
     """Whether `op` works on the result of a reduction over trailing dims of the group's space, which can join next."""
     if group.root is not None:
         return False
-    shape = tensor(op.results[0]).dims
+    shape = tensor_type(op.results[0]).dims
     pending, seen = [op], {op}
     while pending:
         for operand in pending.pop().operands:
             maker = operand.owner
             if isinstance(maker, nn.Reduce):
-                if trailing_axes(maker) and tensor(maker.x).dims == group.space and tensor(operand).dims == shape:
+                space, rows = tensor_type(maker.x).dims, tensor_type(operand).dims
+                if trailing_axes(maker) and space == group.space and rows == shape:
                     return True
-            elif isinstance(maker, nn.Elementwise) and tensor(operand).dims == shape and maker not in seen:
+            elif isinstance(maker, nn.Elementwise) and tensor_type(operand).dims == shape and maker not in seen:
                 seen.add(maker)
                 pending.append(maker)
     return False

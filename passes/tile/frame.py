@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from ...ir.core import Block, Value
 from ...ir.dialects import kernel
+from ...ir.dialects.nn.base import tensor_type
 from ...ir.symbols import Dim
-from ...ir.types import MemRefType, Scalar, TensorType
+from ...ir.types import MemRefType, Scalar
 from .access import Memory
 from .body import TileBody
 from .builder import Builder, erase_unused
@@ -36,11 +37,6 @@ class Frame:
         self.func.grid = tuple(grid)
         self.func.threads = threads
         self.func.arg_shapes = tuple(map(kernel.shape_text, self.shapes))
-
-
-def tensor_type(value: Value) -> TensorType:
-    assert isinstance(value.type, TensorType), f"expected a tensor, found {value.type}"
-    return value.type
 
 
 def returned(func: kernel.Func) -> tuple[Value, ...]:
