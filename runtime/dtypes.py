@@ -1,6 +1,7 @@
 """Element types by their MLIR names, as NumPy and safetensors know them.
 
-`i4` and `ui4` travel unpacked, one value a byte, as int8 and uint8; `i1` is NumPy's bool, one value a byte.
+Integers of 2 and 4 bits travel unpacked, one value a byte, as int8 and uint8; so do the codes of `f4E2M1FN`. `i1` is
+NumPy's bool, one value a byte.
 """
 
 from __future__ import annotations
@@ -18,18 +19,26 @@ _NUMPY: dict[str, np.dtype] = {
     "f16": np.dtype(np.float16),
     "bf16": np.dtype(ml_dtypes.bfloat16),
     "f8E4M3FN": np.dtype(ml_dtypes.float8_e4m3fn),
+    "f8E4M3FNUZ": np.dtype(ml_dtypes.float8_e4m3fnuz),
     "f8E5M2": np.dtype(ml_dtypes.float8_e5m2),
+    "f8E5M2FNUZ": np.dtype(ml_dtypes.float8_e5m2fnuz),
+    "f8E8M0FNU": np.dtype(ml_dtypes.float8_e8m0fnu),
+    "f4E2M1FN": np.dtype(ml_dtypes.float4_e2m1fn),
+    "complex<f32>": np.dtype(np.complex64),
+    "complex<f64>": np.dtype(np.complex128),
     "i64": np.dtype(np.int64),
     "i32": np.dtype(np.int32),
     "i16": np.dtype(np.int16),
     "i8": np.dtype(np.int8),
     "i4": np.dtype(np.int8),
+    "i2": np.dtype(np.int8),
     "i1": np.dtype(np.bool_),
     "ui64": np.dtype(np.uint64),
     "ui32": np.dtype(np.uint32),
     "ui16": np.dtype(np.uint16),
     "ui8": np.dtype(np.uint8),
     "ui4": np.dtype(np.uint8),
+    "ui2": np.dtype(np.uint8),
 }
 
 _SAFETENSORS = {
@@ -50,9 +59,14 @@ _SAFETENSORS = {
     "ui8": "U8",
 }
 
-_NAMES = {dtype: name for name, dtype in _NUMPY.items() if name in _SAFETENSORS}
+_NAMES = {dtype: name for name, dtype in _NUMPY.items() if name in _SAFETENSORS or dtype.kind in "Vc"}
 _FROM_SAFETENSORS = {code: _NUMPY[name] for name, code in _SAFETENSORS.items()}
-_UNPACKED = {np.dtype(ml_dtypes.int4): np.dtype(np.int8), np.dtype(ml_dtypes.uint4): np.dtype(np.uint8)}
+_UNPACKED = {
+    np.dtype(ml_dtypes.int4): np.dtype(np.int8),
+    np.dtype(ml_dtypes.uint4): np.dtype(np.uint8),
+    np.dtype(ml_dtypes.int2): np.dtype(np.int8),
+    np.dtype(ml_dtypes.uint2): np.dtype(np.uint8),
+}
 
 
 def numpy_dtype(name: str) -> np.dtype:
@@ -70,7 +84,7 @@ def dtype_name(dtype: np.dtype) -> str:
 def safetensors_code(dtype: np.dtype) -> str | None:
     """The safetensors code of a NumPy type, None when the format has none."""
     name = _NAMES.get(dtype)
-    return None if name is None else _SAFETENSORS[name]
+    return None if name is None else _SAFETENSORS.get(name)
 
 
 def from_safetensors(code: str) -> np.dtype | None:
@@ -79,7 +93,7 @@ def from_safetensors(code: str) -> np.dtype | None:
 
 
 def unpacked(array: np.ndarray) -> np.ndarray:
-    """`array` with 4-bit elements widened to one byte each; other arrays as they are."""
+    """`array` with elements of 2 and 4 bits widened to one byte each; other arrays as they are."""
     wide = _UNPACKED.get(array.dtype)
     return array if wide is None else array.astype(wide)
 

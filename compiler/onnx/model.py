@@ -21,7 +21,7 @@ from google.protobuf.message import DecodeError
 
 from ...ir.diagnostics import CompileError, Diagnostic
 from . import tensors, wire
-from .schemas import check_opsets, unknown_operators
+from .schemas import check_opsets, unknown_operators, upgraded
 
 Source = str | Path | bytes | onnx.ModelProto
 
@@ -49,6 +49,7 @@ def read_model(source: Source) -> Model:
     proto, mapped = _load(source, origin)
     folder = Path(source).resolve().parent if isinstance(source, str | Path) else None
     name = Path(source).stem if isinstance(source, str | Path) else proto.graph.name
+    proto = upgraded(proto)
     check_opsets(proto, origin)
     try:
         weights = _take_weights(proto.graph, folder, mapped)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import onnx
 import onnx.defs
+import onnx.version_converter
 
 from ...ir.diagnostics import CompileError, Diagnostic, suggest
 from ...ir.dialects.onnx import DOMAIN
@@ -26,6 +27,17 @@ def schema_of(domain: str, operator: str, opset: int) -> onnx.defs.OpSchema | No
 def opset_versions(proto: onnx.ModelProto) -> dict[str, int]:
     """The operator set versions of a model by domain, ONNX's own as `ai.onnx`."""
     return {opset.domain or DOMAIN: opset.version for opset in proto.opset_import}
+
+
+def upgraded(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """A model older than `OLDEST_OPSET` as one of that version, where ONNX can convert it; any other as it is."""
+    opset = opset_versions(proto).get(DOMAIN, OLDEST_OPSET)
+    if opset >= OLDEST_OPSET:
+        return proto
+    try:
+        return onnx.version_converter.convert_version(proto, OLDEST_OPSET)
+    except Exception:  # whatever the converter throws: the version is then told as too old
+        return proto
 
 
 def check_opsets(proto: onnx.ModelProto, origin: str) -> None:
