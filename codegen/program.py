@@ -32,7 +32,7 @@ class Program:
     symbols: tuple[run.Symbol, ...]
     equalities: tuple[run.Equality, ...]
     buffers: tuple[run.Buffer, ...]
-    steps: tuple[run.Launch | run.Copy, ...]
+    steps: tuple[run.Launch | run.Copy | run.Host, ...]
     kernels: tuple[kernel.Func, ...]
     tensors: dict[str, np.ndarray]
 
@@ -63,7 +63,7 @@ class _Reader:
         self.inputs: dict[int, run.TensorSpec] = {}
         self.outputs: dict[int, run.TensorSpec] = {}
         self.buffers: list[run.Buffer] = []
-        self.steps: list[run.Launch | run.Copy] = []
+        self.steps: list[run.Launch | run.Copy | run.Host] = []
         self.kernels: dict[str, kernel.Func] = {}
 
     def read(self) -> Program:
@@ -86,6 +86,10 @@ class _Reader:
                 self.read_memory(op)
             case plan.Launch():
                 self.read_launch(op)
+            case plan.Host():
+                reads, writes = (tuple(self.names[v] for v in group) for group in (op.reads, op.writes))
+                attributes: dict[str, int | float | str | bool] = {"arguments": op.arguments, "reason": op.reason}
+                self.steps.append(run.Host(op.function, reads, writes, (), attributes, op.location.names))
             case plan.Copy():
                 source, target = self.names[op.source], self.names[op.target]
                 self.steps.append(run.Copy(source, target, expression(plan.byte_size(plan.tensor_of(op.source)))))
@@ -95,13 +99,27 @@ class _Reader:
                 raise InternalError(f"'{op.name}' has no place in a plan")
 
     def read_memory(self, op: plan.Memory) -> None:
-        tensor = plan.tensor_of(op.result)
         name = self.fresh_name(op)
         self.names[op.result] = name
+        if plan.is_object(op.result):
+            self.buffers.append(run.Buffer(name, 0, self.object_storage(op), "object", ()))
+            return
+        tensor = plan.tensor_of(op.result)
         shape = tuple(expression(dim) for dim in tensor.dims)
         dtype = str(tensor.dtype)
         storage = self.storage(op, tensor, name)
         self.buffers.append(run.Buffer(name, expression(plan.byte_size(tensor)), storage, dtype, shape))
+
+    def object_storage(self, op: plan.Memory) -> run.Storage:
+        match op:
+            case plan.Input():
+                self.inputs[op.index] = run.TensorSpec(op.tensor_name, "object")
+                return run.Input(op.index)
+            case plan.Output():
+                self.outputs[op.index] = run.TensorSpec(op.tensor_name, "object")
+                return run.Output(op.index)
+            case _:
+                return run.Object()
 
     def storage(self, op: plan.Memory, tensor: TensorType, name: str) -> run.Storage:
         spec_shape = tuple(expression(dim) for dim in tensor.dims)
@@ -124,7 +142,7 @@ class _Reader:
 
     def fresh_name(self, op: plan.Memory) -> str:
         """Arena buffers go by their labels, weights by their names in the model."""
-        if isinstance(op, plan.Arena):
+        if isinstance(op, plan.Arena | plan.Object):
             name = op.label
         elif isinstance(op, plan.Weight) and isinstance(op.value, DenseResourceAttr):
             name = op.value.name
@@ -162,7 +180,7 @@ class _Reader:
         """Every symbol of the program with its profile."""
         names: set[str] = set()
         for op in self.module.main.block:
-            if isinstance(op, plan.Memory):
+            if isinstance(op, plan.Memory) and not plan.is_object(op.result):
                 names.update(*(free_symbols(dim) for dim in plan.tensor_of(op.result).dims))
         for function in self.kernels.values():
             names |= set(kernel_symbols(function))

@@ -18,6 +18,8 @@ import numpy as np
 from .. import __version__
 from ..ir.attributes import StringAttr
 from ..ir.diagnostics import CompileError, Diagnostic, InternalError
+from ..ir.dialects import host as host_dialect
+from ..ir.dialects import plan as plan_dialect
 from ..ir.dialects.builtin import Module
 from ..ir.target import ATTRIBUTE as TARGET
 from ..ir.target import Target
@@ -35,12 +37,25 @@ Tensors = Mapping[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True)
+class HostStep:
+    """Nodes that the host runs instead of a kernel, and why."""
+
+    nodes: tuple[str, ...]
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Compiled:
     """Where a compilation stopped: always a module, and the plan with its tensors once code was generated."""
 
     module: Module
     plan: Plan | None = None
     tensors: Tensors = dataclasses.field(default_factory=dict)
+
+    @property
+    def host_steps(self) -> list[HostStep]:
+        """What runs on the host, in the order of the model."""
+        return host_steps(self.module)
 
     def engine(self, **options: Any) -> Engine:
         assert self.plan is not None
@@ -60,6 +75,8 @@ def compile_model(source: Any, options: CompileOptions, report: Report | None = 
     steps = pipelines.merged(pipelines.steps(Target.of(module)), user)
     session.run(module, [step for step in steps if step.phase in road])
     verify(module)
+    if not options.host_fallback:
+        _refuse_host_steps(module)
     phases.mark(module, options.stop if options.stop in phases.RESUMABLE else "plan")
     compiled = Compiled(module)
     if options.stop not in phases.RESUMABLE:
@@ -98,6 +115,21 @@ def _read(source: Any, options: CompileOptions, session: Session, report: Report
     return module, start
 
 
+def host_steps(module: Module) -> list[HostStep]:
+    """The calls of the host in a module of any phase after legalization."""
+    calls = (op for op in module.walk() if isinstance(op, host_dialect.Call | plan_dialect.Host))
+    return [HostStep(op.location.names, op.reason) for op in calls]
+
+
+def _refuse_host_steps(module: Module) -> None:
+    found = [
+        Diagnostic(f"{', '.join(map(repr, step.nodes))} would run on the host: {step.reason}")
+        for step in host_steps(module)
+    ]
+    if found:
+        raise CompileError(*found)
+
+
 def _generate(module: Module, options: CompileOptions, session: Session, report: Report | None) -> Compiled:
     target = Target.of(module)
     # The back end of the other target is not imported: NVRTC is an optional dependency.
@@ -131,12 +163,14 @@ def compile(
     disable_passes: Sequence[str] = (),
     load_passes: Sequence[str | os.PathLike[str]] = (),
     add_passes: Sequence[str] = (),
+    host_fallback: bool = True,
     report: Callable[[str, str, float], None] | None = None,
 ) -> Engine:
     """Compile an ONNX model (a path or a ModelProto), an .mlir file or a Module, and return an engine that runs it.
 
     `shapes` fixes input shapes by name; the three others give the profile of symbolic dimensions. `add_passes` are
-    texts like "rewrite:my-pass". Raises CompileError.
+    texts like "rewrite:my-pass". Nodes that no kernel does run on the host; without `host_fallback` they are errors.
+    Raises CompileError.
     """
     options = CompileOptions(
         target=target if isinstance(target, Target) else host.resolve(target),
@@ -145,6 +179,7 @@ def compile(
         min_shapes=min_shapes or {},
         opt_shapes=opt_shapes or {},
         max_shapes=max_shapes or {},
+        host_fallback=host_fallback,
         passes=PassOptions(
             disabled=tuple(disable_passes), load=tuple(str(f) for f in load_passes), add=tuple(add_passes)
         ),

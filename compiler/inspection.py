@@ -41,7 +41,11 @@ def describe_plan(plan: Plan, tensors: Mapping[str, np.ndarray]) -> dict[str, An
         "arena_lower_bound_bytes": largest_live_set(plan, symbols),
         "weight_bytes": sum(tensors[name].nbytes for name in weights),
         "host_fallbacks": [
-            {"function": step.function, "onnx_nodes": list(step.onnx_nodes)}
+            {
+                "function": step.function,
+                "onnx_nodes": list(step.onnx_nodes),
+                "reason": str(step.attributes.get("reason", "")),
+            }
             for step in walk(plan.steps)
             if isinstance(step, Host)
         ],

@@ -36,7 +36,10 @@ class PassOptions:
 
 @dataclass(frozen=True)
 class CompileOptions:
-    """A whole compilation. `shapes` fixes input shapes; the other three give the profile of symbolic dimensions."""
+    """A whole compilation. `shapes` fixes input shapes; the other three give the profile of symbolic dimensions.
+
+    `host_fallback` lets the host run nodes that no kernel does; without it they are errors.
+    """
 
     target: Target
     precision: str = "fp32"
@@ -47,6 +50,7 @@ class CompileOptions:
     start: str | None = None
     stop: str = "binary"
     passes: PassOptions = PassOptions()
+    host_fallback: bool = True
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:

@@ -38,7 +38,7 @@ from . import phases
 Entry = tuple[Pass, str]
 
 LEGALIZE: tuple[Entry, ...] = (
-    (LegalizeOnnx(), "every version of every operator becomes a few core ops; sizes become symbols"),
+    (LegalizeOnnx(host_fallback=True), "every version of every operator becomes a few core ops; sizes become symbols"),
     (Canonicalize(), "legalizations are written to be right, not short"),
     (Cse(), "each operator brings its own constants"),
     (Dce(), "shape arithmetic is in the types now"),

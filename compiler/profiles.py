@@ -37,12 +37,9 @@ def attach(module: Module, options: CompileOptions) -> None:
 
 
 def input_types(main: Func) -> dict[str, TensorType]:
-    """The inputs of a model by their ONNX names."""
-    found = {}
-    for argument, name in zip(main.block.arguments, input_names(main), strict=True):
-        assert isinstance(argument.type, TensorType)
-        found[name] = argument.type
-    return found
+    """The inputs of a model by their ONNX names; sequences and optionals have no shape and are left out."""
+    types = zip(input_names(main), (argument.type for argument in main.block.arguments), strict=True)
+    return {name: type for name, type in types if isinstance(type, TensorType)}
 
 
 def input_names(main: Func) -> list[str]:

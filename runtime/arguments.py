@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 
 from . import dlpack
-from .dtypes import dtype_name, numpy_dtype, unpacked
+from .dtypes import OBJECT, dtype_name, holder, numpy_dtype, unpacked
 from .errors import InputError, nearest
 from .plan import Plan, TensorSpec
 
@@ -45,6 +45,9 @@ class Arguments:
         tensors: list[Tensor] = []
         for spec, dtype in self._inputs:
             value = given.get(spec.name)
+            if spec.dtype == OBJECT and spec.name in given:
+                tensors.append(holder(value))
+                continue
             if type(value) is not np.ndarray or value.dtype != dtype or not value.flags.c_contiguous:
                 if value is None:
                     raise self._name_error(given)

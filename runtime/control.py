@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from . import host
-from .dtypes import numpy_dtype
+from .dtypes import OBJECT, numpy_dtype
 from .expressions import evaluate, names
 from .layout import Layout
 from .plan import Copy, Fill, Host, If, Launch, Loop, Native, Plan, Read, Step
@@ -33,6 +33,10 @@ class Backend(Protocol):
 
     def to_host(self, buffer: int, offset: int, size: int) -> np.ndarray:
         """`size` bytes of a buffer as a u8 array that the host can read, and write where it is host memory."""
+        ...
+
+    def object(self, buffer: int) -> np.ndarray:
+        """The place of an object: an array of objects without dimensions."""
         ...
 
     def from_host(self, buffer: int, content: np.ndarray) -> None:
@@ -90,7 +94,8 @@ class ControlFlow:
             outputs = [self._array(name, symbols) for name in step.outputs]
             symbols.update(host.call(step, inputs, outputs))
             for name, array in zip(step.outputs, outputs, strict=True):
-                self._backend.from_host(self._buffers[name], array)
+                if array.dtype != object:
+                    self._backend.from_host(self._buffers[name], array)
             if self._timed:
                 self.times.append(StepTime(*label(self._plan, step), time.perf_counter() - start))
 
@@ -135,6 +140,8 @@ class ControlFlow:
         """A buffer as an array: of its shape, or flat and with room for the most where the shape is not known yet."""
         index = self._buffers[name]
         buffer, place = self._plan.buffers[index], self._layout.places[index]
+        if buffer.dtype == OBJECT:
+            return self._backend.object(index)
         dtype = numpy_dtype(buffer.dtype)
         shape: tuple[int, ...] = (place.bytes // dtype.itemsize,)
         if buffer.shape is not None and all(names(size) <= symbols.keys() for size in buffer.shape):

@@ -13,7 +13,7 @@ from .arguments import Arguments
 from .cpu_pool import Library, Pool, check_target, physical_cores
 from .cpu_program import ProgramBuilder
 from .cpu_steps import CpuSteps
-from .dtypes import numpy_dtype
+from .dtypes import OBJECT, holder, numpy_dtype
 from .errors import DeviceMemoryError, InputError
 from .expressions import evaluate, names
 from .layout import Layout, lay_out
@@ -58,7 +58,7 @@ class _Prepared:
     def __init__(self, plan: Plan, device: CpuDevice, layout: Layout, arena: int, pool: Pool) -> None:
         self.layout = layout
         self.pool = pool
-        bases = {"arena": arena, "input": 0, "output": 0}
+        bases = {"arena": arena, "input": 0, "output": 0, "object": 0}
         addresses = [
             (device.weights[str(place.key)].ctypes.data if place.root == "weight" else bases[place.root]) + place.offset
             for place in layout.places
@@ -70,7 +70,8 @@ class _Prepared:
             (numpy_dtype(spec.dtype), _known_shape(spec, layout), _capacity(layout, i, spec))
             for i, spec in enumerate(plan.outputs)
         ]
-        self.steps = CpuSteps(device.builder, layout, self.table, pool)
+        self.objects = {slot: holder() for slot, buffer in enumerate(plan.buffers) if buffer.dtype == OBJECT}
+        self.steps = CpuSteps(device.builder, layout, self.table, self.objects, pool)
         self.timed_steps: CpuSteps | None = None
 
 
@@ -118,7 +119,12 @@ class CpuContext:
             self._point(prepared, arrays, results)
             if prepared.timed_steps is None:
                 prepared.timed_steps = CpuSteps(
-                    self._device.builder, prepared.layout, prepared.table, prepared.pool, timed=True
+                    self._device.builder,
+                    prepared.layout,
+                    prepared.table,
+                    prepared.objects,
+                    prepared.pool,
+                    timed=True,
                 )
             prepared.timed_steps.run()
             return prepared.timed_steps.times
@@ -185,8 +191,12 @@ class CpuContext:
         table = prepared.table
         for slot, index, offset in prepared.input_slots:
             table[slot] = inputs[index].__array_interface__["data"][0] + offset
+            if slot in prepared.objects:
+                prepared.objects[slot] = inputs[index]
         for slot, index, offset in prepared.output_slots:
             table[slot] = outputs[index].__array_interface__["data"][0] + offset
+            if slot in prepared.objects:
+                prepared.objects[slot] = outputs[index]
 
     def _finished(
         self, prepared: _Prepared, results: list[np.ndarray], symbols: Mapping[str, int]
@@ -195,7 +205,11 @@ class CpuContext:
             if shape is None:
                 final = tuple(evaluate(size, symbols) for size in self._plan.outputs[index].shape)
                 results[index] = results[index][: math.prod(final)].reshape(final)
-        return dict(zip(self._names, results, strict=True))
+        values = [
+            result[()] if spec.dtype == OBJECT else result
+            for spec, result in zip(self._plan.outputs, results, strict=True)
+        ]
+        return dict(zip(self._names, values, strict=True))
 
 
 def _slots(layout: Layout, root: str) -> list[tuple[int, int, int]]:

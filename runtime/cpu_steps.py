@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,15 +15,24 @@ from .profile import StepTime, label
 
 
 class CpuSteps:
-    """The steps of a plan, prepared for one layout and one table of buffers (addresses, in order of the plan)."""
+    """The steps of a plan, prepared for one layout and one table of buffers (addresses, in order of the plan).
+
+    `objects` are the places of the buffers that hold objects."""
 
     def __init__(
-        self, builder: ProgramBuilder, layout: Layout, table: np.ndarray, pool: Pool, timed: bool = False
+        self,
+        builder: ProgramBuilder,
+        layout: Layout,
+        table: np.ndarray,
+        objects: Mapping[int, np.ndarray],
+        pool: Pool,
+        timed: bool = False,
     ) -> None:
         """Where `timed`, every launch is timed on its own and run() fills `times`."""
         self._builder = builder
         self._layout = layout
         self._table = table
+        self._objects = objects
         self._pool = pool
         self._timed = timed
         self._control = ControlFlow(builder.plan, layout, self, timed)
@@ -54,6 +63,9 @@ class CpuSteps:
             return np.empty(0, np.uint8)
         memory = (ctypes.c_char * size).from_address(int(self._table[buffer]) + offset)
         return np.ndarray((size,), np.uint8, memoryview(memory))
+
+    def object(self, buffer: int) -> np.ndarray:
+        return self._objects[buffer]
 
     def from_host(self, buffer: int, content: np.ndarray) -> None:
         """Nothing to do: to_host() gave the memory itself."""

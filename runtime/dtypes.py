@@ -13,6 +13,9 @@ import numpy as np
 
 from .errors import PlanError
 
+OBJECT = "object"
+"""Values of the host that are no dense tensors: strings, sequences, tensors whose shape only a run knows."""
+
 _NUMPY: dict[str, np.dtype] = {
     "f64": np.dtype(np.float64),
     "f32": np.dtype(np.float32),
@@ -39,6 +42,7 @@ _NUMPY: dict[str, np.dtype] = {
     "ui8": np.dtype(np.uint8),
     "ui4": np.dtype(np.uint8),
     "ui2": np.dtype(np.uint8),
+    OBJECT: np.dtype(object),
 }
 
 _SAFETENSORS = {
@@ -59,7 +63,7 @@ _SAFETENSORS = {
     "ui8": "U8",
 }
 
-_NAMES = {dtype: name for name, dtype in _NUMPY.items() if name in _SAFETENSORS or dtype.kind in "Vc"}
+_NAMES = {dtype: name for name, dtype in _NUMPY.items() if name in _SAFETENSORS}
 _FROM_SAFETENSORS = {code: _NUMPY[name] for name, code in _SAFETENSORS.items()}
 _UNPACKED = {
     np.dtype(ml_dtypes.int4): np.dtype(np.int8),
@@ -96,6 +100,13 @@ def unpacked(array: np.ndarray) -> np.ndarray:
     """`array` with elements of 2 and 4 bits widened to one byte each; other arrays as they are."""
     wide = _UNPACKED.get(array.dtype)
     return array if wide is None else array.astype(wide)
+
+
+def holder(value: object = None) -> np.ndarray:
+    """A place for one object: an array without dimensions."""
+    place = np.empty((), object)
+    place[()] = value
+    return place
 
 
 @functools.cache

@@ -8,12 +8,13 @@
 
 A function gets the arrays of its input and output buffers and the step's attributes, fills the outputs, and returns the
 values of the step's symbols, if it has any. An output whose shape depends on those symbols is flat, with room for all
-that there could be.
+that there could be. The place of an object is an array of objects without dimensions: `outputs[0][()] = ["a", "b"]`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ from .plan import Host
 HostFunction = Callable[[Sequence[np.ndarray], Sequence[np.ndarray], Mapping[str, Any]], Sequence[int] | None]
 
 _functions: dict[str, HostFunction] = {}
+
+_PROVIDERS = {"onnx.node": "...compiler.onnx.reference"}
+"""Modules of this package that register a function once they are imported, which needs more than the runtime does."""
 
 
 def host_function(name: str) -> Callable[[HostFunction], HostFunction]:
@@ -38,6 +42,11 @@ def host_function(name: str) -> Callable[[HostFunction], HostFunction]:
 
 def find(name: str) -> HostFunction:
     """The function called `name`; raises HostFunctionError where none is registered."""
+    if name not in _functions and name in _PROVIDERS:
+        try:
+            import_module(_PROVIDERS[name], __name__)
+        except ImportError as error:
+            raise HostFunctionError(f"the plan needs the host function '{name}': {error}") from None
     if name in _functions:
         return _functions[name]
     note = nearest(name, _functions)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from .expressions import evaluate
-from .plan import ALIGNMENT, Arena, Buffer, Input, Output, Plan, Weight
+from .plan import ALIGNMENT, Arena, Buffer, Input, Object, Output, Plan, Weight
 
 
 class Place(NamedTuple):
     """A buffer's memory: `bytes` at `offset` into the arena, or into an input, output or weight tensor `key`."""
 
-    root: Literal["arena", "input", "output", "weight"]
+    root: Literal["arena", "input", "output", "weight", "object"]
     key: int | str
     offset: int
     bytes: int
@@ -53,6 +53,8 @@ def _place(buffer: Buffer, scope: Mapping[str, int], places: Mapping[str, Place]
         return Place("output", storage.index, 0, size)
     if isinstance(storage, Weight):
         return Place("weight", storage.tensor, 0, size)
+    if isinstance(storage, Object):
+        return Place("object", buffer.name, 0, 0)
     base = places[storage.of]
     return Place(base.root, base.key, base.offset + evaluate(storage.offset, scope), size)
 

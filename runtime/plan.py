@@ -107,7 +107,15 @@ class Alias:
     offset: Expression = 0
 
 
-Storage = Input | Output | Weight | Arena | Alias
+@dataclass(frozen=True)
+class Object:
+    """The place of one value of the host that only Host steps make and read: strings, sequences, tensors of any shape.
+
+    Buffers of objects, inputs and outputs among them, have the element type "object" and no bytes.
+    """
+
+
+Storage = Input | Output | Weight | Arena | Alias | Object
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from .dtypes import numpy_dtype
+from .dtypes import OBJECT, numpy_dtype
 from .errors import PlanError
 from .expressions import Expression, is_symbol, names
 from .plan import (
@@ -23,6 +23,7 @@ from .plan import (
     Launch,
     Loop,
     Native,
+    Object,
     Output,
     Plan,
     Read,
@@ -88,10 +89,12 @@ class _Verifier:
             elif isinstance(storage, Alias):
                 self._require(storage.of in self.buffers, f"{where}: '{storage.of}' is not an earlier buffer")
                 self._expressions(where, (storage.offset,), self.input_symbols)
-            else:
-                assert isinstance(storage, Arena)
+            elif isinstance(storage, Arena):
                 self._expressions(where, (storage.offset,), scope)
                 scope.add(f"{buffer.name}.end")
+            else:
+                assert isinstance(storage, Object)
+                self._require(buffer.dtype == OBJECT, f"{where}: an object has the element type '{OBJECT}'")
             self.buffers[buffer.name] = index
         written = {buffer.storage.index for buffer in self.plan.buffers if isinstance(buffer.storage, Output)}
         for index, spec in enumerate(self.plan.outputs):

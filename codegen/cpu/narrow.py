@@ -130,8 +130,9 @@ def _with_sign(builder: Builder, format: Format, lanes: Lanes, value: str, code:
         zero = builder.define("zero", f"icmp eq {i} {code}, {i.constant(0)}")
         sign = builder.define("sign", f"select {mask} {zero}, {i} {i.constant(0)}, {i} {sign}")
     signed = builder.define("signed", f"or {i} {code}, {sign}")
-    if format.nan is None:
-        return signed
+    if format.nan is None:  # not-a-number becomes negative zero, as in ml_dtypes
+        nan = builder.define("nan", f"fcmp uno {lanes} {value}, {value}")
+        return builder.define("code", f"select {mask} {nan}, {i} {i.constant(1 << place)}, {i} {signed}")
     # The code of not-a-number keeps the sign where it has one.
     nan_code = (
         i.constant(format.nan)

@@ -27,6 +27,7 @@ _PHASE_HELP = "Stop after a phase and write its IR (weights beside it): " + ", "
 @click.option(
     "--compile-from", "start", type=click.Choice(RESUMABLE), help="The phase that MODEL.mlir was written after."
 )
+@click.option("--no-host-fallback", is_flag=True, help="Nodes that no kernel does are errors, not steps of the host.")
 @click.option("--add-pass", "add", multiple=True, metavar="PHASE:PASSES", help="Run passes at the end of a phase.")
 @pass_options
 def command(
@@ -40,16 +41,21 @@ def command(
     max_shapes: Shapes,
     stop: str,
     start: str | None,
+    no_host_fallback: bool,
     passes: PassOptions,
 ) -> None:
     """Compile MODEL, an ONNX file or the IR of a phase (.mlir), into a plan."""
-    options = CompileOptions(target, precision, shapes, min_shapes, opt_shapes, max_shapes, start, stop, passes)
+    options = CompileOptions(
+        target, precision, shapes, min_shapes, opt_shapes, max_shapes, start, stop, passes, not no_host_fallback
+    )
     output = output or Path(f"{model.name.removesuffix(model.suffix)}{_suffix(stop, target)}")
     check_folder(output)
     started = time.perf_counter()
     with progress_bar() as report:
         compiled = compile_model(model, options, report)
         write(compiled, output, stop)
+    for step in compiled.host_steps:
+        click.echo(f"on the host: {', '.join(map(repr, step.nodes))}: {step.reason}")
     click.echo(f"{output}: {_summary(compiled)} in {time.perf_counter() - started:.1f} s")
 
 

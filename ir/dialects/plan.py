@@ -21,6 +21,15 @@ def buffer_type(tensor: TensorType) -> OpaqueType:
     return OpaqueType("plan.buffer", (tensor,))
 
 
+def object_type(value: Type) -> OpaqueType:
+    """The type of the place of a host object: of a value that no buffer can hold."""
+    return OpaqueType("plan.object", (value,))
+
+
+def is_object(place: Value) -> bool:
+    return isinstance(place.type, OpaqueType) and place.type.name == "plan.object"
+
+
 def tensor_of(buffer: Value) -> TensorType:
     """The tensor a buffer holds. Raises ValueError for a value that is not a buffer."""
     kind = buffer.type
@@ -82,6 +91,12 @@ class Alias(Memory, name="plan.alias"):
     offset: Dim = 0
 
 
+class Object(Memory, name="plan.object"):
+    """The place of a host object (see the dialect `host`): the result of one host step, read by others."""
+
+    label: str
+
+
 def memory_of(buffer: Value) -> Value:
     """The buffer that `buffer` is an alias of, or itself."""
     while isinstance(buffer.owner, Alias):
@@ -99,6 +114,30 @@ class Launch(Op, name="plan.launch"):
     callee: SymbolRefAttr
     written: int = 1
     barrier: bool = True
+
+    def infer(self) -> list[Type]:
+        return []
+
+    @property
+    def reads(self) -> tuple[Value, ...]:
+        return self.buffers[: len(self.buffers) - self.written]
+
+    @property
+    def writes(self) -> tuple[Value, ...]:
+        return self.buffers[len(self.buffers) - self.written :]
+
+
+class Host(Op, name="plan.host"):
+    """Run the host function `function` on buffers and objects: first the inputs, then the `written` results.
+
+    `arguments` is a text for the function; `reason` says why no kernel does this.
+    """
+
+    buffers: tuple[Value, ...]
+    function: str
+    arguments: str
+    reason: str
+    written: int = 1
 
     def infer(self) -> list[Type]:
         return []

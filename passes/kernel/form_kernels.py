@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ...ir.core import Operation, Value
-from ...ir.dialects import nn
+from ...ir.dialects import host, nn
 from ...ir.dialects.builtin import Func, Module, Return
 from ..base import Pass, PassContext
 from .groups import Group, is_linear_reshape, is_source, is_strided, join, leave_reshapes_outside, new_group
@@ -72,11 +72,13 @@ class FormKernels(Pass):
 
 
 def stays_in_main(op: Operation) -> bool:
-    """Returns, weights, and reshapes of dense tensors are no work. A reshape that only splits dims, and a constant
-    that is one number, may join a kernel."""
+    """Returns, weights, calls of the host, and reshapes of dense tensors are no work for a kernel.
+
+    A reshape that only splits dims, and a constant that is one number, may join a kernel.
+    """
     if isinstance(op, nn.Reshape):
         return not is_linear_reshape(op)
-    return isinstance(op, Return) or (isinstance(op, nn.Constant) and not op.is_splat)
+    return isinstance(op, Return | host.Call) or (isinstance(op, nn.Constant) and not op.is_splat)
 
 
 def _copy_sources_to_users(main: Func) -> None:

@@ -38,8 +38,10 @@ def _legalized(n: Node, region: Region) -> Region:
     copy = region.clone({})
     # The copy stands in the node while it is legalized, so that it has a place in the function.
     n.op.add_region(copy)
-    _finish(n, copy.block)
-    n.op.regions.remove(copy)
+    try:
+        _finish(n, copy.block)
+    finally:
+        n.op.regions.remove(copy)
     return copy
 
 
@@ -118,8 +120,10 @@ def _legalized_loop(n: Node, body: Region, types: Sequence[Type]) -> Region:
     for argument, type in zip(region.block.arguments, wanted, strict=True):
         argument.type = type
     n.op.add_region(region)
-    _finish(n, region.block)
-    n.op.regions.remove(region)
+    try:
+        _finish(n, region.block)
+    finally:
+        n.op.regions.remove(region)
     condition, *rest = region.block.terminator.operands
     if condition.type != TensorType((), i1):
         raise UnsupportedError(f"its condition is {condition.type}")

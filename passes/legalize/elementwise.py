@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ...ir.core import Value
 from ...ir.dialects import nn
-from ...ir.types import SCALARS, Scalar, i1
+from ...ir.types import SCALARS, Scalar, f32, i1
 from .content import dims, scalar
 from .node import Node
 from .registry import UnsupportedError, legalize
@@ -139,7 +139,7 @@ def is_inf(n: Node) -> Value:
 
 @legalize("Cast")
 def cast(n: Node) -> Value:
-    return n.cast(n[0], _target(n))
+    return _cast(n, _target(n))
 
 
 # The numbers of TensorProto.DataType; strings (8) are no element type of tensors that compute.
@@ -163,12 +163,36 @@ def _target(n: Node) -> Scalar:
 
 @legalize("CastLike")
 def cast_like(n: Node) -> Value:
-    return n.cast(n[0], scalar(n[1]))
+    return _cast(n, scalar(n[1]))
+
+
+_BEYOND = {"f8E4M3FN": 464.0, "f8E4M3FNUZ": 248.0, "f8E5M2FNUZ": 61440.0}
+"""Half a unit of the last place above the largest number of an 8-bit float without infinities."""
+
+
+def _cast(n: Node, dtype: Scalar) -> Value:
+    """A conversion; where an 8-bit float does not saturate, what rounds to more than it holds is not-a-number."""
+    x = n[0]
+    if dtype.name == "f8E8M0FNU":
+        raise UnsupportedError("conversions to powers of two")
+    if n.flag("saturate", True) or dtype.bits != 8 or not dtype.is_float or not scalar(x).is_float:
+        return n.cast(x, dtype)
+    if dtype.name not in _BEYOND:
+        raise UnsupportedError(f"conversions to {dtype} that do not saturate")
+    x = n.cast(x, f32)
+    limit = n.like(_BEYOND[dtype.name], x)
+    # The tie belongs to the even code, which is the largest number's in this format alone.
+    beyond = (nn.Gt if dtype.name == "f8E4M3FN" else nn.Ge)(n(nn.Abs(x)), limit)
+    return n.cast(n(nn.Where(n(beyond), n.like(float("nan"), x), x)), dtype)
 
 
 @legalize("PRelu")
 def prelu(n: Node) -> Value:
-    return n(nn.Prelu(n[0], n[1]))
+    """Before opset 7 a slope of one dimension was one a channel, and ONNX's converter leaves such slopes alone."""
+    x, slope = n[0], n[1]
+    if len(dims(slope)) == 1 and len(dims(x)) > 2 and dims(slope)[0] not in (1, dims(x)[-1]):
+        slope = n.reshape(slope, (dims(slope)[0], *(1,) * (len(dims(x)) - 2)))
+    return n(nn.Prelu(x, slope))
 
 
 @legalize("LeakyRelu")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from ...ir.core import Operation, OpResult, Value
 from ...ir.diagnostics import CompileError, Diagnostic, VerifyError
-from ...ir.dialects import nn
+from ...ir.dialects import host, nn
 from ...ir.dialects import onnx as dialect
 from ...ir.dialects.builtin import Func, Module
 from ...ir.equalities import attach
 from ...ir.profile import Profile
 from ...ir.symbols import Dim
+from ...ir.types import NoneType, Scalar, TensorType
 from ..base import Pass, PassContext
 from . import (
     attention,
@@ -32,6 +33,8 @@ from . import (
 )
 from .content import Contents
 from .equalities import Equalities, input_symbols, narrowed, rename
+from .host import DOMAINS as HOST_DOMAINS
+from .host import host_call
 from .materialize import materialize
 from .node import Node
 from .registry import Legalization, UnsupportedError, legalization
@@ -66,11 +69,14 @@ class LegalizeOnnx(Pass):
 
     name = "legalize-onnx"
 
+    host_fallback: bool = False
+    """Whether the host runs what no nn op expresses; otherwise that is an error."""
+
     def run(self, module: Module, context: PassContext) -> None:
         opsets = dialect.opsets(module)
         for function in module.block:
             if isinstance(function, Func) and any(map(dialect.is_onnx, function.walk())):
-                copy, renaming, limits = legalized(function, opsets)
+                copy, renaming, limits = legalized(function, opsets, self.host_fallback)
                 module.block.insert_before(copy, function)
                 function.erase()
                 profile = narrowed(Profile.of(module), renaming, limits)
@@ -85,28 +91,32 @@ def is_legalized(domain: str, operator: str, opset: int) -> bool:
     return legalization(domain, operator, opset) is not None
 
 
-def legalized(function: Func, opsets: dict[str, int]) -> tuple[Func, dict[str, Dim], dict[str, int]]:
+def legalized(
+    function: Func, opsets: dict[str, int], host_fallback: bool = False
+) -> tuple[Func, dict[str, Dim], dict[str, int]]:
     """A copy in the nn dialect, which symbols it renames, and the most that others may be.
 
     Where the ops turn out to need symbols of different inputs to be equal, `function` is given one name for them, and
     legalized again: types are exact then from the start. Raises one CompileError that names every operator that cannot
     be legalized, with its nodes.
     """
-    copy, equalities = _legalized(function, opsets)
+    copy, equalities = _legalized(function, opsets, host_fallback)
     if renaming := equalities.renaming(function):
         rename(function, renaming)
-        copy, equalities = _legalized(function, opsets)
+        copy, equalities = _legalized(function, opsets, host_fallback)
     attach(copy, equalities.needed())
     return copy, renaming, equalities.limits()
 
 
-def _legalized(function: Func, opsets: dict[str, int]) -> tuple[Func, Equalities]:
+def _legalized(function: Func, opsets: dict[str, int], host_fallback: bool) -> tuple[Func, Equalities]:
     copy = function.clone()
     assert isinstance(copy, Func)
-    legalizer = _Legalizer(opsets, set(input_symbols(function)))
+    legalizer = _Legalizer(opsets, set(input_symbols(function)), host_fallback)
     legalizer.check(copy)
     legalizer.block(list(copy.block))
     legalizer.raise_unsupported()
+    if host_fallback:
+        legalizer.return_sequences(copy)
     materialize(copy, legalizer.contents)
     _remove_dead(copy)
     if any(map(dialect.is_onnx, copy.walk())):
@@ -116,9 +126,10 @@ def _legalized(function: Func, opsets: dict[str, int]) -> tuple[Func, Equalities
 
 
 class _Legalizer:
-    def __init__(self, opsets: dict[str, int], symbols: set[str]) -> None:
+    def __init__(self, opsets: dict[str, int], symbols: set[str], host_fallback: bool) -> None:
         self.opsets = opsets
         self.symbols = symbols
+        self.host_fallback = host_fallback
         self.contents = Contents()
         self.equalities = Equalities()
         self.unsupported: dict[tuple[str, str], list[str]] = {}
@@ -127,7 +138,8 @@ class _Legalizer:
     def check(self, function: Func) -> None:
         """Raise for all operators without a legalization before anything is done."""
         for op in function.walk():
-            if _is_node(op) and self.find(op) is None:
+            fallback = self.host_fallback and dialect.operator_of(op.name)[0] in HOST_DOMAINS
+            if _is_node(op) and self.find(op) is None and not fallback:
                 self.refuse(op, "")
         self.raise_unsupported()
 
@@ -144,24 +156,61 @@ class _Legalizer:
         # A node that reads the result of a refused one is left alone: the reason has been told.
         if any(_is_refused(value) for value in op.operands):
             return
-        function = self.find(op)
-        assert function is not None
-        domain, _ = dialect.operator_of(op.name)
-        opset = self.opsets.get(domain, 1)
-        node = Node(op, opset, self.contents, self.symbols, self.learn, self.block)
         try:
-            results = function(node)
+            results = self.results(op)
         except UnsupportedError as reason:
             self.refuse(op, str(reason))
             return
         except VerifyError as error:
             raise error.with_note(f"while legalizing {op.name} {', '.join(map(repr, op.location.names))}") from None
-        values = [results] if isinstance(results, Value) else list(results)
-        for old, new in zip(op.results, values, strict=False):
+        for old, new in zip(op.results, results, strict=False):
             if new is not None:
                 new.name = new.name or old.name
                 old.replace_all_uses_with(new)
         op.erase()
+
+    def results(self, op: Operation) -> Sequence[Value | None]:
+        """The values that replace the results of a node. Raises UnsupportedError where there are none."""
+        if not self.host_fallback:
+            return self.compiled(op)
+        try:
+            _require_tensors(op)
+            return self.compiled(op)
+        except UnsupportedError as reason:
+            if not isinstance(op.parent_op, Func):
+                raise  # in a body: the host runs the node that the body belongs to
+            return self.on_host(op, str(reason))
+
+    def compiled(self, op: Operation) -> Sequence[Value | None]:
+        domain, _ = dialect.operator_of(op.name)
+        opset = self.opsets.get(domain, 1)
+        function = self.find(op)
+        if function is None:
+            raise UnsupportedError("")
+        results = function(Node(op, opset, self.contents, self.symbols, self.learn, self.block))
+        values = [results] if isinstance(results, Value) else list(results)
+        if self.host_fallback:
+            for value in values:
+                _require_strategy(value)
+        return values
+
+    def on_host(self, op: Operation, reason: str) -> Sequence[Value | None]:
+        call = host_call(op, self.opsets, self.symbols, reason or "no kernel for this operator")
+        assert op.parent is not None
+        op.parent.insert_before(call, op)
+        results = iter(call.results)
+        return [None if isinstance(result.type, NoneType) else next(results) for result in op.results]
+
+    def return_sequences(self, function: Func) -> None:
+        """Let the host make sequences that the model returns, of the tensors they are known to consist of."""
+        end = function.block.terminator
+        for index, value in enumerate(end.operands):
+            if isinstance(value.owner, dialect.Sequence):
+                node = Operation(dialect.op_name("", "Identity"), (value,), [value.type])
+                call = host_call(node, self.opsets, self.symbols, "a sequence")
+                node.drop_operands()
+                function.block.insert_before(call, end)
+                end.set_operand(index, call.results[0])
 
     def learn(self, op: Operation) -> None:
         """Called for every new nn op."""
@@ -169,6 +218,8 @@ class _Legalizer:
         self.equalities.learn(op)
 
     def refuse(self, op: Operation, reason: str) -> None:
+        if self.host_fallback and not isinstance(op.parent_op, Func):
+            raise UnsupportedError(f"'{dialect.operator_of(op.name)[1]}' in its body: {reason or 'no kernel'}")
         self.unsupported.setdefault((op.name, reason), []).append(", ".join(op.location.names) or op.name)
 
     def raise_unsupported(self) -> None:
@@ -195,8 +246,29 @@ def _is_refused(value: Value) -> bool:
     return isinstance(value, OpResult) and _is_node(value.op)
 
 
+def _require_strategy(value: Value | None) -> None:
+    """Raise for ops that no back end has code for yet."""
+    owner = value.owner if value is not None else None
+    if isinstance(owner, nn.If | nn.Loop):
+        raise UnsupportedError("control flow that depends on data")
+    if isinstance(owner, nn.Gru) and not owner.linear_before_reset:
+        raise UnsupportedError("a reset gate before the product")
+
+
+def _require_tensors(op: Operation) -> None:
+    """Raise for operands that only the host holds; known sequences are looked through."""
+    for index, value in enumerate(op.operands):
+        known = isinstance(value.type, NoneType) or isinstance(value.owner, dialect.Sequence)
+        if host.is_object(value.type) and not known:
+            raise UnsupportedError(f"input {index} is {value.type}")
+    for result in op.results:
+        if isinstance(result.type, TensorType) and not isinstance(result.type.dtype, Scalar):
+            raise UnsupportedError(f"its result is {result.type}")
+
+
 def _remove_dead(function: Func) -> None:
     for op in reversed(list(function.walk())):
         unused = not any(result.uses for result in op.results)
-        if unused and isinstance(op, nn.NnOp | dialect.NoValue | dialect.Sequence) and op.parent is not None:
+        removable = isinstance(op, nn.NnOp | dialect.NoValue | dialect.Sequence | host.Call) or _is_node(op)
+        if unused and removable and op.parent is not None:
             op.erase()

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from ...ir.attributes import DictAttr, StringAttr
 from ...ir.core import Block, Operation, Region, Value
-from ...ir.dialects import kernel, nn, plan
+from ...ir.diagnostics import CompileError
+from ...ir.dialects import host, kernel, nn, plan
 from ...ir.dialects.builtin import Func, Module, Return
 from ...ir.types import FunctionType, TensorType
 from ..base import Pass, PassContext
@@ -74,7 +75,7 @@ class _Lowering:
             output.result.name = value.name
             self.outputs.append(output.result)
             made = origin(value)
-            if isinstance(made.owner, kernel.Call) and made not in self.buffer:
+            if isinstance(made.owner, kernel.Call | host.Call) and made not in self.buffer:
                 self.buffer[made] = self.alias(output.result, made)
 
     def alias(self, source: Value, value: Value) -> Value:
@@ -94,6 +95,8 @@ class _Lowering:
                 self.buffer[op.result] = self.alias(self.buffer[op.x], op.result)
             case kernel.Call():
                 self.launch(op)
+            case host.Call():
+                self.host_step(op)
             case Return():
                 self.fill_outputs(op)
             case _:
@@ -105,6 +108,18 @@ class _Lowering:
         for result, target in zip(call.results, writes, strict=True):
             self.buffer[result] = target
         self.block.append(plan.Launch((*reads, *writes), call.callee, written=len(writes), location=call.location))
+
+    def host_step(self, call: host.Call) -> None:
+        reads = [self.buffer[v] for v in call.operands]
+        for result in call.results:
+            if result not in self.buffer:
+                label = f"b{next(self.labels)}"
+                place = plan.Object if host.is_object(result.type) else plan.Arena
+                self.define(result, place(label, result_types=[_buffer(result)], location=call.location))
+        writes = [self.buffer[v] for v in call.results]
+        step = plan.Host((*reads, *writes), call.function, call.arguments, call.reason, len(writes))
+        step.location = call.location
+        self.block.append(step)
 
     def result_buffer(self, call: kernel.Call, index: int) -> Value:
         result = call.results[index]
@@ -131,9 +146,12 @@ class _Lowering:
 
     def fill_outputs(self, op: Return) -> None:
         for value, output in zip(op.operands, self.outputs, strict=True):
-            if plan.memory_of(self.buffer[value]) is not output:
-                target = self.alias(output, value)
-                self.block.append(plan.Copy(self.buffer[value], target, location=op.location))
+            if plan.memory_of(self.buffer[value]) is output:
+                continue
+            if plan.is_object(output):
+                raise CompileError("an object of the host is returned as it was given, or twice, which no step does")
+            target = self.alias(output, value)
+            self.block.append(plan.Copy(self.buffer[value], target, location=op.location))
 
     def replace_main(self) -> None:
         self.main.drop_operands()
@@ -144,6 +162,8 @@ class _Lowering:
 
 
 def _buffer(value: Value) -> plan.OpaqueType:
+    if host.is_object(value.type):
+        return plan.object_type(value.type)
     assert isinstance(value.type, TensorType)
     return plan.buffer_type(value.type)
 

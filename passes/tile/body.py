@@ -219,7 +219,8 @@ class TileBody:
         assert isinstance(value, DenseAttr | DenseResourceAttr) and value.array is not None
         flat = value.array.reshape(-1)
         op.require(
-            flat.size and bool((flat == flat[0]).all()), "of more than one value must be an argument of a kernel"
+            flat.size and flat.tobytes() == flat[:1].tobytes() * flat.size,
+            "of more than one value must be an argument of a kernel",
         )
         return self.constant(flat[0].item(), scalar_type(op.result))
 

@@ -48,9 +48,10 @@ class Constant(NnOp, name="nn.constant"):
     def is_splat(self) -> bool:
         """Whether all elements are one number, as far as an inline value or a single element tells."""
         value = self.value
-        return isinstance(value, DenseAttr) and (
-            value.array.size == 1 or bool((value.array == value.array.flat[0]).all())
-        )
+        if not isinstance(value, DenseAttr) or not value.array.size:
+            return False
+        content = value.array.tobytes()  # bits: a not-a-number equals nothing, and zeros of both signs are equal
+        return content == content[: value.array.itemsize] * value.array.size
 
     def evaluate(self) -> Array:
         return self.array

@@ -1,0 +1,98 @@
+"""What no kernel does runs on the host: in plans, beside kernels, told, and refused where that is asked for."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx_graphs import graph
+
+import kernelwright
+from kernelwright.compiler.cli import main
+from kernelwright.compiler.driver import compile_model
+from kernelwright.compiler.host import resolve
+from kernelwright.compiler.options import CompileOptions
+from kernelwright.ir.diagnostics import CompileError
+from kernelwright.ir.parser import parse
+from kernelwright.runtime.errors import HostFunctionError
+from kernelwright.runtime.plan import Host, Native
+
+BETWEEN = """(float[4] x) => (float[4] y) {
+    a = Exp (x)
+    u, i, j, c = Unique <sorted = 1> (a)
+    k = Cast <to = 1> (j)
+    y = Add (k, a)
+}"""
+
+
+def compiled(model: onnx.ModelProto, **options: bool) -> kernelwright.Engine:
+    return compile_model(model, CompileOptions(target=resolve("cpu"), **options)).engine(threads=1)
+
+
+def test_host_steps_stand_between_kernels() -> None:
+    model = graph(BETWEEN)
+    model.graph.value_info.append(onnx.helper.make_tensor_value_info("j", onnx.TensorProto.INT64, [4]))
+    engine = compiled(model)
+    assert [type(step) for step in engine.plan.steps] == [Native, Host, Native]
+    x = np.array([1, 0, 1, 2], np.float32)
+    np.testing.assert_allclose(engine.run({"x": x})["y"], np.exp(x) + [1, 0, 1, 2], rtol=1e-6)
+
+
+def test_tensors_of_unknown_shape_stay_on_the_host() -> None:
+    engine = compiled(
+        graph("(float[2, 3] x) => (float[N, M] y) { i = NonZero (x)  t = Transpose (i)  y = Cast <to=1>(t) }")
+    )
+    assert [step.onnx_nodes for step in engine.plan.steps if isinstance(step, Host)] == [("i",), ("t",), ("y",)]
+    x = np.array([[0, 1, 0], [2, 0, 3]], np.float32)
+    for value in (x, x * 0, x + 5):
+        np.testing.assert_array_equal(engine.run({"x": value})["y"], np.argwhere(value).astype(np.float32))
+
+
+def test_strings_go_in_and_come_out() -> None:
+    engine = compiled(graph("(string[N] x) => (string[N] y) { y = StringConcat (x, x) }"))
+    assert engine.run({"x": np.array(["a", "bc"], object)})["y"].tolist() == ["aa", "bcbc"]
+
+
+def test_sequences_come_out() -> None:
+    engine = compiled(graph("(float[3] x) => (seq(float[3]) y) { a = Exp (x)  y = SequenceConstruct (a, x) }"))
+    x = np.arange(3, dtype=np.float32)
+    first, second = engine.run({"x": x})["y"]
+    np.testing.assert_allclose(first, np.exp(x), rtol=1e-6)
+    np.testing.assert_array_equal(second, x)
+
+
+def test_a_plan_with_host_steps_is_saved_and_loaded(tmp_path: Path) -> None:
+    compiled(graph("(int64[3] x) => (int64[N] y) { y = Unique (x) }")).save(tmp_path / "m.plan")
+    loaded = kernelwright.load(tmp_path / "m.plan", threads=1)
+    assert loaded.run({"x": np.array([3, 1, 3])})["y"].tolist() == [1, 3]
+
+
+def test_a_shape_that_the_model_misstates_is_an_error() -> None:
+    engine = compiled(graph("(int64[3] x) => (int64[2] y) { y = Unique (x) }"))
+    with pytest.raises(HostFunctionError, match=r"shape \[1\] where the model states \[2\]"):
+        engine.run({"x": np.array([3, 3, 3])})
+
+
+def test_the_ir_of_host_calls_reads_back() -> None:
+    options = CompileOptions(target=resolve("cpu"), stop="plan")
+    module = compile_model(graph("(string[N] x) => (string[N] y) { y = StringConcat (x, x) }"), options).module
+    assert str(parse(str(module))) == str(module)
+
+
+def test_without_fallback_each_node_is_an_error() -> None:
+    with pytest.raises(CompileError, match="'y' would run on the host"):
+        compiled(graph("(int64[3] x) => (int64[N] y) { y = Unique (x) }"), host_fallback=False)
+
+
+def test_compile_lists_what_runs_on_the_host(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    onnx.save(graph("(int64[3] x) => (int64[N] y) { y = Unique (x) }"), tmp_path / "m.onnx")
+    arguments = ["compile", str(tmp_path / "m.onnx"), "-o", str(tmp_path / "m.plan")]
+    with contextlib.suppress(SystemExit):
+        main(arguments)
+    assert "on the host: 'y'" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as refused:
+        main([*arguments, "--no-host-fallback"])
+    assert refused.value.code != 0
