@@ -251,8 +251,6 @@ def _require_strategy(value: Value | None) -> None:
     owner = value.owner if value is not None else None
     if isinstance(owner, nn.If | nn.Loop):
         raise UnsupportedError("control flow that depends on data")
-    if isinstance(owner, nn.Gru) and not owner.linear_before_reset:
-        raise UnsupportedError("a reset gate before the product")
 
 
 def _require_tensors(op: Operation) -> None:
