@@ -16,6 +16,7 @@ from ..passes.graph.dce import Dce
 from ..passes.graph.fold_batch_norm import FoldBatchNorm
 from ..passes.graph.fold_constants import FoldConstants
 from ..passes.graph.infer_shapes import InferShapes
+from ..passes.graph.join_products import JoinProducts
 from ..passes.graph.lower_precision import LowerPrecision
 from ..passes.graph.recognize_activations import RecognizeActivations
 from ..passes.graph.recognize_gelu import RecognizeGelu
@@ -55,7 +56,8 @@ REWRITE: tuple[Entry, ...] = (
     (RecognizeLayerNorm(), "a normalization is one kernel, and keeps its statistics in f32"),
     (RecognizeSoftmax(), "likewise"),
     (FoldBatchNorm(), "at inference it is a factor and a term a channel, most often of weights"),
-    (FoldConstants(), "the weights that batch norms were folded into"),
+    (JoinProducts(), "views behind products are in one form, and joined weights are lowered as one"),
+    (FoldConstants(), "the weights that batch norms were folded into, and joined ones"),
     (LowerPrecision(), "as the module's precision says; norms and activations are whole and compute in f32 inside"),
     (FoldConstants(), "weights in their new type"),
     (Canonicalize(), "one form again for what the rewrites made"),
