@@ -9,9 +9,10 @@ from itertools import accumulate
 from ...ir.core import Operation, Value
 from ...ir.dialects import nn
 from ...ir.dialects.builtin import Module
+from ...ir.dialects.nn.base import tensor_type
 from ...ir.location import fuse
 from ..base import Pass, PassContext
-from .match import producer, tensor
+from .match import producer
 
 _VIEWS = (nn.Reshape, nn.Transpose, nn.Slice, nn.BroadcastTo)
 
@@ -64,20 +65,20 @@ class _Product:
     @staticmethod
     def of(op: nn.MatMul) -> _Product | None:
         weights = producer(op.b, nn.Constant)
-        if weights is None or tensor(op.b).rank != 2 or op.trans_a or tensor(op.a).rank < 2:
+        if weights is None or tensor_type(op.b).rank != 2 or op.trans_a or tensor_type(op.a).rank < 2:
             return None
         users = op.result.users
         add = users[0] if len(users) == 1 else None
         if isinstance(add, nn.Add) and add.result.type == op.result.type:
             other = add.b if add.a is op.result else add.a
             bias = producer(other, nn.Constant)
-            if bias is not None and tensor(other).dims == tensor(op.result).dims[-1:]:
+            if bias is not None and tensor_type(other).dims == tensor_type(op.result).dims[-1:]:
                 return _Product(op, weights, bias, add.result)
         return _Product(op, weights, None, op.result)
 
     @property
     def columns(self) -> int:
-        size = tensor(self.op.result).dims[-1]
+        size = tensor_type(self.op.result).dims[-1]
         assert isinstance(size, int)
         return size
 
@@ -85,7 +86,7 @@ class _Product:
     def key(self) -> Hashable:
         """Products with equal keys can be one."""
         op = self.op
-        types = (tensor(op.b).dtype, tensor(op.result).dtype)
+        types = (tensor_type(op.b).dtype, tensor_type(op.result).dtype)
         return id(op.a), op.trans_b, op.to, op.precision, types, self.bias is not None
 
 
@@ -118,7 +119,7 @@ def _join(products: Sequence[_Product]) -> None:
     biases = [one.bias for one in products if one.bias is not None]
     if biases:
         whole = emit(nn.Add(whole, side_by_side(biases, 0)))
-    rows = tensor(whole).dims[:-1]
+    rows = tensor_type(whole).dims[:-1]
     ends = list(accumulate(one.columns for one in products))
     for one, end in zip(products, ends, strict=True):
         starts = (*(0 for _ in rows), end - one.columns)
