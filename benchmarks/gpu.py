@@ -8,6 +8,8 @@ torch.compile(mode="max-autotune") in a CUDA graph; Kernelwright compiles its ON
 the device. A round times `--calls` calls of each peer between two events, in turn; the median of the rounds counts, and
 the best peer makes the ratio. Outputs are compared with PyTorch's in fp32.
 """
+# PyTorch is no dependency of ours, the tests' included: type checkers may not find it.
+# pyright: reportMissingImports=false, reportUntypedFunctionDecorator=false
 
 from __future__ import annotations
 

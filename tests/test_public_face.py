@@ -44,5 +44,9 @@ def test_unknown_name_is_an_attribute_error(name: str) -> None:
         getattr(kernelwright, name)
 
 
+def test_the_onnx_backend_is_loaded_on_first_use() -> None:
+    assert "kernelwright.backend" in modules_loaded_by("import kernelwright; kernelwright.backend.prepare")
+
+
 def test_import_loads_no_dependency() -> None:
     assert modules_loaded_by("import kernelwright").isdisjoint(HEAVY)

@@ -238,13 +238,15 @@ def leave_reshapes_outside(group: Group) -> None:
     reads plain memory."""
     if group.root is None or isinstance(group.root, nn.Reduce):
         return
-    leading = True
-    while leading:
-        leading = {op for op in group.ops if isinstance(op, nn.Reshape) and op.x.owner not in group.ops}
-        leading = {
-            op for op in leading if op is not group.sink and _reader_through_views(op.result, group) is group.root
-        }
+    while leading := {op for op in group.ops if _leads_to_root(op, group)}:
         group.ops -= leading
+
+
+def _leads_to_root(op: Operation, group: Group) -> bool:
+    """Whether `op` is a reshape of memory that the root reads, through views at most."""
+    if not isinstance(op, nn.Reshape) or op.x.owner in group.ops or op is group.sink:
+        return False
+    return _reader_through_views(op.result, group) is group.root
 
 
 def is_unit_reshape(op: Operation) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import onnx
 import pytest
 
 import kernelwright
+import kernelwright.backend
 from kernelwright.ir.diagnostics import CompileError
 
 
@@ -21,7 +24,8 @@ def test_prepared_models_take_inputs_in_order_and_by_name() -> None:
     prepared = kernelwright.backend.prepare(small_model())
     a, b = np.array([3, 5], np.float32), np.array([1, 9], np.float32)
     assert prepared.run([a, b])[0].tolist() == [2, -4]
-    assert prepared.run({"b": a, "a": b})["c"].tolist() == [-2, 4]
+    by_name: Any = prepared.run({"b": a, "a": b})
+    assert by_name["c"].tolist() == [-2, 4]
 
 
 def test_one_node_runs_without_a_model() -> None:

@@ -58,8 +58,8 @@ def test_a_dimension_that_may_be_one_is_not_broadcast(rows: int, fits: bool) -> 
 
 def test_the_profile_is_the_plans() -> None:
     model = graph("(float[n, 3] x) => (float[n, 3] y) { y = Relu(x) }")
-    bounds = {"min_shapes": {"x": (2, 3)}, "opt_shapes": {"x": (4, 3)}, "max_shapes": {"x": (6, 3)}}
-    with kernelwright.compile(model, **bounds) as engine:
+    low, usual, high = ({"x": (rows, 3)} for rows in (2, 4, 6))
+    with kernelwright.compile(model, min_shapes=low, opt_shapes=usual, max_shapes=high) as engine:
         assert engine.plan.symbols == (Symbol("n", 2, 4, 6),)
         for size in (1, 7):
             with pytest.raises(InputError, match=f"expected 2 to 6, found {size}"):
@@ -68,6 +68,5 @@ def test_the_profile_is_the_plans() -> None:
 
 def test_shapes_that_make_needed_sizes_differ_are_refused_by_the_compiler() -> None:
     sizes = {"x": (3, 5), "y": (2, 5)}
-    bounds = {"min_shapes": sizes, "opt_shapes": sizes, "max_shapes": sizes}
     with pytest.raises(CompileError, match="5 and 3"):
-        kernelwright.compile(graph(JOINED), **bounds)
+        kernelwright.compile(graph(JOINED), min_shapes=sizes, opt_shapes=sizes, max_shapes=sizes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from cuda_cases import Build, CudaCase, scores, weighted_values
@@ -16,7 +18,7 @@ SIZES = [(1, 1, 1, 1), (2, 7, 3, 5), (1, 37, 2, 16), (3, 1, 4, 8), (2, 33, 12, 6
 
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
 @pytest.mark.parametrize("build", [scores, weighted_values])
-def test_on_this_machine(build: Build, sizes: tuple[int, ...]) -> None:
+def test_on_this_machine(build: Callable[..., Build], sizes: tuple[int, ...]) -> None:
     case = CudaCase(build.__name__, build(*sizes), "gemm", "f32", 2e-6)
     network = case.network()
     module = case.module(network)
