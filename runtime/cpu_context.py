@@ -17,7 +17,7 @@ from .dtypes import OBJECT, holder, numpy_dtype
 from .errors import DeviceMemoryError, InputError
 from .expressions import evaluate, names
 from .layout import Layout, lay_out
-from .plan import ALIGNMENT, Native, Plan, Symbol, TensorSpec, Weight, walk
+from .plan import ALIGNMENT, ARGUMENT_ALIGNMENT, Native, Plan, Symbol, TensorSpec, Weight, walk
 from .profile import StepTime
 from .shapes import ShapeBinder
 
@@ -39,7 +39,7 @@ class CpuDevice:
         self.library = Library(tensors[plan.object].tobytes(), functions)
         self.builder = ProgramBuilder(plan, self.library)
         wanted = {buffer.storage.tensor for buffer in plan.buffers if isinstance(buffer.storage, Weight)}
-        self.weights = {name: _aligned(tensors[name]) for name in wanted}
+        self.weights = {name: _aligned(tensors[name], WEIGHT_ALIGNMENT) for name in wanted}
         self._threads = threads
         self._affinity = affinity
         self.pool = self.new_pool(threads)
@@ -102,17 +102,21 @@ class CpuContext:
         Outputs are fresh arrays, except those given in `outputs`, which are written in place. Raises InputError for
         anything that does not fit the plan.
         """
-        arrays = self._arguments.host_inputs(inputs)
+        arrays = [_aligned(array, ARGUMENT_ALIGNMENT) for array in self._arguments.host_inputs(inputs)]
         with self._lock:
             prepared = self._prepare(tuple([array.shape for array in arrays]))
             results = self._results(prepared, arrays, outputs)
-            self._point(prepared, arrays, results)
+            written = [_aligned(result, ARGUMENT_ALIGNMENT) for result in results]
+            self._point(prepared, arrays, written)
             symbols = prepared.steps.run()
+            for result, memory in zip(results, written, strict=True):
+                if memory is not result:
+                    result[...] = memory
             return self._finished(prepared, results, symbols) | dict(outputs or {})
 
     def profile(self, inputs: Mapping[str, Any]) -> list[StepTime]:
         """Run once, step by step, and return what each launch, copy and host function took."""
-        arrays = self._arguments.host_inputs(inputs)
+        arrays = [_aligned(array, ARGUMENT_ALIGNMENT) for array in self._arguments.host_inputs(inputs)]
         with self._lock:
             prepared = self._prepare(tuple([array.shape for array in arrays]))
             results = self._results(prepared, arrays, None)  # held until the run is over
@@ -243,12 +247,12 @@ def _check_output(
         raise InputError(f"output '{spec.name}' lies in the memory of an input", "give it memory of its own")
 
 
-def _aligned(tensor: np.ndarray) -> np.ndarray:
-    """`tensor` in memory aligned for vector loads; a copy where it is not."""
-    if tensor.ctypes.data % WEIGHT_ALIGNMENT == 0 and tensor.flags.c_contiguous:
+def _aligned(tensor: np.ndarray, alignment: int) -> np.ndarray:
+    """`tensor` in dense memory at a multiple of `alignment`; a copy where it is not."""
+    if tensor.__array_interface__["data"][0] % alignment == 0 and tensor.flags.c_contiguous:
         return tensor
-    memory = np.empty(tensor.nbytes + WEIGHT_ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % WEIGHT_ALIGNMENT
+    memory = np.empty(tensor.nbytes + alignment, np.uint8)
+    start = -memory.ctypes.data % alignment
     copy = memory[start : start + tensor.nbytes].view(tensor.dtype).reshape(tensor.shape)
     copy[...] = tensor
     return copy

@@ -16,6 +16,8 @@ from .expressions import Expression
 FORMAT_VERSION = 1
 ALIGNMENT = 256
 """Bytes to which arena offsets are aligned; `NAME.end` is rounded up to it."""
+ARGUMENT_ALIGNMENT = 16
+"""Bytes to which the inputs and outputs of a CPU plan are aligned where its kernels see them."""
 
 Shape = tuple[Expression, ...]
 

@@ -7,7 +7,7 @@ import pytest
 from cpu_plans import ADD, REVERSE, expected, reversed_sum
 
 from kernelwright.runtime import Engine, InputError, load
-from kernelwright.runtime.plan import Native
+from kernelwright.runtime.plan import ARGUMENT_ALIGNMENT, Native
 
 STEPS = {"launches": (ADD, REVERSE), "native": (Native("kw_main", (ADD, REVERSE)),)}
 
@@ -66,3 +66,27 @@ def test_a_profile_reserves_the_arena(engine: Engine) -> None:
     context.run({"x": ramp(1000)})
     with pytest.raises(InputError, match="outside the profile: expected 1 to 1000, found 1001"):
         context.run({"x": ramp(1001)})
+
+
+def misaligned(array: np.ndarray, offset: int) -> np.ndarray:
+    """A copy of `array` whose memory begins `offset` bytes after a multiple of 64."""
+    raw = np.zeros(array.nbytes + 128, np.uint8)
+    start = -raw.ctypes.data % 64 + offset
+    raw[start : start + array.nbytes] = array.reshape(-1).view(np.uint8)
+    return raw[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+
+
+@pytest.mark.parametrize("offset", [0, 1, 4, 8, 16, 20])
+def test_kernels_see_aligned_memory(engine: Engine, offset: int) -> None:
+    x, y = misaligned(ramp(33), offset), misaligned(ramp(33), offset)
+    with engine.create_context() as context:
+        assert context.run({"x": x}, {"y": y})["y"] is y
+        (prepared,) = context._prepared.values()
+        assert not (prepared.table % ARGUMENT_ALIGNMENT).any()
+    np.testing.assert_array_equal(y, expected(ramp(33)))
+
+
+def test_inputs_of_any_strides(engine: Engine) -> None:
+    table = np.arange(99, dtype=np.float32).reshape(33, 3)
+    for x in (table[:, 1], table[::-1, 0], np.broadcast_to(np.float32(2), (7,))):
+        np.testing.assert_array_equal(engine.run({"x": x})["y"], expected(np.ascontiguousarray(x)))

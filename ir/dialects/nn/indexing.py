@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from ... import symbols
 from ...core import Value
 from ...loop_nest import Body, E
 from ...numpy_body import convert, widen
@@ -33,10 +34,23 @@ def require_indices(op: NnOp, indices: Value) -> None:
     op.require(dtype.is_integer and not dtype.is_bool, f"needs integer indices, found {indices.type}")
 
 
+def places(op: NnOp, indices: Array, size: int) -> Array:
+    """Indices along an axis of `size` counted from the front. Raises VerifyError for one that is outside."""
+    found = indices.astype(np.int64)
+    outside = found[(found < -size) | (found >= size)]
+    if outside.size:
+        op.fail(f"has the index {outside[0]} along an axis of size {size}; expected {-size} to {size - 1}")
+    return np.where(found < 0, found + size, found)
+
+
 def wrapped(body: Body[E], index: E, size: Dim) -> Dim:
-    """An i64 element as an index along an axis of `size`; a negative one counts from the end."""
+    """An i64 element as an index along an axis of `size`; a negative one counts from the end.
+
+    One outside the axis is taken for the nearest inside, so that whatever is fused reads inside its tensors.
+    """
     below = body.apply("lt", index, body.constant(0, i64))
-    return body.as_index(body.apply("select", below, body.apply("add", index, body.number(size, i64)), index))
+    place = body.as_index(body.apply("select", below, body.apply("add", index, body.number(size, i64)), index))
+    return symbols.maximum(0, symbols.minimum(place, symbols.add(size, -1)))
 
 
 class Gather(NnOp, name="nn.gather"):
@@ -56,7 +70,7 @@ class Gather(NnOp, name="nn.gather"):
         return [type.with_shape((*type.dims[: self.axis], *shape(self.indices), *type.dims[self.axis + 1 :]))]
 
     def evaluate(self, x: Array, indices: Array) -> Array:
-        return np.take(x, indices.astype(np.int64), self.axis)
+        return np.take(x, places(self, indices, x.shape[self.axis]), self.axis)
 
     def element(self, body: Body[E], index: Sequence[Dim], result: int = 0) -> E:
         after = self.axis + tensor_type(self.indices).rank
@@ -85,7 +99,7 @@ class GatherElements(NnOp, name="nn.gather_elements"):
 
     def evaluate(self, x: Array, indices: Array) -> Array:
         inside = tuple(slice(0, n) if a != self.axis else slice(None) for a, n in enumerate(indices.shape))
-        return np.take_along_axis(x[inside], indices.astype(np.int64) % max(x.shape[self.axis], 1), self.axis)
+        return np.take_along_axis(x[inside], places(self, indices, x.shape[self.axis]), self.axis)
 
     def element(self, body: Body[E], index: Sequence[Dim], result: int = 0) -> E:
         place = wrapped(body, body.cast(body.read(self.indices, index), i64), shape(self.x)[self.axis])
@@ -125,7 +139,8 @@ class GatherNd(NnOp, name="nn.gather_nd"):
         batch = self.batch_dims
         middle = indices.ndim - 1 - batch
         common = [np.arange(n).reshape((-1,) + (1,) * (batch - 1 - a + middle)) for a, n in enumerate(x.shape[:batch])]
-        return x[(*common, *np.moveaxis(indices.astype(np.int64), -1, 0))]
+        vectors = np.moveaxis(indices, -1, 0)
+        return x[(*common, *(places(self, v, n) for v, n in zip(vectors, x.shape[batch:], strict=False)))]
 
     def element(self, body: Body[E], index: Sequence[Dim], result: int = 0) -> E:
         vector = tuple(index[: tensor_type(self.indices).rank - 1])
@@ -166,7 +181,7 @@ class ScatterElements(NnOp, name="nn.scatter_elements"):
     def evaluate(self, x: Array, indices: Array, updates: Array) -> Array:
         y = widen(x).copy()
         at = list(np.ogrid[tuple(slice(0, n) for n in indices.shape)])
-        at[self.axis] = indices.astype(np.int64) % max(x.shape[self.axis], 1)
+        at[self.axis] = places(self, indices, x.shape[self.axis])
         if self.reduction == "none":
             y[tuple(at)] = updates
         else:
@@ -223,7 +238,8 @@ class ScatterNd(NnOp, name="nn.scatter_nd"):
 
     def evaluate(self, x: Array, indices: Array, updates: Array) -> Array:
         y = widen(x).copy()
-        at = tuple(np.moveaxis(indices.astype(np.int64), -1, 0))
+        vectors = np.moveaxis(indices, -1, 0)
+        at = tuple(places(self, v, n) for v, n in zip(vectors, x.shape, strict=False))
         if self.reduction == "none":
             y[at] = updates
         else:
