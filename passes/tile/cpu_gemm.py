@@ -167,7 +167,7 @@ def _columns_lie_side_by_side(func: kernel.Func, root: MatMul) -> bool:
     column = str(walks[-1])
     parts = [symbols.linear_part(body.indices.expand(i), column) for i in read.index]
     slopes = [None if part is None else part[0] for part in parts]
-    return slopes[-1] == 1 and all(slope == 0 for slope in slopes[:-1])
+    return bool(slopes) and slopes[-1] == 1 and all(slope == 0 for slope in slopes[:-1])  # one number has no rows
 
 
 def _right_index(root: MatMul, batch: Sequence[Dim], k: Dim, n: Dim) -> tuple[Dim, ...]:
