@@ -14,8 +14,7 @@ from pathlib import Path
 
 import record
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "models"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "models"))
 import zoo
 
 from kernelwright.compiler import host
@@ -25,7 +24,7 @@ from kernelwright.ir.dialects import plan
 from kernelwright.passes.base import PassContext
 from kernelwright.passes.plan.lower_to_plan import LowerToPlan
 
-TABLE = ROOT / "docs" / "kernels.md"
+TABLE = Path(__file__).resolve().parent.parent / "docs" / "kernels.md"
 
 
 def count(model: str, target: str = "cpu") -> int:
