@@ -1,1 +1,1 @@
-"""The driver: phases, pipelines, command line, tuning and reproducers."""
+"""The driver: phases, pipelines, command line and reproducers."""

@@ -271,8 +271,7 @@ Step = Launch | Native | Copy | Fill | Host | Read | If | Loop
 class Plan:
     """A compiled model: everything but the tensors. Order matters: buffers and symbols are tables of the CPU's ABI.
 
-    `ir` is the plan dialect's text this was made from, `tuning` the timing cache's lines that were used, `provenance`
-    says what made it (versions, hash of the model).
+    `ir` is the plan dialect's text this was made from, `provenance` says what made it, with versions.
     """
 
     name: str
@@ -287,7 +286,6 @@ class Plan:
     equalities: tuple[Equality, ...] = ()
     object: str = "object"
     provenance: dict[str, str] = field(default_factory=dict)
-    tuning: str = ""
     ir: str = ""
 
     def kernel(self, name: str) -> Kernel:

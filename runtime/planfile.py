@@ -1,7 +1,7 @@
 """Plan files: a safetensors file whose metadata hold the plan.
 
     8 bytes   length of the header, little-endian
-    header    JSON: {"__metadata__": {format, format_version, sha256, target, provenance, plan, ir, tuning},
+    header    JSON: {"__metadata__": {format, format_version, sha256, target, provenance, plan, ir},
               TENSOR: {dtype, shape, data_offsets}, ...}
     data      the tensors, without holes; the data begin at a multiple of 64 bytes
 
@@ -38,7 +38,6 @@ DATA_ALIGNMENT = 64
 _PREFIX = b'{"__metadata__":{"format":"' + FORMAT.encode() + b'",'
 _HASH_KEY = b'"sha256":"'
 _NO_HASH = "0" * 64
-_TEXT_FIELDS = ("ir", "tuning")  # kept out of the plan's JSON, so that any safetensors tool shows them as they are
 
 
 def write_plan(path: str | os.PathLike[str], plan: Plan, tensors: Mapping[str, np.ndarray]) -> None:
@@ -143,7 +142,7 @@ def _data_bytes(path: Path, header: dict[str, Any]) -> int:
 
 def _plan_of(metadata: dict[str, str]) -> Plan:
     plan = decode(Plan, json.loads(metadata["plan"]))
-    return dataclasses.replace(plan, **{name: metadata.get(name, "") for name in _TEXT_FIELDS})
+    return dataclasses.replace(plan, ir=metadata.get("ir", ""))
 
 
 def _tensors(path: Path, header: dict[str, Any], data: memoryview) -> dict[str, np.ndarray]:
@@ -196,8 +195,7 @@ def _ordered(arrays: dict[str, np.ndarray], tensors: Mapping[str, np.ndarray]) -
 
 def _header(plan: Plan, arrays: Mapping[str, np.ndarray]) -> bytes:
     """The header with zeros for the hash, padded so that the data are aligned."""
-    texts = {name: getattr(plan, name) for name in _TEXT_FIELDS}
-    program = encode(dataclasses.replace(plan, **dict.fromkeys(_TEXT_FIELDS, "")))
+    program = encode(dataclasses.replace(plan, ir=""))  # apart, so that any safetensors tool shows it as it is
     header: dict[str, Any] = {
         "__metadata__": {
             "format": FORMAT,
@@ -206,7 +204,7 @@ def _header(plan: Plan, arrays: Mapping[str, np.ndarray]) -> bytes:
             "target": plan.target.name,
             "provenance": json.dumps(plan.provenance),
             "plan": json.dumps(program, separators=(",", ":")),
-            **texts,
+            "ir": plan.ir,
         }
     }
     offset = 0

@@ -103,7 +103,6 @@ EVERYTHING = Plan(
     symbols=(Symbol("n", 1, 8, 64), Symbol("k", 0, None, None, "step")),
     equalities=(Equality("n", "min(n, 64)", ("Add_2",)), Equality("n + 1", 8)),
     provenance={"compiler": "0.1.0", "onnx": "ab" * 32},
-    tuning='{"kernel": "k"}\n',
     ir='module @all {\n  "plan.launch"() : () -> () loc("Conv_0")\n}\n',
 )
 TENSORS = {
@@ -145,7 +144,7 @@ def test_the_safetensors_library_reads_it(saved: Path) -> None:
         np.testing.assert_array_equal(file.get_tensor("strided"), TENSORS["strided"])
         metadata = file.metadata()
     assert metadata["format"] == "kernelwright.plan" and metadata["format_version"] == "1"
-    assert metadata["ir"] == EVERYTHING.ir and metadata["tuning"] == EVERYTHING.tuning
+    assert metadata["ir"] == EVERYTHING.ir
     assert json.loads(metadata["provenance"]) == EVERYTHING.provenance
 
 
