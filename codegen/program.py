@@ -17,6 +17,7 @@ from ..ir.diagnostics import CompileError, InternalError
 from ..ir.dialects import kernel, plan, tile
 from ..ir.dialects.builtin import Module, Return
 from ..ir.equalities import equalities
+from ..ir.index_checks import index_checks
 from ..ir.profile import Profile
 from ..ir.symbols import Dim, free_symbols
 from ..ir.types import TensorType
@@ -31,6 +32,7 @@ class Program:
     outputs: tuple[run.TensorSpec, ...]
     symbols: tuple[run.Symbol, ...]
     equalities: tuple[run.Equality, ...]
+    index_checks: tuple[run.IndexCheck, ...]
     buffers: tuple[run.Buffer, ...]
     steps: tuple[run.Launch | run.Copy | run.Host, ...]
     kernels: tuple[kernel.Func, ...]
@@ -74,6 +76,7 @@ class _Reader:
             outputs=tuple(spec for _, spec in sorted(self.outputs.items())),
             symbols=tuple(self.model_symbols()),
             equalities=tuple(self.equalities()),
+            index_checks=tuple(self.index_checks()),
             buffers=tuple(self.buffers),
             steps=tuple(self.steps),
             kernels=tuple(self.kernels.values()),
@@ -188,6 +191,13 @@ class _Reader:
         for name in sorted(names):
             known = ranges.get(name)
             yield run.Symbol(name) if known is None else run.Symbol(name, known.min, known.opt, known.max)
+
+    def index_checks(self) -> Iterable[run.IndexCheck]:
+        """The last outputs are the ranges of indices, two for each check."""
+        checks = index_checks(self.module.main)
+        names = [spec.name for _, spec in sorted(self.outputs.items())][len(self.outputs) - 2 * len(checks) :]
+        for check, least, greatest in zip(checks, names[::2], names[1::2], strict=True):
+            yield run.IndexCheck(least, greatest, tuple(map(expression, check.sizes)), check.nodes)
 
     def equalities(self) -> Iterable[run.Equality]:
         for needed in equalities(self.module.main):

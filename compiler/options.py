@@ -38,7 +38,8 @@ class PassOptions:
 class CompileOptions:
     """A whole compilation. `shapes` fixes input shapes; the other three give the profile of symbolic dimensions.
 
-    `host_fallback` lets the host run nodes that no kernel does; without it they are errors.
+    `host_fallback` lets the host run nodes that no kernel does; without it they are errors. `debug_bounds` has
+    every run check the indices of gathers and scatters.
     """
 
     target: Target
@@ -51,6 +52,7 @@ class CompileOptions:
     stop: str = "binary"
     passes: PassOptions = PassOptions()
     host_fallback: bool = True
+    debug_bounds: bool = False
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:

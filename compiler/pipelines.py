@@ -11,6 +11,7 @@ from ..ir.diagnostics import CompileError
 from ..ir.target import Target
 from ..passes.base import Pass
 from ..passes.graph.canonicalize import Canonicalize
+from ..passes.graph.check_indices import CheckIndices
 from ..passes.graph.cse import Cse
 from ..passes.graph.dce import Dce
 from ..passes.graph.fold_batch_norm import FoldBatchNorm
@@ -47,6 +48,7 @@ LEGALIZE: tuple[Entry, ...] = (
 
 REWRITE: tuple[Entry, ...] = (
     (InferShapes(), "sizes that the profile leaves one value are numbers from here on"),
+    (CheckIndices(), "for --debug-bounds: ops still have the indices that the model gives them"),
     (Canonicalize(), "one form for equal things, so that the passes below have fewer to know"),
     (FoldConstants(), "what is known is not computed"),
     (Canonicalize(), "folded constants are neutral elements, sizes and indices"),

@@ -16,6 +16,7 @@ from .cpu_steps import CpuSteps
 from .dtypes import OBJECT, holder, numpy_dtype
 from .errors import DeviceMemoryError, InputError
 from .expressions import evaluate, names
+from .index_checks import checked
 from .layout import Layout, lay_out
 from .plan import ALIGNMENT, ARGUMENT_ALIGNMENT, Native, Plan, Symbol, TensorSpec, Weight, walk
 from .profile import StepTime
@@ -112,7 +113,8 @@ class CpuContext:
             for result, memory in zip(results, written, strict=True):
                 if memory is not result:
                     result[...] = memory
-            return self._finished(prepared, results, symbols) | dict(outputs or {})
+            found = self._finished(prepared, results, symbols) | dict(outputs or {})
+        return checked(self._plan, found, symbols) if self._plan.index_checks else found
 
     def profile(self, inputs: Mapping[str, Any]) -> list[StepTime]:
         """Run once, step by step, and return what each launch, copy and host function took."""

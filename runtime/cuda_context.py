@@ -20,6 +20,7 @@ from .cuda_tensor import DeviceTensor
 from .dtypes import dtype_name, item_size, numpy_dtype
 from .errors import InputError
 from .expressions import evaluate
+from .index_checks import checked
 from .layout import lay_out
 from .plan import ALIGNMENT, Plan, Symbol
 from .profile import StepTime
@@ -82,7 +83,8 @@ class CudaContext:
             binding = self._binding(prepared, routes)
             self._send(prepared, tensors, routes)
             symbols = binding.run()
-            return self._receive(prepared, routes, given, symbols, tensors) | dict(outputs or {})
+            found = self._receive(prepared, routes, given, symbols, tensors) | dict(outputs or {})
+        return checked(self._plan, found, symbols) if self._plan.index_checks else found
 
     def profile(self, inputs: Mapping[str, Any]) -> list[StepTime]:
         """Run once without a graph, and return what each launch, copy and host function took between two events."""

@@ -80,7 +80,8 @@ class Engine:
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:
-        return self.plan.outputs
+        hidden = {name for check in self.plan.index_checks for name in (check.least, check.greatest)}
+        return tuple(spec for spec in self.plan.outputs if spec.name not in hidden)
 
     @property
     def target(self) -> Target:

@@ -54,6 +54,10 @@ class InputError(EngineError):
     """An input or output given to `run` does not fit the plan: name, dtype, rank, shape, layout or device."""
 
 
+class IndexRangeError(EngineError):
+    """A run of a plan compiled with `--debug-bounds` met an index outside its axis."""
+
+
 class DeviceError(EngineError):
     """The device refused: no driver, no GPU, or a failed driver call."""
 

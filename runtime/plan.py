@@ -61,6 +61,19 @@ class Equality:
 
 
 @dataclass(frozen=True)
+class IndexCheck:
+    """The outputs `least` and `greatest` hold the range of a node's indices, an i64 for each of `sizes`.
+
+    An index of an axis of size n is from -n to n - 1. These outputs are the runtime's, callers do not see them.
+    """
+
+    least: str
+    greatest: str
+    sizes: Shape
+    onnx_nodes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class TensorSpec:
     """An input or output of the plan: dense, row-major, of an MLIR element type (dtypes.py)."""
 
@@ -284,6 +297,7 @@ class Plan:
     steps: tuple[Step, ...]
     symbols: tuple[Symbol, ...] = ()
     equalities: tuple[Equality, ...] = ()
+    index_checks: tuple[IndexCheck, ...] = ()
     object: str = "object"
     provenance: dict[str, str] = field(default_factory=dict)
     ir: str = ""

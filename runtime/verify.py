@@ -70,6 +70,11 @@ class _Verifier:
                 self._expressions(f"{what} '{spec.name}'", spec.shape, known)
         for equality in self.plan.equalities:
             self._expressions("equality", (equality.left, equality.right), self.input_symbols)
+        given = {spec.name for spec in self.plan.outputs}
+        for check in self.plan.index_checks:
+            self._expressions("index check", check.sizes, self.symbols)
+            for name in (check.least, check.greatest):
+                self._require(name in given, f"index check: no output '{name}'")
         bound = {size for spec in self.plan.inputs for size in spec.shape if is_symbol(size)}
         for name in sorted(self.input_symbols - bound):
             self._require(False, f"no input has a dimension that is '{name}' alone, so no run can give it a value")

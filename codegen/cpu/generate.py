@@ -61,6 +61,7 @@ def generate(module: Module) -> tuple[run.Plan, dict[str, np.ndarray]]:
         steps=steps,
         symbols=program.symbols,
         equalities=program.equalities,
+        index_checks=program.index_checks,
     )
     return plan, tensors
 

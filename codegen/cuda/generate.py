@@ -61,6 +61,7 @@ def generate(module: Module, progress: Progress | None = None) -> tuple[run.Plan
         steps=steps,
         symbols=program.symbols,
         equalities=program.equalities,
+        index_checks=program.index_checks,
         provenance={"nvrtc": nvrtc.version()},
         ir=str(module),
     )

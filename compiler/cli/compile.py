@@ -28,6 +28,7 @@ _PHASE_HELP = "Stop after a phase and write its IR (weights beside it): " + ", "
     "--compile-from", "start", type=click.Choice(RESUMABLE), help="The phase that MODEL.mlir was written after."
 )
 @click.option("--no-host-fallback", is_flag=True, help="Nodes that no kernel does are errors, not steps of the host.")
+@click.option("--debug-bounds", is_flag=True, help="Runs raise an error for an index outside its axis.")
 @click.option("--add-pass", "add", multiple=True, metavar="PHASE:PASSES", help="Run passes at the end of a phase.")
 @pass_options
 def command(
@@ -42,11 +43,22 @@ def command(
     stop: str,
     start: str | None,
     no_host_fallback: bool,
+    debug_bounds: bool,
     passes: PassOptions,
 ) -> None:
     """Compile MODEL, an ONNX file or the IR of a phase (.mlir), into a plan."""
     options = CompileOptions(
-        target, precision, shapes, min_shapes, opt_shapes, max_shapes, start, stop, passes, not no_host_fallback
+        target,
+        precision,
+        shapes,
+        min_shapes,
+        opt_shapes,
+        max_shapes,
+        start,
+        stop,
+        passes,
+        not no_host_fallback,
+        debug_bounds,
     )
     output = output or Path(f"{model.name.removesuffix(model.suffix)}{_suffix(stop, target)}")
     check_folder(output)

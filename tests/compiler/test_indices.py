@@ -11,6 +11,7 @@ from onnx_graphs import graph
 
 import kernelwright
 from kernelwright.ir.diagnostics import CompileError
+from kernelwright.runtime.errors import IndexRangeError
 
 PROT_NONE = 0
 X = np.arange(1, 25, dtype=np.float32).reshape(6, 4)
@@ -112,3 +113,34 @@ def test_a_constant_index_outside_is_an_error_of_the_model() -> None:
     with pytest.raises(CompileError, match="has the index 9 along an axis of size 2; expected -2 to 1") as error:
         kernelwright.compile(graph(text))
     assert "failed" not in str(error.value)
+
+
+def test_debug_bounds_names_the_node_and_the_worst_index() -> None:
+    model = graph(GATHERS["rows of a dynamic table"])
+    model.graph.node[0].name = "lookup"
+    with kernelwright.compile(model, debug_bounds=True) as engine:
+        assert [spec.name for spec in engine.outputs] == ["y"]
+        inside = np.arange(-6, 6)
+        found = engine.run({"x": X, "i": inside})
+        assert list(found) == ["y"]
+        np.testing.assert_array_equal(found["y"], X[inside])
+        for index in (6, -7, 1 << 40):
+            with pytest.raises(
+                IndexRangeError, match=f"'lookup': index {index} is outside .* size 6: expected -6 to 5"
+            ):
+                engine.run({"x": X, "i": np.where(inside == 2, index, inside)})
+        with pytest.raises(IndexRangeError, match=r"index 5 .* of size 5"):
+            engine.run({"x": X[:5], "i": np.abs(inside) - 1})
+
+
+CHECKED = {**{f"gather {name}": text for name, text in GATHERS.items()}, **SCATTERS}
+
+
+@pytest.mark.parametrize("text", CHECKED.values(), ids=CHECKED)
+def test_debug_bounds_checks_every_op(text: str) -> None:
+    given = {"x": X, "i": np.arange(12) % 6, "u": np.ones((12, 4), np.float32)}
+    with kernelwright.compile(graph(text), debug_bounds=True) as engine:
+        given = {spec.name: given[spec.name] for spec in engine.inputs}
+        engine.run(given)
+        with pytest.raises(IndexRangeError, match="index -8 is outside"):
+            engine.run({**given, "i": np.where(given["i"] == 3, -8, given["i"])})

@@ -38,6 +38,7 @@ from kernelwright.runtime.plan import (
     Fill,
     Host,
     If,
+    IndexCheck,
     Input,
     Kernel,
     Launch,
@@ -102,6 +103,7 @@ EVERYTHING = Plan(
     ),
     symbols=(Symbol("n", 1, 8, 64), Symbol("k", 0, None, None, "step")),
     equalities=(Equality("n", "min(n, 64)", ("Add_2",)), Equality("n + 1", 8)),
+    index_checks=(IndexCheck("y", "y", ("n", 4), ("Gather_1",)),),
     provenance={"compiler": "0.1.0", "onnx": "ab" * 32},
     ir='module @all {\n  "plan.launch"() : () -> () loc("Conv_0")\n}\n',
 )
