@@ -91,4 +91,22 @@ def build(case: str) -> Built:
     name, _, sizes = case.partition("@")
     torch.manual_seed(0)
     model, inputs = BUILDERS[name](*map(int, sizes.split(",")))
+    give_every_layer_a_voice(model, inputs)
     return model.eval(), inputs
+
+
+@torch.no_grad()
+def give_every_layer_a_voice(model: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+    """Make outputs depend on inputs, so that comparing them means something.
+
+    Batch norms get the statistics of random data, without which an untrained net's activations vanish, and weights
+    that start at zero random values.
+    """
+    norms = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear) and not module.weight.any():
+            torch.nn.init.normal_(module.weight, std=0.02)
+    for norm in norms:
+        norm.momentum = 1.0
+    if norms:
+        model.train()(torch.randn(4, *inputs[0].shape[1:]))
