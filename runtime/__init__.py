@@ -6,7 +6,7 @@ from .cpu_context import CpuContext
 from .cuda_context import CudaContext
 from .cuda_tensor import DeviceTensor
 from .engine import Engine, load
-from .errors import DeviceError, EngineError, InputError, PlanError
+from .errors import DeviceError, EngineError, IndexRangeError, InputError, PlanError
 from .plan import Plan
 from .planfile import read_plan, write_plan
 
@@ -17,6 +17,7 @@ __all__ = [
     "DeviceTensor",
     "Engine",
     "EngineError",
+    "IndexRangeError",
     "InputError",
     "Plan",
     "PlanError",

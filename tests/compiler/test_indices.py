@@ -11,7 +11,7 @@ from onnx_graphs import graph
 
 import kernelwright
 from kernelwright.ir.diagnostics import CompileError
-from kernelwright.runtime.errors import IndexRangeError
+from kernelwright.runtime import IndexRangeError
 
 PROT_NONE = 0
 X = np.arange(1, 25, dtype=np.float32).reshape(6, 4)

@@ -50,7 +50,8 @@ def wrapped(body: Body[E], index: E, size: Dim) -> Dim:
     """
     below = body.apply("lt", index, body.constant(0, i64))
     place = body.as_index(body.apply("select", below, body.apply("add", index, body.number(size, i64)), index))
-    return symbols.maximum(0, symbols.minimum(place, symbols.add(size, -1)))
+    # An empty axis has no nearest element: kernels check an index of which nothing is known, and read 0.
+    return place if size == 0 else symbols.maximum(0, symbols.minimum(place, symbols.add(size, -1)))
 
 
 class Gather(NnOp, name="nn.gather"):
