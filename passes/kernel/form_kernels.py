@@ -7,8 +7,19 @@ from typing import ClassVar
 from ...ir.core import Operation, Value
 from ...ir.dialects import host, nn
 from ...ir.dialects.builtin import Func, Module, Return
+from ..analysis.sub_buffers import sub_buffers
 from ..base import Pass, PassContext
-from .groups import Group, is_linear_reshape, is_source, is_strided, join, leave_reshapes_outside, new_group
+from .groups import (
+    Group,
+    Kind,
+    is_linear_reshape,
+    is_source,
+    is_strided,
+    join,
+    kind_of,
+    leave_reshapes_outside,
+    new_group,
+)
 from .outline import KernelNames, merge_equal, outline
 
 
@@ -18,8 +29,9 @@ class FormKernels(Pass):
     Around a root (matmul, convolution, pooling, reduction) a kernel takes the element-wise ops that follow it; chains
     of element-wise ops and views become one kernel; reductions over the same rows and what stands between them
     (softmax, layer norm) become one. A matmul reads slices, transposes and reshapes that split dims where they lie, and
-    stores its rows in the order of a transpose behind it. Other reshapes stay in `main`: they cost nothing. Equal
-    kernels are one symbol.
+    stores its rows in the order of a transpose behind it. Concatenations along the outermost dim stay in `main` where
+    the kernels of their parts can write into the whole (unless `join-buffers` is false). Other reshapes stay in `main`
+    too: they cost nothing. Equal kernels are one symbol.
 
     Before:
         %0 = "nn.matmul"(%x, %w) : (tensor<4x8xf32>, tensor<8x8xf32>) -> tensor<4x8xf32>
@@ -31,6 +43,7 @@ class FormKernels(Pass):
     name: ClassVar[str] = "form-kernels"
 
     fuse: bool = True
+    join_buffers: bool = True
 
     def run(self, module: Module, context: PassContext) -> None:
         main = module.main
@@ -46,8 +59,9 @@ class FormKernels(Pass):
     def _groups(self, main: Func, context: PassContext) -> list[Group]:
         """The groups in program order of their sinks."""
         group_of: dict[Operation, Group] = {}
+        free = _free_concatenations(main) if self.join_buffers else set()
         for op in reversed(main.block):
-            if stays_in_main(op):
+            if stays_in_main(op) or op in free:
                 continue
             group = self._common_group(op, group_of)
             reason = join(op, group) if group is not None else None
@@ -94,6 +108,17 @@ def _copy_sources_to_users(main: Func) -> None:
             assert user.parent is not None
             user.parent.insert_before(copy, user)
             user.set_operand(index, copy.results[0])
+
+
+def _free_concatenations(main: Func) -> set[Operation]:
+    """The concatenations whose parts are made by kernels, which can write to where the whole lies."""
+
+    def makes_memory(op: Operation) -> bool:
+        return not (is_source(op) or isinstance(op, host.Call) or kind_of(op) is Kind.VIEW)
+
+    places = sub_buffers(main, makes_memory)
+    wholes = {place.whole for place in places.values()} | places.keys()
+    return {op for op in main.block if isinstance(op, nn.Concat) and op.result in wholes}
 
 
 def _copy_views_to_products(main: Func) -> None:

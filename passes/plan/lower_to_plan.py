@@ -11,13 +11,15 @@ from ...ir.diagnostics import CompileError
 from ...ir.dialects import host, kernel, nn, plan
 from ...ir.dialects.builtin import Func, Module, Return
 from ...ir.types import FunctionType, TensorType
+from ..analysis.sub_buffers import origin, sub_buffers
 from ..base import Pass, PassContext
 
 
 class LowerToPlan(Pass):
     """Give every tensor of `main` a buffer and turn kernel calls into launches.
 
-    A reshape is an alias of its operand. A result that the function returns is made in the output's memory; where that
+    A reshape is an alias of its operand. The parts of a concatenation along the outermost dim are made in its memory
+    (analysis/sub_buffers.py). A result that the function returns is made in the output's memory; where that
     cannot be (it is an input, a weight, or returned twice) it is copied. A kernel may write over an operand of the same
     type that nobody reads afterwards, where its `in_place` says that it reads each element before it writes it.
 
@@ -47,6 +49,8 @@ class _Lowering:
         self.buffer: dict[Value, Value] = {}
         self.labels = itertools.count()
         self.last_reader = _last_readers(self.main)
+        self.shared: set[Value] = set()
+        """Memory of several tensors, which no kernel may overwrite for one of them."""
 
     def run(self) -> None:
         main = self.main
@@ -54,6 +58,7 @@ class _Lowering:
             name = tensor_name(main.arg_attrs, index, f"input_{index}")
             self.define(argument, plan.Input(index, name, result_types=[_buffer(argument)]))
         self.claim_outputs()
+        self.place_parts()
         for op in main.block:
             self.lower(op)
         self.block.append(Return())
@@ -75,14 +80,31 @@ class _Lowering:
             output.result.name = value.name
             self.outputs.append(output.result)
             made = origin(value)
-            if isinstance(made.owner, kernel.Call | host.Call) and made not in self.buffer:
+            if isinstance(made.owner, kernel.Call | host.Call | nn.Concat) and made not in self.buffer:
                 self.buffer[made] = self.alias(output.result, made)
 
-    def alias(self, source: Value, value: Value) -> Value:
-        """Memory of `source` as the tensor `value`."""
-        if source.type == _buffer(value):
+    def place_parts(self) -> None:
+        """Give the parts of concatenations their places in the whole."""
+        for value, place in sub_buffers(self.main, lambda op: isinstance(op, kernel.Call)).items():
+            if place.whole not in self.buffer:
+                self.buffer[place.whole] = self.arena(place.whole)
+            whole = self.buffer[place.whole]
+            self.shared.add(plan.memory_of(whole))
+            self.buffer[value] = self.alias(whole, value, place.offset)
+
+    def arena(self, value: Value) -> Value:
+        """New memory for the tensor `value`."""
+        assert isinstance(value.owner, Operation)
+        op = plan.Arena(f"b{next(self.labels)}", result_types=[_buffer(value)], location=value.owner.location)
+        op.result.name = value.name
+        self.block.append(op)
+        return op.result
+
+    def alias(self, source: Value, value: Value, offset: int = 0) -> Value:
+        """Memory of `source`, from `offset` bytes on, as the tensor `value`."""
+        if source.type == _buffer(value) and offset == 0:
             return source
-        op = plan.Alias(source, result_types=[_buffer(value)])
+        op = plan.Alias(source, offset, result_types=[_buffer(value)])
         op.result.name = value.name
         self.block.append(op)
         return op.result
@@ -93,6 +115,8 @@ class _Lowering:
                 self.define(op.result, plan.Weight(op.value, location=op.location))
             case nn.Reshape():
                 self.buffer[op.result] = self.alias(self.buffer[op.x], op.result)
+            case nn.Concat() if op.result in self.buffer:
+                pass  # its parts are made in its memory
             case kernel.Call():
                 self.launch(op)
             case host.Call():
@@ -127,10 +151,7 @@ class _Lowering:
             return self.buffer[result]
         if self.in_place and index == 0 and (operand := self.overwritten(call)) is not None:
             return self.alias(self.buffer[operand], result)
-        arena = plan.Arena(f"b{next(self.labels)}", result_types=[_buffer(result)], location=call.location)
-        arena.result.name = result.name
-        self.block.append(arena)
-        return arena.result
+        return self.arena(result)
 
     def overwritten(self, call: kernel.Call) -> Value | None:
         """An operand whose memory the call may reuse for its result."""
@@ -140,7 +161,7 @@ class _Lowering:
             operand = call.operands[position]
             base = plan.memory_of(self.buffer[operand])
             dies = self.last_reader.get(origin(operand)) is call and call.operands.count(operand) == 1
-            if dies and isinstance(base.owner, plan.Arena):
+            if dies and isinstance(base.owner, plan.Arena) and base not in self.shared:
                 return operand
         return None
 
@@ -173,13 +194,6 @@ def tensor_name(attributes: tuple[DictAttr, ...] | None, index: int, default: st
     entries = dict(attributes[index].items) if attributes else {}
     name = entries.get("kw.name")
     return name.value if isinstance(name, StringAttr) else default
-
-
-def origin(value: Value) -> Value:
-    """The value that `value` is a reshape of."""
-    while isinstance(value.owner, nn.Reshape):
-        value = value.owner.x
-    return value
 
 
 def _last_readers(main: Func) -> dict[Value, Operation]:

@@ -151,3 +151,42 @@ module {
     return %3 : tensor<3x2x4xf32>
   }
 }
+
+// -----
+
+// A concatenation of kernels' results along the outermost dim stays outside: they are made side by side.
+// CHECK: func.func @main
+// CHECK: "kernel.call"
+// CHECK: "kernel.call"
+// CHECK: "nn.concat"
+// CHECK: "kernel.call"
+module {
+  func.func @main(%x: tensor<1x4x8xf32>) -> tensor<1x8x8xf32> {
+    %0 = "nn.exp"(%x) : (tensor<1x4x8xf32>) -> tensor<1x4x8xf32>
+    %1 = "nn.relu"(%x) : (tensor<1x4x8xf32>) -> tensor<1x4x8xf32>
+    %2 = "nn.concat"(%0, %1) {axis = 1 : i64} : (tensor<1x4x8xf32>, tensor<1x4x8xf32>) -> tensor<1x8x8xf32>
+    %3 = "nn.tanh"(%2) : (tensor<1x8x8xf32>) -> tensor<1x8x8xf32>
+    return %3 : tensor<1x8x8xf32>
+  }
+}
+
+// -----
+
+// Not so along an inner dim, with an input as a part, one part twice, a part at an address that is not aligned, or a
+// part that the function returns.
+// CHECK: func.func @main
+// CHECK-NOT: "nn.concat"
+// CHECK: return
+module {
+  func.func @main(%x: tensor<2x3xf32>) -> (tensor<2x6xf32>, tensor<4x3xf32>, tensor<4x3xf32>, tensor<4x3xf32>, tensor<4x3xf32>, tensor<2x3xf32>) {
+    %0 = "nn.exp"(%x) : (tensor<2x3xf32>) -> tensor<2x3xf32>
+    %1 = "nn.relu"(%x) : (tensor<2x3xf32>) -> tensor<2x3xf32>
+    %2 = "nn.concat"(%0, %1) {axis = 1 : i64} : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<2x6xf32>
+    %3 = "nn.concat"(%0, %x) {axis = 0 : i64} : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<4x3xf32>
+    %4 = "nn.concat"(%0, %0) {axis = 0 : i64} : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<4x3xf32>
+    %5 = "nn.concat"(%0, %1) {axis = 0 : i64} : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<4x3xf32>
+    %6 = "nn.sin"(%x) : (tensor<2x3xf32>) -> tensor<2x3xf32>
+    %7 = "nn.concat"(%6, %0) {axis = 0 : i64} : (tensor<2x3xf32>, tensor<2x3xf32>) -> tensor<4x3xf32>
+    return %2, %3, %4, %5, %7, %6 : tensor<2x6xf32>, tensor<4x3xf32>, tensor<4x3xf32>, tensor<4x3xf32>, tensor<4x3xf32>, tensor<2x3xf32>
+  }
+}

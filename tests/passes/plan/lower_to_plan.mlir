@@ -43,3 +43,46 @@ module {
     return %0, %0, %x : tensor<8xf32>, tensor<8xf32>, tensor<8xf32>
   }
 }
+
+// -----
+
+// Parts of a concatenation are made in its memory, and so is the concatenation of fewer of them. Nobody overwrites it,
+// though its last reader might.
+// CHECK: %[[Y:.*]] = "plan.output"
+// CHECK: %[[W:.*]] = "plan.arena"() {label = "b0"
+// CHECK: %[[A:.*]] = "plan.alias"(%[[W]])
+// CHECK-SAME: tensor<1x4x4xf32>
+// CHECK: %[[B:.*]] = "plan.alias"(%[[W]]) {offset = 64 : i64}
+// CHECK: %[[C:.*]] = "plan.alias"(%[[W]]) {offset = 128 : i64}
+// CHECK: %[[AB:.*]] = "plan.alias"(%[[W]])
+// CHECK-SAME: tensor<1x8x4xf32>
+// CHECK: "plan.launch"(%{{.*}}, %[[A]]) {callee = @relu
+// CHECK: "plan.launch"(%[[A]], %[[B]]) {callee = @relu
+// CHECK: %[[N:.*]] = "plan.arena"
+// CHECK: "plan.launch"(%[[AB]], %[[N]]) {callee = @wide
+// CHECK: "plan.launch"(%[[B]], %[[C]]) {callee = @relu
+// CHECK-NOT: "plan.copy"
+module {
+  "kernel.func"() ({
+  ^bb0(%a: memref<1x4x4xf32>, %b: memref<1x4x4xf32>):
+    "kernel.return"() : () -> ()
+  }) {sym_name = "relu", grid = [1 : i64], arg_shapes = ["1, 4, 4", "1, 4, 4"], in_place = array<i64: 0>} : () -> ()
+  "kernel.func"() ({
+  ^bb0(%a: memref<1x8x4xf32>, %b: memref<1x8x4xf32>):
+    "kernel.return"() : () -> ()
+  }) {sym_name = "wide", grid = [1 : i64], arg_shapes = ["1, 8, 4", "1, 8, 4"], in_place = array<i64: 0>} : () -> ()
+  "kernel.func"() ({
+  ^bb0(%a: memref<1x12x4xf32>, %b: memref<1x8x4xf32>, %c: memref<1x12x4xf32>):
+    "kernel.return"() : () -> ()
+  }) {sym_name = "last", grid = [1 : i64], arg_shapes = ["1, 12, 4", "1, 8, 4", "1, 12, 4"]} : () -> ()
+  func.func @main(%x: tensor<1x4x4xf32> {kw.name = "x"}) -> (tensor<1x12x4xf32> {kw.name = "y"}) {
+    %0 = "kernel.call"(%x) {callee = @relu} : (tensor<1x4x4xf32>) -> tensor<1x4x4xf32>
+    %1 = "kernel.call"(%0) {callee = @relu} : (tensor<1x4x4xf32>) -> tensor<1x4x4xf32>
+    %2 = "nn.concat"(%0, %1) {axis = 1 : i64} : (tensor<1x4x4xf32>, tensor<1x4x4xf32>) -> tensor<1x8x4xf32>
+    %3 = "kernel.call"(%2) {callee = @wide} : (tensor<1x8x4xf32>) -> tensor<1x8x4xf32>
+    %4 = "kernel.call"(%1) {callee = @relu} : (tensor<1x4x4xf32>) -> tensor<1x4x4xf32>
+    %5 = "nn.concat"(%0, %1, %4) {axis = 1 : i64} : (tensor<1x4x4xf32>, tensor<1x4x4xf32>, tensor<1x4x4xf32>) -> tensor<1x12x4xf32>
+    %6 = "kernel.call"(%5, %3) {callee = @last} : (tensor<1x12x4xf32>, tensor<1x8x4xf32>) -> tensor<1x12x4xf32>
+    return %6 : tensor<1x12x4xf32>
+  }
+}
