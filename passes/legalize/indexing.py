@@ -12,7 +12,7 @@ from ...ir.dialects import nn
 from ...ir.dialects.nn.indexing import Combination
 from ...ir.types import i64
 from .content import dims, scalar
-from .node import Node
+from .node import Node, normal_axis
 from .registry import UnsupportedError, legalize
 
 
@@ -63,9 +63,10 @@ def scatter_nd(n: Node) -> Value:
 def one_hot(n: Node) -> Value:
     """values[1] where an index equals the position along a new axis, values[0] elsewhere; negative indices wrap."""
     indices, values = n[0], n[2]
-    (depth,) = n.sizes(1, "the depth")
     rank = len(dims(indices)) + 1
     axis = n.axis(rank, default=-1)
+    declared = n.declared()
+    depth = declared[axis] if declared is not None else n.sizes(1, "the depth")[0]
     whole = n.cast(indices, i64)
     size = n.constant(depth, i64) if isinstance(depth, int) else n.cast(n.reshape(n[1], ()), i64)
     wrapped = n(nn.Where(n(nn.Lt(whole, n.constant(0, i64))), n(nn.Add(whole, size)), whole))
@@ -101,19 +102,20 @@ def top_k(n: Node) -> list[Value]:
 
 @legalize("CumSum")
 def cum_sum(n: Node) -> Value:
-    (axis,) = n.ints_of(1, "'axis'")
+    return n(nn.CumSum(n[0], _running_axis(n), exclusive=n.flag("exclusive"), reverse=n.flag("reverse")))
+
+
+def _running_axis(n: Node) -> int:
+    """The axis of a running sum or product: an input, which a vector leaves no choice about."""
     rank = len(dims(n[0]))
-    return n(
-        nn.CumSum(n[0], axis + rank if axis < 0 else axis, exclusive=n.flag("exclusive"), reverse=n.flag("reverse"))
-    )
+    return 0 if rank == 1 else normal_axis(n.ints_of(1, "'axis'")[0], rank)
 
 
 @legalize("CumProd")
 def cum_prod(n: Node) -> Value:
     """The products of the elements up to each along an axis; the others count as 1."""
-    (axis,) = n.ints_of(1, "'axis'")
+    axis = _running_axis(n)
     x, shape = n[0], dims(n[0])
-    axis = axis + len(shape) if axis < 0 else axis
     # [.., result, operand, ..]: which operand each result takes.
     square = [*shape[: axis + 1], shape[axis], *shape[axis + 1 :]]
     place, other = n.iota(square, axis), n.iota(square, axis + 1)

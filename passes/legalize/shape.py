@@ -362,9 +362,11 @@ def _pad(n: Node, pads: Sequence[Dim], axes: Sequence[int], value: float) -> Val
 
 @legalize("CenterCropPad")
 def center_crop_pad(n: Node) -> Value:
-    x, target = n[0], n.sizes(1, "the shape")
+    x = n[0]
     rank = len(dims(x))
     axes = [normal_axis(a, rank) for a in n.ints("axes") or range(rank)]
+    declared = n.declared()
+    target = [declared[axis] for axis in axes] if declared is not None else n.sizes(1, "the shape")
     for axis, size in zip(axes, target, strict=True):
         own = dims(x)[axis]
         if not isinstance(own, int) or not isinstance(size, int):
