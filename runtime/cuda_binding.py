@@ -10,6 +10,7 @@ import numpy as np
 from .control import Action, ControlFlow, DeviceStep
 from .cuda_device import CudaDevice
 from .cuda_program import CudaProgram
+from .errors import PlanError
 from .layout import Layout
 from .plan import Plan
 from .profile import StepTime, label
@@ -100,6 +101,10 @@ class CudaBinding:
             self._driver.copy(content.ctypes.data, self._addresses[buffer] + offset, size, self._stream)
             self._driver.synchronize(self._stream)
         return content
+
+    def object(self, buffer: int) -> np.ndarray:
+        name = self._plan.buffers[buffer].name
+        raise PlanError(f"plan '{self._plan.name}': buffer '{name}' is an object of the host, which CUDA plans lack")
 
     def from_host(self, buffer: int, content: np.ndarray) -> None:
         if content.nbytes:

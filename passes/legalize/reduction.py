@@ -8,25 +8,36 @@ from collections.abc import Callable
 from ...ir.core import Value
 from ...ir.dialects import nn
 from ...ir.dialects.nn.reduction import Kind
+from ...ir.types import i1
 from .content import dims, scalar
 from .node import Node, normal_axis
 from .registry import UnsupportedError, legalize
 
+Axes = tuple[int, ...]
 
-def _axes(n: Node, rank: int) -> tuple[int, ...]:
-    """The axes to reduce; all of them, or none where the node says so, if none are given."""
+_MOST_CHOICES = 8
+"""Axes of run time are decided among at most so many candidates, all of which are computed."""
+
+
+def _axes(n: Node, rank: int) -> list[Axes]:
+    """The axes to reduce; all of them, or none where the node says so, if none are given.
+
+    More than one candidate where they are only known at run time.
+    """
     axes = n.ints("axes")
     if axes is None and n.get(1) is not None:
-        axes = _implied_axes(n) if n.constant_of(n[1]) is None else n.ints_of(1, "'axes'")
+        if n.constant_of(n[1]) is None:
+            return _candidates(n)
+        axes = n.ints_of(1, "'axes'")
     if not axes:
-        return () if n.flag("noop_with_empty_axes") else tuple(range(rank))
-    return tuple(sorted({normal_axis(axis, rank) for axis in axes}))
+        return [() if n.flag("noop_with_empty_axes") else tuple(range(rank))]
+    return [tuple(sorted({normal_axis(axis, rank) for axis in axes}))]
 
 
-def _implied_axes(n: Node) -> tuple[int, ...]:
-    """The axes of run time that the stated shape of the result leaves no choice about."""
+def _candidates(n: Node) -> list[Axes]:
+    """The axes that give the result its stated shape."""
     declared, shape = n.declared(), dims(n[0])
-    choices: list[tuple[int, ...]] = []
+    found: list[Axes] = []
     if declared is not None:
         keep = n.flag("keepdims", True)
         for count in range(len(shape) + 1):
@@ -34,15 +45,35 @@ def _implied_axes(n: Node) -> tuple[int, ...]:
                 left = [1 if i in axes else d for i, d in enumerate(shape) if keep or i not in axes]
                 # Reducing a dimension of size 1 changes nothing: the choice with the fewest axes stands for the others.
                 if tuple(left) == declared and not (keep and any(shape[axis] == 1 for axis in axes)):
-                    choices.append(axes)
-    if len(choices) != 1 or (not choices[0] and not n.flag("noop_with_empty_axes")):
+                    found.append(axes)
+    if not 0 < len(found) <= _MOST_CHOICES or (() in found and not n.flag("noop_with_empty_axes")):
         raise UnsupportedError("'axes' is only known at run time")
-    return choices[0]
+    return found
+
+
+def _by_axes(n: Node, build: Callable[[Axes], Value]) -> Value:
+    """What `build` makes of the axes; of all candidates, from which the input then selects."""
+    *others, last = _axes(n, len(dims(n[0])))
+    result = build(last)
+    for axes in others:
+        result = n(nn.Where(_are(n, axes), build(axes), result))
+    return result
+
+
+def _are(n: Node, axes: Axes) -> Value:
+    """Whether the axes of run time are these; dimensions of size 1 do not matter."""
+    given, rank, result = n[1], len(dims(n[0])), n.constant(True, i1)
+    for axis, size in enumerate(dims(n[0])):
+        if size == 1:
+            continue
+        equal = [n(nn.Eq(given, n.like(value, given))) for value in (axis, axis - rank)]
+        named = n.reduce(n(nn.Or(*equal)), "or", (0,))
+        result = n(nn.And(result, named if axis in axes else n(nn.Not(named))))
+    return result
 
 
 def _reduce(n: Node, kind: Kind, x: Value) -> Value:
-    axes = _axes(n, len(dims(x)))
-    return n.reduce(x, kind, axes, n.flag("keepdims", True))
+    return _by_axes(n, lambda axes: n.reduce(x, kind, axes, n.flag("keepdims", True)))
 
 
 def _plain(kind: Kind) -> Callable[[Node], Value]:
@@ -84,8 +115,11 @@ def reduce_log_sum(n: Node) -> Value:
 @legalize("ReduceLogSumExp")
 def reduce_log_sum_exp(n: Node) -> Value:
     """log(sum(exp(x - max))) + max, which cannot overflow; an infinite maximum is not subtracted."""
+    return _by_axes(n, lambda axes: _log_sum_exp(n, axes))
+
+
+def _log_sum_exp(n: Node, axes: Axes) -> Value:
     x = n[0]
-    axes = _axes(n, len(dims(x)))
     if not axes:
         return x
     top = n.reduce(x, "max", axes, True)

@@ -28,8 +28,8 @@ BETWEEN = """(float[4] x) => (float[4] y) {
 }"""
 
 
-def compiled(model: onnx.ModelProto, **options: bool) -> kernelwright.Engine:
-    return compile_model(model, CompileOptions(target=resolve("cpu"), **options)).engine(threads=1)
+def compiled(model: onnx.ModelProto, host_fallback: bool = True) -> kernelwright.Engine:
+    return compile_model(model, CompileOptions(target=resolve("cpu"), host_fallback=host_fallback)).engine(threads=1)
 
 
 def test_host_steps_stand_between_kernels() -> None:
@@ -96,3 +96,9 @@ def test_compile_lists_what_runs_on_the_host(tmp_path: Path, capsys: pytest.Capt
     with pytest.raises(SystemExit) as refused:
         main([*arguments, "--no-host-fallback"])
     assert refused.value.code != 0
+
+
+def test_objects_are_refused_on_a_gpu() -> None:
+    options = CompileOptions(target=resolve("cuda:sm_90a"))
+    with pytest.raises(CompileError, match="holds a value that no buffer can hold, which plans for CUDA cannot yet"):
+        compile_model(graph("(string[N] x) => (string[N] y) { y = StringConcat (x, x) }"), options)
