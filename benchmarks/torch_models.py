@@ -1,6 +1,6 @@
 """The networks of the GPU benchmarks as PyTorch modules with example inputs, on the CPU in fp32."""
 # PyTorch is no dependency of ours, the tests' included: type checkers may not find it.
-# pyright: reportMissingImports=false, reportUntypedBaseClass=false
+# pyright: reportMissingImports=false, reportUntypedBaseClass=false, reportUntypedFunctionDecorator=false
 
 from __future__ import annotations
 
