@@ -25,7 +25,9 @@ def run(target: str) -> ElementTree.Element:
         report = Path(folder) / "report.xml"
         tests = ROOT / "tests" / "conformance" / f"test_{target}.py"
         subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", str(tests), f"--junitxml={report}"], cwd=ROOT, check=False
+            [sys.executable, "-m", "pytest", "-q", str(tests), f"--junitxml={report}", "-ojunit_family=xunit1"],
+            cwd=ROOT,
+            check=False,
         )
         return ElementTree.parse(report).getroot()
 
