@@ -87,7 +87,6 @@ def milliseconds(run: Run, calls: int) -> float:
     return begin.elapsed_time(end) / calls
 
 
-@torch.no_grad()
 def compare(case: str, options: argparse.Namespace) -> dict[str, Any]:
     """The figures of one case."""
     model, inputs = build(case)
@@ -130,6 +129,7 @@ def main() -> None:
     torch.backends.cudnn.benchmark = True
     allow = options.precision != "fp32"
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allow
+    torch.set_grad_enabled(False)
     rows = []
     for case in options.cases or CASES:
         try:
