@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import onnx
@@ -16,6 +16,7 @@ from kernelwright.ir.core import Block
 from kernelwright.ir.dialects import nn
 from kernelwright.ir.types import TensorType, scalar_of
 
+Direction = Literal["forward", "reverse", "bidirectional"]
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
 
@@ -115,12 +116,12 @@ def test_compiled_layer_agrees_with_onnx_runtime(layer: Layer) -> None:
 
 @pytest.mark.parametrize("target", ["cpu-avx2", "cuda:h100"])
 @pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
-def test_a_gru_that_resets_first_agrees_with_its_meaning(direction: str, target: str) -> None:
+def test_a_gru_that_resets_first_agrees_with_its_meaning(direction: Direction, target: str) -> None:
     """The program is run by the interpreter, which checks every access: on any target."""
     rng = np.random.default_rng(3)
     d, time, batch, hidden = 2 if direction == "bidirectional" else 1, 4, 3, 6
     shapes = [(time, batch, d * 3 * hidden), (d, 3 * hidden, hidden), (d, 6 * hidden), (batch,), (d, batch, hidden)]
-    arrays = [rng.standard_normal(shape, np.float32) for shape in shapes]
+    arrays: list[np.ndarray] = [rng.standard_normal(shape, np.float32) for shape in shapes]
     arrays[3] = np.array([time, 1, 2], np.int32)
     block = Block([TensorType(array.shape, scalar_of(array.dtype)) for array in arrays])
     x, r, bias, lengths, h = block.arguments
