@@ -118,7 +118,8 @@ def _free_concatenations(main: Func) -> set[Operation]:
 
     places = sub_buffers(main, makes_memory)
     wholes = {place.whole for place in places.values()} | places.keys()
-    return {op for op in main.block if isinstance(op, nn.Concat) and op.result in wholes}
+    found: list[Operation] = [op for op in main.block if isinstance(op, nn.Concat) and op.result in wholes]
+    return set(found)
 
 
 def _copy_views_to_products(main: Func) -> None:
