@@ -16,7 +16,7 @@ from .arguments import Arguments, Tensor
 from .cuda_binding import COPIED, HOST, CudaBinding, Route
 from .cuda_device import CudaDevice
 from .cuda_memory import ContextMemory, PreparedShapes, Signature
-from .cuda_tensor import DeviceTensor
+from .cuda_tensor import DeviceTensor, StreamOrder
 from .dtypes import dtype_name, item_size, numpy_dtype
 from .errors import InputError
 from .expressions import evaluate
@@ -50,6 +50,7 @@ class CudaContext:
         self._closed = False
         self._owns_stream = stream is None
         self.stream = self._driver.create_stream() if stream is None else stream_handle(stream)
+        self._order = StreamOrder(self.stream)
         self._capture_stream = self._driver.create_stream() if graph else None
         self._arguments = Arguments(plan)
         self._binder = ShapeBinder(plan, profile)
@@ -105,7 +106,7 @@ class CudaContext:
         dense = np.ascontiguousarray(array)
         with self._lock:
             self._driver.enter()
-            tensor = DeviceTensor(self._driver, dtype_name(dense.dtype), array.shape, self.stream)
+            tensor = DeviceTensor(self._driver, dtype_name(dense.dtype), array.shape, self._order)
             self._driver.synchronize(self.stream)  # the memory is there in the order of the stream
             if dense.nbytes:
                 self._driver.copy_to_device(tensor.pointer, dense.ctypes.data, dense.nbytes)
@@ -134,6 +135,7 @@ class CudaContext:
             self._memory.free()
             if self._capture_stream is not None:
                 self._driver.destroy_stream(self._capture_stream)
+            self._order.end()
             if self._owns_stream:
                 self._driver.destroy_stream(self.stream)
 
@@ -263,7 +265,7 @@ class CudaContext:
             result = given.get(index)
             if routes[first + index] == COPIED:
                 if not isinstance(result, dlpack.View):
-                    result = DeviceTensor(self._driver, spec.dtype, shape, self.stream)
+                    result = DeviceTensor(self._driver, spec.dtype, shape, self._order)
                 size = math.prod(shape) * item_size(spec.dtype)
                 if size:
                     self._driver.copy(result.pointer, prepared.own(self._memory, first + index), size, self.stream)

@@ -15,20 +15,35 @@ from .dtypes import item_size, numpy_dtype
 _LEGACY_STREAM = 1  # the driver's handle of the default stream
 
 
+class StreamOrder:
+    """The stream in whose order tensors are freed. It may end before they do: then it is the default stream."""
+
+    def __init__(self, stream: int) -> None:
+        self.stream = stream
+
+    def end(self) -> None:
+        """Everything on the stream is done, and it is about to be destroyed."""
+        self.stream = _LEGACY_STREAM
+
+
 class DeviceTensor:
     """A dense tensor on a GPU. PyTorch, CuPy and others take it without a copy: `torch.from_dlpack(tensor)`.
 
     Its content is complete once the stream of the run is; numpy(), and libraries through DLPack, wait for that.
     """
 
-    def __init__(self, driver: Driver, dtype: str, shape: tuple[int, ...], stream: int) -> None:
-        """Uninitialized memory, allocated and freed in the order of `stream`."""
+    def __init__(self, driver: Driver, dtype: str, shape: tuple[int, ...], order: StreamOrder) -> None:
+        """Uninitialized memory, allocated and freed in the order of a stream."""
         self.dtype = dtype
         self.shape = shape
         self.nbytes = math.prod(shape) * item_size(dtype)
         self._driver = driver
-        self._stream = stream
-        self.pointer = driver.allocate_async(self.nbytes, stream)
+        self._order = order
+        self.pointer = driver.allocate_async(self.nbytes, order.stream)
+
+    @property
+    def _stream(self) -> int:
+        return self._order.stream
 
     def numpy(self) -> np.ndarray:
         """A copy in host memory."""

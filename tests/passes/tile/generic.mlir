@@ -67,11 +67,12 @@
 
 // -----
 
-// An embedding: the row is a scalar index that is checked, the columns are plain loads.
+// An embedding: the row is a scalar index, held inside the table, and the columns are plain loads.
 // CHECK-LABEL: "kernel.func"
 // CHECK: %[[TOKEN:.*]] = "tile.load"(%i, {{.*}} -> i64
 // CHECK: "arith.index_cast"({{.*}}) : (i64) -> index
-// CHECK: "tile.load"(%x, {{.*}}) {dims = array<i64: 1>, steps = array<i64: 1>, checked = array<i64: 0>, fill = 0.0 : f64, alignment = 16 : i64
+// CHECK: "arith.minsi"
+// CHECK: "tile.load"(%x, {{.*}}) {dims = array<i64: 1>, steps = array<i64: 1>, checked = array<i64>, fill = 0.0 : f64, alignment = 16 : i64
 // CHECK-NOT: tile.gather
 // CHECK: tactic = "generic"
 "kernel.func"() ({
