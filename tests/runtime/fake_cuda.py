@@ -112,6 +112,7 @@ class FakeDriver:
         return self.allocate(size)
 
     def free_async(self, pointer: int, stream: int) -> None:
+        assert stream == 1 or stream in self.streams, "memory is freed in the order of a stream that is gone"
         self.free(pointer)
 
     def allocate_pinned(self, size: int) -> int:

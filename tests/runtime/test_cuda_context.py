@@ -191,6 +191,16 @@ def test_misaligned_device_memory_is_copied() -> None:
     assert run.driver.calls["capture"] == 1
 
 
+def test_outputs_on_the_device_outlive_their_context() -> None:
+    run = Run()
+    y = run.context.run({"x": np.ones(64, np.float32)}, on_device=True)["y"]
+    pointer = y.pointer
+    run.context.close()
+    assert pointer in run.driver.blocks
+    del y
+    assert pointer not in run.driver.blocks
+
+
 def test_outputs_stay_on_the_device() -> None:
     run = Run()
     run.check(64)
