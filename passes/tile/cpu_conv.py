@@ -23,7 +23,6 @@ from ...ir.symbols import Dim, Expr
 from ...ir.target import CpuTarget
 from ...ir.types import MemRefType, f32
 from .access import Memory
-from .cpu_gemm import only_root
 from .cpu_micro import (
     MicroTile,
     accumulate,
@@ -37,7 +36,7 @@ from .cpu_micro import (
     zeros,
 )
 from .elements import Element
-from .frame import Frame, open_frame, returned, tensor_type
+from .frame import Frame, only_root, open_frame, returned, tensor_type
 from .merging import Merged
 from .packing import is_constant, leading, padded, repack, reshape, transpose
 from .strategies import AnyTarget, register

@@ -17,10 +17,9 @@ from ...ir.symbols import Dim
 from ...ir.target import CpuTarget
 from ...ir.types import MemRefType, VectorType, f32
 from .cpu_conv import Geometry
-from .cpu_gemm import only_root
 from .cpu_micro import is_float_up_to_f32
 from .elements import Element
-from .frame import Frame, open_frame, returned, tensor_type
+from .frame import Frame, only_root, open_frame, returned, tensor_type
 from .merging import Merged
 from .strategies import AnyTarget, register
 

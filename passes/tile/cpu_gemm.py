@@ -35,7 +35,7 @@ from .cpu_micro import (
 )
 from .elements import Element
 from .epilogue import placements
-from .frame import Frame, open_frame, returned, tensor_type
+from .frame import Frame, only_root, open_frame, returned, tensor_type
 from .merging import Merged
 from .packing import is_constant, leading, padded, repack, reshape, transpose
 from .strategies import AnyTarget, register
@@ -91,12 +91,6 @@ class GemmSchedule:
         if values.keys() != GemmSchedule.__dataclass_fields__.keys():
             raise ValueError(f"not the schedule of a matrix product: {attribute}")
         return GemmSchedule(**values)
-
-
-def only_root(func: kernel.Func, kind: type) -> object | None:
-    """The one op of `kind` in a kernel, if it has exactly one."""
-    roots = [op for op in func.block if isinstance(op, kind)]
-    return roots[0] if len(roots) == 1 else None
 
 
 @dataclass(frozen=True)

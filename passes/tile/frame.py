@@ -64,3 +64,9 @@ def open_frame(func: kernel.Func, result_shapes: Sequence[Sequence[Dim]] | None 
 
 def _memref(shape: Sequence[Dim], dtype: Scalar) -> MemRefType:
     return MemRefType(tuple(dim if isinstance(dim, int) else None for dim in shape), dtype)
+
+
+def only_root(func: kernel.Func, kind: type) -> object | None:
+    """The one op of `kind` in a kernel, if it has exactly one."""
+    roots = [op for op in func.block if isinstance(op, kind)]
+    return roots[0] if len(roots) == 1 else None

@@ -26,9 +26,8 @@ from ...ir.target import CpuTarget
 from ...ir.types import MemRefType
 from . import access
 from .access import Memory
-from .cpu_gemm import only_root
 from .elements import Element, computing_type
-from .frame import Frame, open_frame, tensor_type
+from .frame import Frame, only_root, open_frame, tensor_type
 from .packing import is_constant, leading, padded, repack, reshape, transpose
 from .strategies import AnyTarget, register
 
