@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import sys
@@ -46,6 +47,12 @@ def load_file(path: str | Path) -> list[type[Pass]]:
 
 def load_entry_points() -> None:
     """Import what installed packages offer. Raises CompileError naming the package whose entry point fails."""
+    _load_entry_points(tuple(sys.path))
+
+
+@functools.cache
+def _load_entry_points(path: tuple[str, ...]) -> None:
+    """Once for each `path`: finding them reads the metadata of all that is installed."""
     for entry in entry_points(group=GROUP):
         try:
             entry.load()

@@ -13,6 +13,7 @@ Declaring a class with a `name` registers it. `options` reads and prints pipelin
 from __future__ import annotations
 
 import dataclasses
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -144,6 +145,7 @@ def _register(cls: type[Pass]) -> None:
     PASSES[cls.name] = cls
 
 
+@functools.cache
 def load_builtin_passes() -> None:
     """Import every module of this package, so that every pass and every canonicalization is registered."""
     package = importlib.import_module(_PACKAGE)

@@ -37,7 +37,7 @@ class CpuDevice:
         check_target(plan.target)
         functions = [kernel.entry for kernel in plan.kernels]
         functions += [step.entry for step in walk(plan.steps) if isinstance(step, Native)]
-        self.library = Library(tensors[plan.object].tobytes(), functions)
+        self.library = Library([tensors[name].tobytes() for name in plan.objects], functions)
         self.builder = ProgramBuilder(plan, self.library)
         wanted = {buffer.storage.tensor for buffer in plan.buffers if isinstance(buffer.storage, Weight)}
         self.weights = {name: _aligned(tensors[name], WEIGHT_ALIGNMENT) for name in wanted}

@@ -1,6 +1,6 @@
 """Native code of a CPU plan, and the threads that run it.
 
-The object of a plan holds its kernels and the worker pool they run on (docs/plan.md, "CPU ABI"). Loading it is linking
+The objects of a plan hold its kernels and the worker pool they run on (docs/plan.md, "CPU ABI"). Loading it is linking
 only. The worker threads are Python threads that make one foreign call for their whole life: they hold no lock of the
 interpreter, spin for a moment after a run and then sleep in the kernel.
 """
@@ -31,21 +31,23 @@ _RUN = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 4, ctypes.c_int64)
 
 
 class Library:
-    """The linked object of a CPU plan."""
+    """The linked objects of a CPU plan."""
 
-    def __init__(self, object_file: bytes, functions: Iterable[str] = ()) -> None:
+    def __init__(self, objects: Iterable[bytes], functions: Iterable[str] = ()) -> None:
         """Makes `functions`, and those of the pool, callable.
 
-        Raises PlanError where the object lacks one of them or cannot be linked on this machine.
+        Raises PlanError where the objects lack one of them or cannot be linked on this machine.
         """
         llvm = _llvm()
         linker = llvm.JITLibraryBuilder()
         for name in {*functions, *_POOL}:
             linker.export_symbol(name)
+        for content in objects:
+            linker.add_object_img(content)
         try:
             # JITLink puts all sections into one block, within reach of each other's relative addresses
             self._jit = llvm.create_lljit_compiler(use_jit_link=True, suppress_errors=True)
-            self._code = linker.add_object_img(object_file).add_current_process().link(self._jit, "plan")
+            self._code = linker.add_current_process().link(self._jit, "plan")
         except RuntimeError as error:
             missing = re.match(r"Symbols not found: \[ (.*) \]", str(error))
             if missing:

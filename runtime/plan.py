@@ -13,7 +13,7 @@ from typing import Literal
 
 from .expressions import Expression
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 ALIGNMENT = 256
 """Bytes to which arena offsets are aligned; `NAME.end` is rounded up to it."""
 ARGUMENT_ALIGNMENT = 16
@@ -298,7 +298,7 @@ class Plan:
     symbols: tuple[Symbol, ...] = ()
     equalities: tuple[Equality, ...] = ()
     index_checks: tuple[IndexCheck, ...] = ()
-    object: str = "object"
+    objects: tuple[str, ...] = ("object", "pool")
     provenance: dict[str, str] = field(default_factory=dict)
     ir: str = ""
 

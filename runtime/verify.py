@@ -51,7 +51,8 @@ class _Verifier:
         self._interface()
         self._buffers()
         cuda = self.plan.target.kind == "cuda"
-        self._require(cuda or self.plan.object in self.tensors, f"no tensor '{self.plan.object}' with its code")
+        for name in () if cuda else self.plan.objects:
+            self._require(name in self.tensors, f"no tensor '{name}' with its code")
         for kernel in self.plan.kernels:
             self._require(bool(kernel.binary) or not cuda, f"kernel '{kernel.name}' has no binary")
             for tensor in filter(None, (kernel.binary, kernel.source, kernel.ptx)):

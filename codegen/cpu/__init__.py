@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .generate import compile_object, generate, kernel_source
+from .generate import compile_object, generate, kernel_source, pool_object
 
-__all__ = ["compile_object", "generate", "kernel_source"]
+__all__ = ["compile_object", "generate", "kernel_source", "pool_object"]

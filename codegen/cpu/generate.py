@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import llvmlite.binding as binding
 import numpy as np
 
 from ...ir.dialects import kernel
@@ -47,7 +47,8 @@ def generate(module: Module) -> tuple[run.Plan, dict[str, np.ndarray]]:
     program = Program.of(module)
     steps, entries = native_steps(program)
     source = kernel_source(program.kernels, entries)
-    tensors = {**program.tensors, "object": np.frombuffer(compile_object(source.text, target), np.uint8)}
+    objects = {"object": compile_object(source.text, target), "pool": pool_object(target)}
+    tensors = program.tensors | {name: np.frombuffer(code, np.uint8) for name, code in objects.items()}
     for name, text in source.kernels.items():
         tensors[f"source:{name}"] = np.frombuffer(text.encode(), np.uint8)
     plan = run.Plan(
@@ -112,13 +113,17 @@ def kernel_source(kernels: Iterable[kernel.Func], entries: Sequence[str] = ()) -
 
 
 def compile_object(source: str, target: CpuTarget) -> bytes:
-    """Optimized object code of LLVM IR text together with the worker pool."""
+    """Optimized object code of LLVM IR text, which may call the worker pool's functions."""
     features = ",".join(f"+{name.lstrip('+')}" for name in target.features)
     machine = llvm.target_machine(target.arch, target.cpu, features)
     module = llvm.parse(source)
     module.triple = target.arch
     module.data_layout = str(machine.target_data)
-    pool = binding.parse_assembly(pool_source(target.arch))
-    module.link_in(pool)
     llvm.optimize(module, machine)
     return bytes(machine.emit_object(module))
+
+
+@functools.cache
+def pool_object(target: CpuTarget) -> bytes:
+    """Object code of the worker pool, which every plan contains; compiled once: it takes longer than most kernels."""
+    return compile_object(pool_source(target.arch), target)

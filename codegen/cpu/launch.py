@@ -44,7 +44,9 @@ def run_function(func: kernel.Func) -> str:
         builder.do("ret void")
     else:
         _share(builder, grid, call)
-    head = f"define internal void @{quote(func.sym_name + '.run')}({', '.join([*arguments, _WORKER])}) nounwind {{"
+    # Its callers call it once a launch: a copy of the kernel in each would only take time to compile.
+    name, parameters = quote(func.sym_name + ".run"), ", ".join([*arguments, _WORKER])
+    head = f"define internal void @{name}({parameters}) noinline nounwind {{"
     return "\n".join([head, "entry:", *builder.lines, "}"])
 
 

@@ -1,5 +1,5 @@
 ; The native side of running a CPU plan: worker pool, barrier, and the loop over a program's launches.
-; Linked into the object of every plan. docs/plan.md ("CPU ABI") gives the layouts; runtime/cpu_pool.py is the caller.
+; An object of its own in every plan. docs/plan.md ("CPU ABI") gives the layouts; runtime/cpu_pool.py is the caller.
 ;
 ; The caller's thread is worker 0. Workers 1 to N-1 are threads that call @kw_worker once and stay in it: they wait for the
 ; generation to change, spinning for a while and then sleeping in the kernel, so an idle pool takes no processor time.

@@ -1,4 +1,4 @@
-"""The LLVM IR of the worker pool and the launch loop that every CPU plan's object contains (pool.ll)."""
+"""The LLVM IR of the worker pool and the launch loop that every CPU plan contains (pool.ll)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def pool_source(triple: str) -> str:
-    """pool.ll for the architecture of an LLVM target triple; link it into the object of a plan.
+    """pool.ll for the architecture of an LLVM target triple.
 
     Nothing in it depends on the architecture but the instruction that a waiting thread executes.
     """

@@ -127,7 +127,7 @@ define void @nothing(ptr %buffers, ptr %symbols, i64 %worker, i64 %workers, ptr 
 
 @functools.cache
 def compile_object(source: str = KERNELS) -> np.ndarray:
-    """Object of `source` and the worker pool, as the u8 tensor of a plan."""
+    """Object of `source`, as the u8 tensor of a plan."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     triple = llvm.get_process_triple()
@@ -135,9 +135,13 @@ def compile_object(source: str = KERNELS) -> np.ndarray:
         cpu=llvm.get_host_cpu_name(), opt=2, reloc="pic", codemodel="small"
     )
     module = llvm.parse_assembly(source)
-    module.link_in(llvm.parse_assembly(pool_source(triple)))
     module.verify()
     return np.frombuffer(machine.emit_object(module), np.uint8)
+
+
+def objects(source: str = KERNELS) -> dict[str, np.ndarray]:
+    """The tensors of a plan with code of its own and the worker pool's."""
+    return {"object": compile_object(source), "pool": compile_object(pool_source(llvm.get_process_triple()))}
 
 
 ADD = Launch("add", ("x", "w", "h"), ("n",), ("n", 1, 1))
@@ -164,7 +168,7 @@ def reversed_sum(
         steps=steps,
         symbols=(Symbol("n", 0, 16, most),),
     )
-    return plan, {"object": compile_object(), "w": weights(100_000)}
+    return plan, objects() | {"w": weights(100_000)}
 
 
 def weights(count: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cpu_plans import ADD, REVERSE, compile_object, expected, reversed_sum
+from cpu_plans import ADD, REVERSE, expected, objects, reversed_sum
 
 import kernelwright.runtime
 from kernelwright.codegen.cpu.pool import pool_source
@@ -197,7 +197,7 @@ def test_physical_cores_are_processors_of_this_process() -> None:
 
 def test_a_processor_that_is_not_ours() -> None:
     with pytest.raises(DeviceError, match="affinity: this process may not use processor 9999, it may use"):
-        Pool(Library(compile_object().tobytes()), 2, [9999])
+        Pool(Library([code.tobytes() for code in objects().values()]), 2, [9999])
 
 
 def test_threads_that_do_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,7 +220,7 @@ def test_threads_that_do_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_no_threads_is_an_error() -> None:
     with pytest.raises(DeviceError, match="threads: expected at least 1, found 0"):
-        Pool(Library(compile_object().tobytes()), 0)
+        Pool(Library([code.tobytes() for code in objects().values()]), 0)
 
 
 def test_the_pool_is_valid_for_aarch64() -> None:

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from cpu_plans import ADD, KERNELS, REVERSE, compile_object, expected, reversed_sum, weights
+from cpu_plans import ADD, KERNELS, REVERSE, compile_object, expected, objects, reversed_sum, weights
 
 from kernelwright.runtime import Engine, PlanError
 from kernelwright.runtime.errors import HostFunctionError
@@ -143,7 +143,7 @@ def test_an_output_whose_shape_the_steps_compute() -> None:
         steps=(Host("test.nonzero", ("x",), ("indices",), ("count",)),),
         symbols=(Symbol("n"), Symbol("count", origin="step")),
     )
-    with Engine(plan, {"object": compile_object()}, threads=1) as engine:
+    with Engine(plan, objects(), threads=1) as engine:
         for n in (0, 1, 5, 100):
             x = np.random.default_rng(n).integers(0, 2, (n, 3)).astype(np.float32)
             np.testing.assert_array_equal(engine.run({"x": x})["indices"], np.argwhere(x))
@@ -217,7 +217,7 @@ def test_plans_with_the_same_symbols_side_by_side() -> None:
         ({"buffers": ()}, "output 'y' has no buffer"),
         ({"symbols": ()}, "input 'x': 'n' mentions 'n', which is not known there"),
         ({"symbols": (Symbol("n"), Symbol("m"))}, "no input has a dimension that is 'm' alone"),
-        ({"object": "code"}, "no tensor 'code' with its code"),
+        ({"objects": ("code",)}, "no tensor 'code' with its code"),
     ],
 )
 def test_plans_that_contradict_themselves(change: dict[str, object], message: str) -> None:

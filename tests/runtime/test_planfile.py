@@ -145,7 +145,7 @@ def test_the_safetensors_library_reads_it(saved: Path) -> None:
     with safe_open(saved, "np") as file:
         np.testing.assert_array_equal(file.get_tensor("strided"), TENSORS["strided"])
         metadata = file.metadata()
-    assert metadata["format"] == "kernelwright.plan" and metadata["format_version"] == "1"
+    assert metadata["format"] == "kernelwright.plan" and metadata["format_version"] == "2"
     assert metadata["ir"] == EVERYTHING.ir
     assert json.loads(metadata["provenance"]) == EVERYTHING.provenance
 
@@ -227,7 +227,7 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
 
 def test_other_format_version(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(planfile, "FORMAT_VERSION", 9)
-    with pytest.raises(PlanVersionError, match="is a plan of format version 1, this runtime reads version 9"):
+    with pytest.raises(PlanVersionError, match="is a plan of format version 2, this runtime reads version 9"):
         read_plan(saved)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from kernelwright.codegen.cpu import compile_object, kernel_source
+from kernelwright.codegen.cpu import compile_object, kernel_source, pool_object
 from kernelwright.codegen.program import kernel_symbols
 from kernelwright.compiler.host import host
 from kernelwright.ir.dialects import kernel
@@ -23,7 +23,8 @@ class NativeKernel:
     def __init__(self, func: kernel.Func, target: CpuTarget | None = None) -> None:
         self.func = func
         self.source = kernel_source([func]).text
-        self.library = Library(compile_object(self.source, target or host()), [func.sym_name])
+        target = target or host()
+        self.library = Library([compile_object(self.source, target), pool_object(target)], [func.sym_name])
 
     def __call__(self, inputs: Sequence[np.ndarray], sizes: Mapping[str, int], threads: int = 2) -> list[np.ndarray]:
         """The results, flat arrays of NaN bits before they are written, in the shapes of their memrefs."""

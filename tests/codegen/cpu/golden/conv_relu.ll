@@ -1010,7 +1010,7 @@ done:
   ret void
 }
 
-define internal void @kernel.run(ptr %arg0, ptr %arg1, ptr %arg2, ptr %arg3, i64 %worker, i64 %workers, ptr %barrier) nounwind {
+define internal void @kernel.run(ptr %arg0, ptr %arg1, ptr %arg2, ptr %arg3, i64 %worker, i64 %workers, ptr %barrier) noinline nounwind {
 entry:
   %after = add i64 %worker, 1
   %by = mul i64 6, %worker

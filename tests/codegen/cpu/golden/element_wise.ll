@@ -87,7 +87,7 @@ done.1:
   ret void
 }
 
-define internal void @kernel.run(ptr %arg0, ptr %arg1, ptr %arg2, i64 %worker, i64 %workers, ptr %barrier) nounwind {
+define internal void @kernel.run(ptr %arg0, ptr %arg1, ptr %arg2, i64 %worker, i64 %workers, ptr %barrier) noinline nounwind {
 entry:
   %after = add i64 %worker, 1
   %end = udiv i64 %worker, %workers

@@ -106,7 +106,7 @@ done.2:
   ret void
 }
 
-define internal void @kernel.run(ptr %arg0, ptr %arg1, i64 %batch, i64 %worker, i64 %workers, ptr %barrier) nounwind {
+define internal void @kernel.run(ptr %arg0, ptr %arg1, i64 %batch, i64 %worker, i64 %workers, ptr %barrier) noinline nounwind {
 entry:
   %neg = sub i64 0, %batch
   %quotient = sdiv i64 %neg, 8192

@@ -289,7 +289,7 @@ entry:
   ret void
 }
 
-define internal void @kernel.run(ptr %arg0, ptr %arg1, i64 %worker, i64 %workers, ptr %barrier) nounwind {
+define internal void @kernel.run(ptr %arg0, ptr %arg1, i64 %worker, i64 %workers, ptr %barrier) noinline nounwind {
 entry:
   %after = add i64 %worker, 1
   %by = mul i64 2, %worker
