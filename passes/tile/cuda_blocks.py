@@ -12,6 +12,7 @@ from ...ir.profile import Profile
 from ...ir.symbols import Dim
 from ...ir.target import CudaTarget
 from ...ir.types import Scalar
+from .cuda_stages import SPAN
 from .plans import estimate
 
 
@@ -84,8 +85,6 @@ _CANDIDATES = (
     _Candidate(16, 64, 1, 4),
     _Candidate(16, 32, 1, 4),
 )
-SPAN = 128
-"""Bytes of a row of shared memory that swizzling spreads over all banks."""
 # Seconds, fitted to products of 1 to 128 rows on an H200.
 START = 1.2e-6
 """Before and after the loop of a block."""
@@ -128,6 +127,11 @@ def instruction_of(dtype: Scalar, precision: str) -> str | None:
     return None
 
 
+def instruction_depth(instruction: str) -> int:
+    """The extent along the inner dimension that one instruction adds over."""
+    return 4 if instruction == "fma" else int(instruction.rpartition("k")[2])
+
+
 def choose_block(work: Work, target: CudaTarget) -> BlockSchedule:
     """The block whose model time is least."""
     return min(candidates(work, target), key=lambda schedule: seconds(schedule, work, target))
@@ -165,7 +169,7 @@ def seconds(schedule: BlockSchedule, work: Work, target: CudaTarget) -> float:
     step = STEP + COPY * (schedule.m + schedule.n) * schedule.k * work.dtype.bytes / 16 / schedule.threads
     if work.gathered:
         step += GATHERED_STEP + GATHERED_ELEMENT * schedule.n * schedule.k / schedule.threads
-    depth = 4 if work.instruction == "fma" else int(work.instruction.rpartition("k")[2])
+    depth = instruction_depth(work.instruction)
     slice = SLICE + together * schedule.m * schedule.n * depth / _rate(work, target)
     traffic = blocks * (schedule.m + schedule.n) * work.inner * work.dtype.bytes / L2_BANDWIDTH
     return START + max(waves * steps * (step + schedule.k // depth * slice), traffic)

@@ -20,8 +20,9 @@ from ...ir.dialects.nn.convolution import Conv
 from ...ir.symbols import Dim, Expr, ceildiv, product
 from ...ir.target import CudaTarget
 from .cuda_blocks import BlockSchedule, Work, choose_block, instruction_of, usual_sizes
-from .cuda_contraction import AnyOperand, BoxOperand, Contraction, Problem, ReadOperand, copy_width
+from .cuda_contraction import Contraction, Problem
 from .cuda_gemm import finish, operand, program_ids, reshape_argument, single_root
+from .cuda_stages import AnyOperand, BoxOperand, ReadOperand, copy_width
 from .elements import Element
 from .epilogue import placements
 from .frame import open_frame, returned, tensor_type

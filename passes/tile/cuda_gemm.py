@@ -17,7 +17,8 @@ from ...ir.types import MemRefType, TensorType
 from .access import Memory
 from .body import TileBody
 from .cuda_blocks import BlockSchedule, Work, choose_block, instruction_of, usual_sizes
-from .cuda_contraction import AnyOperand, Contraction, Problem, ReadOperand, box_operand
+from .cuda_contraction import Contraction, Problem
+from .cuda_stages import AnyOperand, ReadOperand, box_operand
 from .elements import Element, computing_type
 from .epilogue import placements
 from .frame import Frame, open_frame, returned, tensor_type
