@@ -29,7 +29,8 @@ class FormKernels(Pass):
     Around a root (matmul, convolution, pooling, reduction) a kernel takes the element-wise ops that follow it; chains
     of element-wise ops and views become one kernel; reductions over the same rows and what stands between them
     (softmax, layer norm) become one. A matmul reads slices, transposes and reshapes that split dims where they lie, and
-    stores its rows in the order of a transpose behind it. Concatenations along the outermost dim stay in `main` where
+    stores its rows in the order of a transpose behind it. A 1x1 convolution computes the scale, bias and activation of
+    its input as it loads it (unless `prologues` is false), where they do not end the kernel of another root. Concatenations along the outermost dim stay in `main` where
     the kernels of their parts can write into the whole (unless `join-buffers` is false). Other reshapes stay in `main`
     too: they cost nothing. Equal kernels are one symbol.
 
@@ -44,6 +45,7 @@ class FormKernels(Pass):
 
     fuse: bool = True
     join_buffers: bool = True
+    prologues: bool = True
 
     def run(self, module: Module, context: PassContext) -> None:
         main = module.main
@@ -71,6 +73,7 @@ class FormKernels(Pass):
                 continue
             else:
                 group_of[op] = new_group(op)
+                group_of[op].takes_prologue = self.prologues
                 if group is not None:
                     context.remark(op, f"not fused into the kernel of {_label(group.sink)}: {reason}")
         for group in set(group_of.values()):

@@ -3,13 +3,14 @@
 A register tile holds neighbouring pixels of a row by output channels: for every tap the pixels' inputs are broadcast
 (so strides and dilations cost nothing) and multiplied by a vector of weights, which are packed at compile time into
 [channels / columns][input channel, tap][columns]. The tile is turned in registers before what follows is computed and
-stored along pixels. Rows that need padding are copied to local memory first. Without taps and strides (1x1) an image
-is one row of pixels.
+stored along pixels. Without taps and strides (1x1) an image is one row of pixels. Rows that need padding, and rows that
+element-wise ops make of what the kernel reads, are put into local memory first; zeros stand around the latter, as the
+convolution asks. An item then computes several panels of channels of what it made once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +22,9 @@ from ...ir.dialects import kernel, tile
 from ...ir.dialects.nn.convolution import Conv
 from ...ir.symbols import Dim, Expr
 from ...ir.target import CpuTarget
-from ...ir.types import MemRefType, f32
+from ...ir.types import f32
 from .access import Memory
+from .cpu_conv_rows import RowWindow, staged_rows
 from .cpu_micro import (
     MicroTile,
     accumulate,
@@ -42,19 +44,24 @@ from .packing import is_constant, leading, padded, repack, reshape, transpose
 from .strategies import AnyTarget, register
 
 SCRATCH_BYTES = 192 * 1024
-"""The most local memory for padded rows: it has to stay in the L2 cache beside the weights."""
+"""The most local memory for staged rows: it has to stay in the L2 cache beside the weights."""
+STAGING = 4
+"""What computing a vector of staged pixels costs, in multiply-adds of a vector."""
 
 
 @dataclass(frozen=True)
 class ConvSchedule:
-    """`pixels` x `channels` is the register tile; an item takes `tiles` of them along a row of the output."""
+    """`pixels` x `channels` is the register tile; an item takes `tiles` of them along a row of the output, and `panels`
+    across channels. `flat`: the image is one row. `staged`: input rows are put into local memory first.
+    """
 
     pixels: int
     channels: int
     tiles: int
+    panels: int
     unroll: int
     flat: bool
-    padded: bool
+    staged: bool
 
     def to_attribute(self) -> DictAttr:
         return DictAttr.of({name: IntegerAttr(int(value)) for name, value in vars(self).items()})
@@ -65,7 +72,7 @@ class ConvSchedule:
         values = {name: value.value for name, value in attribute.items if isinstance(value, IntegerAttr)}
         if values.keys() != ConvSchedule.__dataclass_fields__.keys():
             raise ValueError(f"not the schedule of a convolution: {attribute}")
-        flags = {name: bool(values.pop(name)) for name in ("flat", "padded")}
+        flags = {name: bool(values.pop(name)) for name in ("flat", "staged")}
         return ConvSchedule(**values, **flags)
 
 
@@ -130,12 +137,11 @@ class CpuConv:
             return "its elements are not f32 or narrower floats"
         if geometry.outputs < target.lanes(32) // 2:
             return f"a group has only {geometry.outputs} output channels"
-        arguments = isinstance(root.x, BlockArgument) and isinstance(root.w, BlockArgument)
-        if not arguments or not root.w.has_one_use or not is_constant(func, root.w.index):  # type: ignore[attr-defined]
+        if not isinstance(root.w, BlockArgument) or not root.w.has_one_use or not is_constant(func, root.w.index):
             return "its weights are not constants of the model"
         if any(tensor_type(v).dims != tensor_type(root.result).dims for v in returned(func)):
             return "a result has another shape than the convolution"
-        return _schedule(geometry, target).to_attribute()
+        return _schedule(geometry, target, is_computed=not isinstance(root.x, BlockArgument)).to_attribute()
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         sizes = ConvSchedule.from_attribute(schedule)
@@ -152,18 +158,43 @@ def _flat(shape: Sequence[Dim]) -> tuple[Dim, ...]:
     return (*shape[:2], symbols.product(shape[2:]))
 
 
-def _schedule(geometry: Geometry, target: CpuTarget) -> ConvSchedule:
+def _schedule(geometry: Geometry, target: CpuTarget, is_computed: bool) -> ConvSchedule:
     flat = geometry.is_pointwise
     row = geometry.out[0] * geometry.out[1] if flat else geometry.out[1]
     taps = geometry.kernel[0] * geometry.kernel[1]
     best = best_micro_tile(target, row, geometry.outputs, geometry.inputs * taps, _turning)
+    unroll = unroll_of(geometry.inputs, 4 if taps == 1 else 1)
+    if is_computed:
+        tiles, panels = _staged_share(geometry, best, row, 1 if flat else geometry.out[0], target)
+        return ConvSchedule(best.rows, best.columns, tiles, panels, unroll, flat, staged=True)
     tiles = 1 if flat else -(-row // best.rows)
     if geometry.is_padded:
-        rows = geometry.inputs * geometry.kernel[0] * 4
-        while tiles > 1 and rows * geometry.row_width(tiles * best.rows) > SCRATCH_BYTES:
+        while tiles > 1 and _staged_bytes(geometry, tiles * best.rows) > SCRATCH_BYTES:
             tiles = -(-tiles // 2)
-    unroll = unroll_of(geometry.inputs, 4 if taps == 1 else 1)
-    return ConvSchedule(best.rows, best.columns, tiles, unroll, flat, geometry.is_padded)
+    return ConvSchedule(best.rows, best.columns, tiles, 1, unroll, flat, geometry.is_padded)
+
+
+def _staged_bytes(geometry: Geometry, pixels: int) -> int:
+    """Local memory for the inputs of `pixels` neighbouring outputs."""
+    return geometry.inputs * geometry.kernel[0] * 4 * geometry.row_width(pixels)
+
+
+def _staged_share(geometry: Geometry, best: MicroTile, row: int, rows: int, target: CpuTarget) -> tuple[int, int]:
+    """How many register tiles along a row and panels of channels an item takes, so that cores are done together and
+    few inputs are computed twice."""
+    tiles, panels = -(-row // best.rows), -(-geometry.outputs // best.columns)
+    taps, lanes = geometry.kernel[0] * geometry.kernel[1], target.lanes(32)
+
+    def time(share: tuple[int, int]) -> tuple[int, int]:
+        width = geometry.row_width(share[0] * best.rows)
+        items = rows * geometry.group * -(-tiles // share[0]) * -(-panels // share[1])
+        products = share[0] * share[1] * taps * best.rows * best.columns // lanes
+        staging = STAGING * geometry.kernel[0] * -(-width // lanes)
+        return -(-items // target.cores) * geometry.inputs * (products + staging), items
+
+    shares = [(t, p) for t in range(1, min(tiles, 8) + 1) for p in range(1, panels + 1)]
+    fitting = [share for share in shares if _staged_bytes(geometry, share[0] * best.rows) <= SCRATCH_BYTES]
+    return min(fitting or [share for share in shares if share[0] == 1], key=time)
 
 
 def _turning(option: MicroTile) -> float:
@@ -206,27 +237,37 @@ class _Conv:
         tiles = -(-self.row_pixels // sizes.pixels)
         self.segments = -(-tiles // sizes.tiles)
         self.panels = -(-g.outputs // sizes.channels)
-        grid = (self.segments * self.out_rows, self.panels * g.group, g.batch)
+        shares = -(-self.panels // sizes.panels)
+        grid = (self.segments * self.out_rows, shares * g.group, g.batch)
         places = [
             body.indices.scalar(body.builder.pure(tile.ProgramId(axis)), extent) for axis, extent in enumerate(grid)
         ]
         indices = body.indices
         self.out_row, self.segment = Merged((), (self.out_rows, self.segments), indices).split(places[0])
-        self.group, self.panel = Merged((), (g.group, self.panels), indices).split(places[1])
+        self.group, share = Merged((), (g.group, shares), indices).split(places[1])
         self.image = places[2]
-        self.source = self._padded_rows() if sizes.padded else self._input()
-        if sizes.tiles == 1:
-            self._tile(self.segment)
-        else:
-            first = self.segment * sizes.tiles
-            last = symbols.minimum(first + sizes.tiles, tiles) if tiles % sizes.tiles else first + sizes.tiles
-
-            def step(counter: Value, _: Sequence[Value]) -> Sequence[Value]:
-                self._tile(indices.scalar(counter, tiles))
-                return ()
-
-            body.loop(last, 1, (), step, first=first)
+        self.source = self._staged() if sizes.staged else self._input()
+        self._over(share, sizes.panels, self.panels, self._panel)
         self.frame.finish(grid, None)
+
+    def _panel(self, panel: Dim) -> None:
+        self.panel = panel
+        self._over(self.segment, self.sizes.tiles, -(-self.row_pixels // self.sizes.pixels), self._tile)
+
+    def _over(self, share: Dim, size: int, extent: int, step: Callable[[Dim], None]) -> None:
+        """The steps of a share of `size` of a range."""
+        indices = self.frame.body.indices
+        if size == 1:
+            step(share)
+            return
+        first = share * size
+        last = symbols.minimum(first + size, extent) if extent % size else first + size
+
+        def body(counter: Value, _: Sequence[Value]) -> Sequence[Value]:
+            step(indices.scalar(counter, extent))
+            return ()
+
+        self.frame.body.loop(last, 1, (), body, first=first)
 
     # Where inputs lie: flat memory, and the position of a channel's tap for output column 0
 
@@ -238,7 +279,7 @@ class _Conv:
 
     def _place(self, channel: Dim, tap: tuple[int, int]) -> Dim:
         g = self.geometry
-        if self.sizes.padded:
+        if self.sizes.staged:
             width = self._scratch_width()
             start = (channel * g.kernel[0] + tap[0]) * width + tap[1] * g.dilations[1]
             return start - self._first_pixel() * g.strides[1]
@@ -260,24 +301,11 @@ class _Conv:
     def _scratch_width(self) -> int:
         return self.geometry.row_width(self._segment_pixels())
 
-    def _padded_rows(self) -> Memory:
-        """The input rows of the item with zeros around, [input channel][kernel row][column] in local memory."""
-        g, body = self.geometry, self.frame.body
-        indices, width = body.indices, self._scratch_width()
-        shape = (g.inputs, g.kernel[0], width)
-        source = body.memories[self.root.x].value
-        type = MemRefType(shape, tensor_type(self.root.x).scalar, "local")
-        scratch = body.builder.effect(tile.Alloc(64, result_types=[type])).results[0]
-        code = indices.scalar_code
-        zero = code(0)
-        for tap in range(g.kernel[0]):
-            row = self.out_row * g.strides[0] + (tap * g.dilations[0] - g.low[0])
-            column = self._first_pixel() * g.strides[1] - g.low[1]
-            here = (code(self.image), code(self.group * g.inputs), code(row), code(column))
-            there = (zero, code(tap), zero)
-            sizes = (g.inputs, width)
-            body.builder.effect(tile.Copy(source, scratch, here, there, sizes, (1, 3), (0, 2), (2, 3), 0.0))
-        return Memory(body.builder.pure(tile.Flatten(scratch)), (g.inputs * g.kernel[0] * width,))
+    def _staged(self) -> Memory:
+        g, flat = self.geometry, self.sizes.flat
+        column = self._first_pixel() * g.strides[1] - g.low[1]
+        window = RowWindow(self.image, self.group, self.out_row, column, self._scratch_width(), flat)
+        return staged_rows(self.frame.body, self.root, window)
 
     # One register tile
 

@@ -1,0 +1,81 @@
+"""Which element-wise ops a convolution's kernel computes on its input, before it multiplies.
+
+What stands in front of a convolution is most often the end of another kernel, and belongs there. A batch norm and
+activation of a joined tensor (DenseNet), or a gate (squeeze-and-excite), has no such kernel: computed where the
+convolution loads its input, it costs no launch and no memory.
+"""
+
+from __future__ import annotations
+
+from ...ir.core import Operation, Value
+from ...ir.dialects import nn
+from ...ir.dialects.nn.base import tensor_type
+
+# What costs less than loading its operand. Others would be computed again for every block of output channels.
+_CHEAP = (
+    nn.Add, nn.Sub, nn.Mul, nn.Max, nn.Min, nn.Neg, nn.Abs, nn.Clip, nn.Cast, nn.Relu, nn.LeakyRelu, nn.Prelu,
+    nn.HardSigmoid, nn.HardSwish,
+)  # fmt: skip
+_MAKERS = (nn.MatMul, nn.Conv, nn.ConvTranspose, nn.MaxPool, nn.AvgPool, nn.Resize, nn.Reduce)
+"""Ops whose kernels take the element-wise ops that follow."""
+
+
+def convolution_behind(op: Operation, members: set[Operation]) -> nn.Conv | None:
+    """The convolution among the ops of a kernel whose input `op` helps to make by element-wise ops alone."""
+    for result in op.results:
+        for user in result.users:
+            if user not in members:
+                continue
+            if isinstance(user, nn.Conv) and user.x is result:
+                return user
+            if isinstance(user, nn.Elementwise) and (found := convolution_behind(user, members)) is not None:
+                return found
+    return None
+
+
+def prologue_objection(op: Operation, conv: nn.Conv) -> str | None:
+    """Why `conv`, whose input `op` helps to make, does not compute it while it loads; None where it does."""
+    if not isinstance(op, nn.Elementwise):
+        return f"'{conv.name}' computes only element-wise ops on its input"
+    if not isinstance(op, _CHEAP):
+        return f"'{conv.name}' would compute it again for every block of channels"
+    if (reason := _convolution_objection(conv)) is not None:
+        return reason
+    if tensor_type(op.result).dims != tensor_type(conv.x).dims:
+        return "it is broadcast, and would be computed again for every element"
+    if not op.result.has_one_use:
+        return "others read it too"
+    if (maker := _maker_of(op)) is not None:
+        return f"it belongs to the kernel of '{maker.name}', which makes its operand"
+    return None
+
+
+def _convolution_objection(conv: nn.Conv) -> str | None:
+    """Why a convolution takes no prologue: its input would be computed once for every tap and every reader."""
+    if any(size != 1 for size in conv.kernel) or any(conv.pads):
+        return f"'{conv.name}' would compute it for every tap"
+    if conv.group != 1:
+        return f"'{conv.name}' has groups"
+    x = tensor_type(conv.x)
+    if not isinstance(conv.w.owner, nn.Constant) or not all(isinstance(dim, int) for dim in x.dims[1:]):
+        return f"'{conv.name}' has weights or sizes that are not known"
+    if not x.scalar.is_float or x.scalar.bits > 32:
+        return f"'{conv.name}' is computed in {x.scalar}"
+    return None
+
+
+def _maker_of(op: Operation) -> Operation | None:
+    """The op whose kernel can end with `op`: element-wise ops read by nobody else lead to it."""
+    for operand in op.operands:
+        maker = operand.owner
+        if not _is_full(operand, op) or not operand.has_one_use:
+            continue
+        if isinstance(maker, _MAKERS):
+            return maker
+        if isinstance(maker, nn.Elementwise) and (found := _maker_of(maker)) is not None:
+            return found
+    return None
+
+
+def _is_full(operand: Value, op: Operation) -> bool:
+    return tensor_type(operand).dims == tensor_type(op.results[0]).dims
