@@ -30,9 +30,9 @@ class FormKernels(Pass):
     of element-wise ops and views become one kernel; reductions over the same rows and what stands between them
     (softmax, layer norm) become one. A matmul reads slices, transposes and reshapes that split dims where they lie, and
     stores its rows in the order of a transpose behind it. A 1x1 convolution computes the scale, bias and activation of
-    its input as it loads it (unless `prologues` is false), where they do not end the kernel of another root. Concatenations along the outermost dim stay in `main` where
-    the kernels of their parts can write into the whole (unless `join-buffers` is false). Other reshapes stay in `main`
-    too: they cost nothing. Equal kernels are one symbol.
+    its input as it loads it (unless `prologues` is false), where they do not end the kernel of another root.
+    Concatenations along the outermost dim stay in `main` where the kernels of their parts can write into the whole
+    (unless `join-buffers` is false). Other reshapes stay in `main` too and cost nothing. Equal kernels are one symbol.
 
     Before:
         %0 = "nn.matmul"(%x, %w) : (tensor<4x8xf32>, tensor<8x8xf32>) -> tensor<4x8xf32>

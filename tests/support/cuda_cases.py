@@ -155,6 +155,18 @@ def conv(n: int, c: int, size: tuple[int, int], m: int, k: int, *, stride: int =
     return build
 
 
+def normalized_conv(n: int, c: int, size: tuple[int, int], m: int, *, stride: int = 1, gated: bool = False) -> Build:
+    """conv1x1(relu(x * scale + shift), w) + residual; `gated`: every image has a scale of its own."""
+
+    def build(net: Network) -> Value:
+        scale = net.input(n, c, 1, 1) if gated else net.weight(c, 1, 1)
+        scaled = net.add(nn.Add(net.add(nn.Mul(net.input(n, c, *size), scale)), net.weight(c, 1, 1)))
+        y = net.add(nn.Conv(net.add(nn.Relu(scaled)), net.weight(m, c, 1, 1), (stride,) * 2, (0,) * 4, (1, 1)))
+        return net.add(nn.Add(y, net.input(*y.type.dims)))  # type: ignore[attr-defined]
+
+    return build
+
+
 def softmax(rows: int, columns: int) -> Build:
     return lambda net: net.add(nn.Softmax(net.input(rows, columns), 1))
 
@@ -199,6 +211,10 @@ CASES = [
     CudaCase("conv-grouped", conv(1, 32, (9, 8), 40, 3, pad=1, group=2), "mma_conv"),
     CudaCase("conv-dilated", conv(1, 16, (13, 9), 24, 3, pad=2, dilation=2), "mma_conv", "f32", SINGLE),
     CudaCase("conv-tf32", conv(1, 64, (9, 8), 24, 3, pad=1, precision="tf32"), "mma_conv", "f32", TF32),
+    CudaCase("conv-normalized", normalized_conv(2, 64, (8, 8), 40), "mma_conv"),
+    CudaCase("conv-normalized-odd", normalized_conv(1, 72, (7, 7), 130), "mma_conv"),
+    CudaCase("conv-normalized-strided", normalized_conv(1, 24, (9, 8), 40, stride=2), "mma_conv", "f32", SINGLE),
+    CudaCase("conv-gated", normalized_conv(2, 40, (7, 5), 24, gated=True), "mma_conv", "bf16", 2e-2),
     CudaCase("conv-depthwise", conv(1, 24, (13, 11), 24, 3, pad=1, group=24), "generic"),
     CudaCase("softmax", softmax(37, 128), "rows"),
     CudaCase("softmax-odd", softmax(5, 1000), "rows", "f32", SINGLE),
