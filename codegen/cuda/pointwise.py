@@ -102,15 +102,11 @@ def convert_float(text: str, source: Scalar, target: Scalar) -> str:
         text, source = f"to_float({text})", _F32
     if target == source:
         return text
-    match target.name:
-        case "f16" | "bf16":
-            return f"from_float<{target.name}>({'(float)' + parenthesized(text) if source.name == 'f64' else text})"
-        case "f8E4M3FN":
-            return f"to_e4m3({text})"
-        case "f8E5M2":
-            return f"to_e5m2({text})"
-        case _:
-            return f"({c_type(target)}){parenthesized(text)}"
+    if not is_narrow(target):
+        return f"({c_type(target)}){parenthesized(text)}"
+    if target.name == "f8E8M0FNU":
+        raise InternalError(f"no CUDA C for conversions to {target}")
+    return f"from_float<{c_type(target)}>({'(float)' + parenthesized(text) if source.name == 'f64' else text})"
 
 
 _F32 = Scalar("f32")

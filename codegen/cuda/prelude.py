@@ -8,8 +8,12 @@ from functools import cache
 _TYPES = """
 struct alignas(2) f16 { unsigned short bits; };
 struct alignas(2) bf16 { unsigned short bits; };
-struct f8e4m3 { unsigned char bits; };
+struct f8e4m3fn { unsigned char bits; };
+struct f8e4m3fnuz { unsigned char bits; };
 struct f8e5m2 { unsigned char bits; };
+struct f8e5m2fnuz { unsigned char bits; };
+struct f8e8m0fnu { unsigned char bits; };
+struct f4e2m1fn { unsigned char bits; };
 """
 
 # Name of the first function of a piece, and the piece. A piece may call those above it.
@@ -23,19 +27,28 @@ __device__ __forceinline__ float to_float(f16 x) {
 __device__ __forceinline__ float to_float(bf16 x) { return __uint_as_float((unsigned)x.bits << 16); }
 __device__ __forceinline__ float to_float(float x) { return x; }
 """,
-    "from_f8": """
-__device__ __forceinline__ float from_f8(unsigned x, int exponent_bits, int bias, bool has_infinity) {
-  const int mantissa_bits = 7 - exponent_bits;
-  const unsigned mantissa = x & ((1u << mantissa_bits) - 1), exponent = (x & 0x7f) >> mantissa_bits;
-  const bool top = exponent == (1u << exponent_bits) - 1;
-  const float sign = x & 0x80 ? -1.f : 1.f;
-  if (has_infinity && top) return mantissa ? __int_as_float(0x7fffffff) : sign * __int_as_float(0x7f800000);
-  if (!has_infinity && (x & 0x7f) == 0x7f) return __int_as_float(0x7fffffff);
+    "from_small": """
+// `nan`: the code of not-a-number, -1 where there is none; with infinities they and it have the largest exponent.
+__device__ __forceinline__ float from_small(
+    unsigned x, int exponent_bits, int mantissa_bits, int bias, int nan, bool has_infinity) {
+  const unsigned sign_bit = 1u << (exponent_bits + mantissa_bits), magnitude = x & (sign_bit - 1);
+  const unsigned mantissa = x & ((1u << mantissa_bits) - 1), exponent = magnitude >> mantissa_bits;
+  const float sign = x & sign_bit ? -1.f : 1.f;
+  if (has_infinity && exponent == (1u << exponent_bits) - 1)
+    return mantissa ? __int_as_float(0x7fffffff) : sign * __int_as_float(0x7f800000);
+  if (nan == (int)sign_bit ? x == sign_bit : (int)magnitude == nan) return __int_as_float(0x7fffffff);
   const float fraction = (float)(exponent ? mantissa | 1u << mantissa_bits : mantissa);
   return sign * ldexpf(fraction, (int)(exponent ? exponent : 1) - bias - mantissa_bits);
 }
-__device__ __forceinline__ float to_float(f8e4m3 x) { return from_f8(x.bits, 4, 7, false); }
-__device__ __forceinline__ float to_float(f8e5m2 x) { return from_f8(x.bits, 5, 15, true); }
+__device__ __forceinline__ float to_float(f8e4m3fn x) { return from_small(x.bits, 4, 3, 7, 0x7f, false); }
+__device__ __forceinline__ float to_float(f8e4m3fnuz x) { return from_small(x.bits, 4, 3, 8, 0x80, false); }
+__device__ __forceinline__ float to_float(f8e5m2 x) { return from_small(x.bits, 5, 2, 15, 0x7e, true); }
+__device__ __forceinline__ float to_float(f8e5m2fnuz x) { return from_small(x.bits, 5, 2, 16, 0x80, false); }
+__device__ __forceinline__ float to_float(f4e2m1fn x) { return from_small(x.bits & 15u, 2, 1, 1, -1, false); }
+__device__ __forceinline__ float to_float(f8e8m0fnu x) {
+  if (x.bits == 0xff) return __int_as_float(0x7fffffff);
+  return __uint_as_float(x.bits ? (unsigned)x.bits << 23 : 0x400000u);
+}
 """,
     "from_float": """
 template <class T> __device__ __forceinline__ T from_float(float x);
@@ -50,23 +63,38 @@ template <> __device__ __forceinline__ bf16 from_float<bf16>(float x) {
   return y;
 }
 """,
-    "to_f8": """
-// Round to nearest even; the largest finite number is 448 (e4m3) or 57344 (e5m2).
-__device__ __forceinline__ unsigned char to_f8(float x, int exponent_bits, int bias, bool has_infinity) {
-  const int mantissa_bits = 7 - exponent_bits;
-  const unsigned char sign = __float_as_uint(x) >> 24 & 0x80;
-  if (x != x) return sign | 0x7f;
+    "to_small": """
+// Round to nearest even. Beyond the largest number: infinity, else not-a-number, else the largest number.
+__device__ __forceinline__ unsigned char to_small(
+    float x, int exponent_bits, int mantissa_bits, int bias, int nan, bool has_infinity) {
+  const int sign_bit = 1 << (exponent_bits + mantissa_bits);
+  const int sign = __float_as_uint(x) >> 31 ? sign_bit : 0;
+  if (x != x) return nan < 0 ? sign_bit : nan == sign_bit ? nan : sign | nan;
+  const int infinity = has_infinity ? sign_bit - (1 << mantissa_bits) : nan < 0 ? sign_bit - 1 : nan;
   const float size = fabsf(x);
-  if (size == __int_as_float(0x7f800000)) return sign | (has_infinity ? 0x7c : 0x7f);
+  if (size == __int_as_float(0x7f800000)) return infinity == sign_bit ? infinity : sign | infinity;
   int exponent = size == 0.f ? -200 : ilogbf(size);
   exponent = max(exponent, 1 - bias);
   const int units = (int)rintf(ldexpf(size, mantissa_bits - exponent));
-  const int code = units + ((exponent + bias - 1) << mantissa_bits);
-  const int infinite = has_infinity ? 0x7c : 0x7f;
-  return sign | (unsigned char)min(code, infinite);
+  const int code = min(units + ((exponent + bias - 1) << mantissa_bits), infinity);
+  if (nan == sign_bit && (code == 0 || code == nan)) return code;  // the format has no negative zero
+  return sign | code;
 }
-__device__ __forceinline__ f8e4m3 to_e4m3(float x) { return {to_f8(x, 4, 7, false)}; }
-__device__ __forceinline__ f8e5m2 to_e5m2(float x) { return {to_f8(x, 5, 15, true)}; }
+template <> __device__ __forceinline__ f8e4m3fn from_float<f8e4m3fn>(float x) {
+  return {to_small(x, 4, 3, 7, 0x7f, false)};
+}
+template <> __device__ __forceinline__ f8e4m3fnuz from_float<f8e4m3fnuz>(float x) {
+  return {to_small(x, 4, 3, 8, 0x80, false)};
+}
+template <> __device__ __forceinline__ f8e5m2 from_float<f8e5m2>(float x) {
+  return {to_small(x, 5, 2, 15, 0x7e, true)};
+}
+template <> __device__ __forceinline__ f8e5m2fnuz from_float<f8e5m2fnuz>(float x) {
+  return {to_small(x, 5, 2, 16, 0x80, false)};
+}
+template <> __device__ __forceinline__ f4e2m1fn from_float<f4e2m1fn>(float x) {
+  return {to_small(x, 2, 1, 1, -1, false)};
+}
 """,
     "maximum": """
 __device__ __forceinline__ float maximum(float a, float b) {
@@ -243,6 +271,9 @@ __device__ __forceinline__ void prefetch_l2(const void* p) { asm volatile("prefe
 """,
 }
 
+_SMALL = {"from_small": "to_float", "to_small": "from_float"}
+"""Pieces with overloads for floats of 8 and 4 bits, and what they overload."""
+
 
 @cache
 def _functions() -> dict[str, str]:
@@ -265,8 +296,8 @@ def prelude(body: str) -> str:
             if function in words and piece not in wanted:
                 wanted.add(piece)
                 pending.append(_PIECES[piece])
-    if "to_float" in wanted and re.search(r"\bf8e", body):
-        wanted.add("from_f8")
+    small = re.search(r"\bf[48]e", body)
+    wanted |= {piece for piece, used in _SMALL.items() if small and used in wanted}
     text = "".join(piece for name, piece in _PIECES.items() if name in wanted)
     types = "".join(line + "\n" for line in _TYPES.split("\n") if line and re.search(_type_name(line), body + text))
     return types + text

@@ -180,7 +180,7 @@ def operand(
     )
     k_contiguous = True
     goes_on = symbols.mod(inner, depth) != 0 and any(_goes_on(body, read, walks[-1], inner) for read in sample.reads)
-    if len(sample.reads) == 1:
+    if len(sample.reads) == 1 and sample.reads[0].index:  # a single number is the same everywhere
         (read,) = sample.reads
         last = body.indices.expand(read.index[-1])
         part = symbols.linear_part(last, str(walks[-1]))
