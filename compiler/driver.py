@@ -28,6 +28,7 @@ from ..ir.verify import verify
 from ..runtime.engine import Engine
 from ..runtime.plan import Plan
 from . import host, phases, pipelines, profiles
+from .fates import without_kernel
 from .irfile import read_module, write_atomically, write_module
 from .onnx.importer import import_model
 from .options import CompileOptions, PassOptions, Shapes
@@ -149,7 +150,11 @@ def _generate(module: Module, options: CompileOptions, session: Session, report:
     precision = module.attributes[PRECISION]
     assert isinstance(precision, StringAttr)
     plan = dataclasses.replace(
-        plan, precision=precision.value, ir=str(module), provenance={"kernelwright": __version__, **plan.provenance}
+        plan,
+        precision=precision.value,
+        ir=str(module),
+        provenance={"kernelwright": __version__, **plan.provenance},
+        without_kernel=without_kernel(session.fates.of(module)),
     )
     return Compiled(module, plan, tensors)
 

@@ -49,6 +49,7 @@ def describe_plan(plan: Plan, tensors: Mapping[str, np.ndarray]) -> dict[str, An
             for step in walk(plan.steps)
             if isinstance(step, Host)
         ],
+        "nodes": _nodes(plan),
         "provenance": plan.provenance,
     }
 
@@ -69,6 +70,17 @@ def _kernels(plan: Plan, symbols: Mapping[str, int]) -> list[dict[str, Any]]:
         }
         for kernel in plan.kernels
     ]
+
+
+def _nodes(plan: Plan) -> dict[str, str]:
+    """What became of every node of the model; where several kernels bear its name, the last makes its result."""
+    found = {name: what for what, names in plan.without_kernel.items() for name in names}
+    for step in walk(plan.steps):
+        if isinstance(step, Host):
+            found |= dict.fromkeys(step.onnx_nodes, "host")
+        elif isinstance(step, Launch):
+            found |= dict.fromkeys(step.onnx_nodes, f"kernel {step.kernel}")
+    return found
 
 
 def largest_live_set(plan: Plan, symbols: Mapping[str, int]) -> int:

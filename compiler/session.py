@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from ..ir.diagnostics import suggest
 from ..ir.dialects.builtin import Module
 from ..passes.base import PassContext, lookup
 from ..passes.instruments import DumpIR, Progress, Timing
 from ..passes.manager import Instrument, PassManager, Step
 from ..passes.numerics import CheckNumerics
 from . import plugins
+from .fates import NodeFates
 from .options import PassOptions
 from .reproducers import FALLBACK, CrashReproducer
 
@@ -29,6 +31,7 @@ class Session:
     def __init__(self, options: PassOptions, report: Report | None = None) -> None:
         self.options = options
         self.timing = Timing() if options.timing else None
+        self.fates = NodeFates()
         self.loaded = [cls for file in options.load for cls in plugins.load_file(file)]
         plugins.load_entry_points()
         self._instruments = list(self._make_instruments(report))
@@ -59,6 +62,7 @@ class Session:
             yield Progress(lambda phase, step, done: report(phase, step, done * PASSES_SHARE))
         if self.timing is not None:
             yield self.timing
+        yield self.fates
 
     def run(self, module: Module, steps: Iterable[Step]) -> PassContext:
         """Run `steps` on `module` in place. Raises CompileError."""
@@ -67,7 +71,7 @@ class Session:
         try:
             return manager.run(module, context)
         finally:
-            self._print_remarks(context)
+            self._print_remarks(module, context)
 
     def measure(self, name: str) -> AbstractContextManager[None]:
         """Count the time of something that is not a pass."""
@@ -78,16 +82,22 @@ class Session:
         if self.timing is not None:
             print(self.timing.report(), file=sys.stderr)
 
-    def _print_remarks(self, context: PassContext) -> None:
+    def _print_remarks(self, module: Module, context: PassContext) -> None:
+        """All remarks, or what became of one node with the remarks about it."""
         node = self.options.remarks
         if node is None:
             return
-        chosen = [remark for remark in context.remarks if node in ("", "*") or remark.concerns(node)]
-        for remark in chosen:
-            print(remark, file=sys.stderr)
-        if not chosen:
-            where = "" if node in ("", "*") else f" about '{node}'"
-            print(f"no remarks{where}", file=sys.stderr)
+        every = node in ("", "*")
+        chosen = [str(remark) for remark in context.remarks if every or remark.concerns(node)]
+        if not every:
+            chosen[:0] = self._fate(module, node)
+        print("\n".join(chosen or ["no remarks"]), file=sys.stderr)
+
+    def _fate(self, module: Module, node: str) -> list[str]:
+        fate = self.fates.of(module).get(node)
+        if fate is None:
+            return [f"no node is called '{node}'{suggest(node, self.fates.nodes)}"]
+        return [f"fate: {node}: {fate}"]
 
 
 def _selects(options: PassOptions) -> bool:

@@ -92,8 +92,8 @@ class Rewriter:
     def replace(self, op: Operation, by: Replacement, merging: Iterable[Operation] = ()) -> None:
         """Let the users of `op` read `by` instead and erase `op`.
 
-        A detached op is inserted in the place of `op` and carries the names of both, and of the ops `merging` that it
-        does the work of. Values are taken in the order of the results.
+        A detached op is inserted in the place of `op` and carries the names of both, of the ops `merging` that it does
+        the work of, and of those that nobody else reads. Values are taken in the order of the results.
         """
         values: Sequence[Value] = [by] if isinstance(by, Value) else by.results if isinstance(by, Operation) else by
         if len(values) != len(op.results):
@@ -106,7 +106,10 @@ class Rewriter:
             new.name = new.name or old.name
         self._changed(*(user for old in op.results for user in old.users))
         op.replace_all_uses_with(values)
+        operands = op.operands
         self.erase(op)
+        if isinstance(by, Operation):
+            by.location = fuse([by.location, *(other.location for other in _unread(operands))])
 
     def erase(self, op: Operation) -> None:
         """Remove an op whose results nobody reads."""
@@ -133,6 +136,20 @@ class Rewriter:
         if op not in self._queued:
             self._queued.add(op)
             self._queue.append(op)
+
+
+def _unread(values: Iterable[Value]) -> list[Operation]:
+    """The ops, constants aside, that nobody reads now that nobody reads `values`: they die with their last reader."""
+    found: dict[Operation, None] = {}
+    pending = [value.owner for value in values]
+    while pending:
+        op = pending.pop()
+        if not isinstance(op, Operation) or op in found or PURE not in op.traits or not op.operands:
+            continue
+        if all(user in found for result in op.results for user in result.users):
+            found[op] = None
+            pending += [value.owner for value in op.operands]
+    return list(found)
 
 
 def _block(op: Operation) -> Block:

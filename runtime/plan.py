@@ -284,7 +284,9 @@ Step = Launch | Native | Copy | Fill | Host | Read | If | Loop
 class Plan:
     """A compiled model: everything but the tensors. Order matters: buffers and symbols are tables of the CPU's ABI.
 
-    `ir` is the plan dialect's text this was made from, `provenance` says what made it, with versions.
+    `ir` is the plan dialect's text this was made from, `provenance` says what made it, with versions. `without_kernel`
+    has the nodes of the model that no kernel and no host step computes, by what became of them ("view", "constant",
+    "eliminated by dce").
     """
 
     name: str
@@ -300,6 +302,7 @@ class Plan:
     index_checks: tuple[IndexCheck, ...] = ()
     objects: tuple[str, ...] = ("object", "pool")
     provenance: dict[str, str] = field(default_factory=dict)
+    without_kernel: dict[str, tuple[str, ...]] = field(default_factory=dict)
     ir: str = ""
 
     def kernel(self, name: str) -> Kernel:

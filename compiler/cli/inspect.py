@@ -21,9 +21,10 @@ from .options import FILE
 @click.argument("file", type=FILE)
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--kernels", is_flag=True, help="List the kernels of a plan.")
+@click.option("--nodes", is_flag=True, help="List the model's nodes with what became of each: its kernel, or why none.")
 @click.option("--source", metavar="KERNEL", help="Print the source of a kernel.")
 @click.option("--ir", is_flag=True, help="Print the plan's IR, or the IR of an imported model.")
-def command(file: Path, as_json: bool, kernels: bool, source: str | None, ir: bool) -> None:
+def command(file: Path, as_json: bool, kernels: bool, nodes: bool, source: str | None, ir: bool) -> None:
     """Describe FILE: a plan, IR text (.mlir), or an ONNX model."""
     if file.suffix == ".mlir" or file.suffix == ".onnx":
         module = read_module(file) if file.suffix == ".mlir" else import_model(str(file))
@@ -44,10 +45,10 @@ def command(file: Path, as_json: bool, kernels: bool, source: str | None, ir: bo
     elif as_json:
         click.echo(json.dumps(data, indent=2))
     else:
-        click.echo(_plan_text(file, data, kernels))
+        click.echo(_plan_text(file, data, kernels, nodes))
 
 
-def _plan_text(file: Path, data: dict[str, Any], kernels: bool) -> str:
+def _plan_text(file: Path, data: dict[str, Any], kernels: bool, nodes: bool) -> str:
     arena, bound = data["arena_bytes"], data["arena_lower_bound_bytes"]
     lines = [
         f"{file}: {data['name']} for {data['target']} ({data['arch']}), {data['precision']}",
@@ -70,6 +71,8 @@ def _plan_text(file: Path, data: dict[str, Any], kernels: bool) -> str:
         ]  # fmt: skip
         headers = ["kernel", "calls", "tactic", "grid", "flops", "bytes", "ONNX nodes"]
         lines += ["", table(headers, rows, right=(1, 4, 5))]
+    if nodes:
+        lines += ["", table(["ONNX node", "fate"], [[name, fate] for name, fate in data["nodes"].items()])]
     return "\n".join(lines)
 
 

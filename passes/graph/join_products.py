@@ -10,7 +10,7 @@ from ...ir.core import Operation, Value
 from ...ir.dialects import nn
 from ...ir.dialects.builtin import Module
 from ...ir.dialects.nn.base import tensor_type
-from ...ir.location import fuse
+from ...ir.location import UNKNOWN, Location, fuse
 from ..base import Pass, PassContext
 from .match import producer
 
@@ -77,6 +77,12 @@ class _Product:
         return _Product(op, weights, None, op.result)
 
     @property
+    def last(self) -> Operation:
+        """The op that makes the result: the product, or the addition of its bias."""
+        assert isinstance(self.result.owner, Operation)
+        return self.result.owner
+
+    @property
     def columns(self) -> int:
         size = tensor_type(self.op.result).dims[-1]
         assert isinstance(size, int)
@@ -102,9 +108,9 @@ def _join(products: Sequence[_Product]) -> None:
     first = products[0].op
     block = first.parent
     assert block is not None
-    location = fuse([one.op.location for one in products])
+    location = fuse([*(one.op.location for one in products), *(one.last.location for one in products)])
 
-    def emit(op: nn.NnOp) -> Value:
+    def emit(op: nn.NnOp, location: Location = location) -> Value:
         op.location = location
         block.insert_before(op, first)
         return op.results[0]
@@ -123,11 +129,10 @@ def _join(products: Sequence[_Product]) -> None:
     ends = list(accumulate(one.columns for one in products))
     for one, end in zip(products, ends, strict=True):
         starts = (*(0 for _ in rows), end - one.columns)
-        part = emit(nn.Slice(whole, starts, (*rows, end), (1,) * (len(rows) + 1)))
+        part = emit(nn.Slice(whole, starts, (*rows, end), (1,) * (len(rows) + 1)), UNKNOWN)  # it computes no node
         part.name = one.result.name
         one.result.replace_all_uses_with(part)
     for one in products:
-        done: Operation | None = one.result.owner if isinstance(one.result.owner, nn.Add) else None
-        if done is not None:
-            done.erase()
+        if one.last is not one.op:
+            one.last.erase()
         one.op.erase()

@@ -6,7 +6,7 @@ import re
 
 from ...ir.attributes import SymbolRefAttr
 from ...ir.core import Block, Operation, Region, Value
-from ...ir.dialects import kernel
+from ...ir.dialects import kernel, nn
 from ...ir.dialects.builtin import Func, Module
 from ...ir.location import fuse
 from ...ir.symbols import Dim
@@ -44,19 +44,19 @@ def outline(group: Group, main: Func, module: Module, names: KernelNames) -> ker
     for op in ops:
         body.append(op.clone(mapping))
     sink = group.sink
+    origin = fuse(op.location for op in ops if not isinstance(op, nn.Constant))
     body.append(kernel.Return(tuple(mapping[result] for result in sink.results)))
     function = kernel.Func(
         Region(body),
         names.fresh(group),
-        onnx=fuse(op.location for op in ops).names,
+        onnx=origin.names,
         flops=_total(ops),
         bytes=bytes_moved(inputs, sink.results),
         in_place=overwritable(inputs, group) or None,
     )
     module.block.insert_before(function, main)
-    location = fuse(op.location for op in ops)
     result_types = [result.type for result in sink.results]
-    call = kernel.Call(tuple(inputs), SymbolRefAttr(function.sym_name), result_types=result_types, location=location)
+    call = kernel.Call(tuple(inputs), SymbolRefAttr(function.sym_name), result_types=result_types, location=origin)
     main.block.insert_before(call, sink)
     for result, new in zip(sink.results, call.results, strict=True):
         new.name = result.name

@@ -11,6 +11,7 @@ from ...ir.attributes import DenseAttr
 from ...ir.core import BlockArgument, Operation, OpResult, Value
 from ...ir.dialects import nn
 from ...ir.dialects.builtin import Func
+from ...ir.location import fuse
 from ...ir.symbols import Call, Dim, Expr
 from ...ir.types import Scalar, TensorType, i64
 from .content import Contents, scalar
@@ -30,6 +31,8 @@ def materialize(function: Func, contents: Contents) -> None:
             content = contents.get(value)
             if content is not None and not _is_source(value) and (new := writer.write(content, scalar(value))):
                 op.set_operand(i, new)
+                if isinstance(new.owner, nn.Constant) and isinstance(value.owner, Operation):
+                    new.owner.location = fuse([new.owner.location, value.owner.location])
 
 
 def _is_followed(op: Operation, contents: Contents) -> bool:

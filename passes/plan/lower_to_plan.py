@@ -10,6 +10,7 @@ from ...ir.core import Block, Operation, Region, Value
 from ...ir.diagnostics import CompileError
 from ...ir.dialects import host, kernel, nn, plan
 from ...ir.dialects.builtin import Func, Module, Return
+from ...ir.location import UNKNOWN
 from ...ir.types import FunctionType, TensorType
 from ..analysis.sub_buffers import origin, sub_buffers
 from ..base import Pass, PassContext
@@ -104,7 +105,8 @@ class _Lowering:
         """Memory of `source`, from `offset` bytes on, as the tensor `value`."""
         if source.type == _buffer(value) and offset == 0:
             return source
-        op = plan.Alias(source, offset, result_types=[_buffer(value)])
+        origin = value.owner.location if isinstance(value.owner, nn.Reshape | nn.Concat) else UNKNOWN
+        op = plan.Alias(source, offset, result_types=[_buffer(value)], location=origin)
         op.result.name = value.name
         self.block.append(op)
         return op.result
