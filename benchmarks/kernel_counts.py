@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Count what a run of every model of the zoo launches: kernels and copies, at the sizes and batch of the zoo.
+"""Count what a run of every model of the zoo launches (kernels and copies) and the memory it works in.
 
-    kernel_counts.py [--target cpu] [MODEL ...]
+    kernel_counts.py [MODEL ...]
 
-Prints a line a model. For all models, writes benchmarks/results/kernel_counts.json and the table in docs/kernels.md.
+Prints a line a model. For all models, writes benchmarks/results/kernel_counts.json and docs/kernels.md.
 """
 
 from __future__ import annotations
@@ -21,34 +21,65 @@ from kernelwright.compiler import host
 from kernelwright.compiler.driver import compile_model
 from kernelwright.compiler.options import CompileOptions
 from kernelwright.ir.dialects import plan
-from kernelwright.passes.base import PassContext
+from kernelwright.ir.dialects.builtin import Func
+from kernelwright.ir.symbols import Dim
+from kernelwright.passes.analysis.liveness import arena_lifetimes
+from kernelwright.passes.manager import PassManager
+from kernelwright.passes.plan.assign_offsets import AssignOffsets
 from kernelwright.passes.plan.lower_to_plan import LowerToPlan
 
 TABLE = Path(__file__).resolve().parent.parent / "docs" / "kernels.md"
 
 
-def count(model: str, target: str = "cpu") -> int:
-    """The launches and copies of one run of `model` with all sizes known."""
+CONFIGURATIONS = (("cpu", "fp32"), ("cuda:sm_90a", "fp32"), ("cuda:sm_90a", "fp16"))
+
+
+def count(model: str, target: str, precision: str) -> dict[str, int]:
+    """What one run of `model` launches with all sizes known, its arena's bytes and the largest live set's."""
     case = zoo.cases(model)[0]
-    options = CompileOptions(host.resolve(target), shapes=case.shapes(), stop="kernels")
+    options = CompileOptions(host.resolve(target), precision, shapes=case.shapes(), stop="kernels")
     module = compile_model(str(case.path), options).module
     # Steps do not depend on how kernels are tiled, which takes most of a compilation.
-    LowerToPlan().run(module, PassContext())
-    return sum(isinstance(op, plan.Launch | plan.Copy) for op in module.main.walk())
+    PassManager([LowerToPlan(), AssignOffsets()]).run(module)
+    arena, bound = arena_bytes(module.main)
+    launches = sum(isinstance(op, plan.Launch | plan.Copy) for op in module.main.walk())
+    return {"launches": launches, "arena_bytes": arena, "largest_live_set_bytes": bound}
 
 
-def table(counts: dict[str, int]) -> str:
-    """The counts as a page of the documentation."""
-    rows = [f"| {zoo.cases(model)[0]} | {number} |" for model, number in counts.items()]
+def arena_bytes(main: Func) -> tuple[int, int]:
+    """Where the last buffer of a placed arena ends, and the most bytes in use at one step."""
+    lifetimes = [(life, aligned(life.bytes)) for life in arena_lifetimes(main)]
+    arena = max((life.op.offset + size for life, size in lifetimes), default=0)
+    steps = {life.start for life, _ in lifetimes}
+    return arena, max((sum(size for life, size in lifetimes if life.start <= s <= life.end) for s in steps), default=0)
+
+
+def aligned(size: Dim) -> int:
+    assert isinstance(size, int)
+    return -(-size // plan.ALIGNMENT) * plan.ALIGNMENT
+
+
+def table(figures: dict[str, dict[str, dict[str, int]]]) -> str:
+    """The figures as a page of the documentation."""
+    rows = []
+    for model, by_configuration in figures.items():
+        launches = [str(figure["launches"]) for figure in by_configuration.values()]
+        memory = by_configuration["cpu fp32"]
+        arena, bound = memory["arena_bytes"], memory["largest_live_set_bytes"]
+        rows.append(
+            f"| {zoo.cases(model)[0]} | {' | '.join(launches)} | {arena / 1e6:.2f} | {arena / max(bound, 1):.3f} |"
+        )
+    names = [name(*configuration) for configuration in CONFIGURATIONS]
     return "\n".join(
         [
-            "# Kernels of the zoo's graphs",
+            "# Kernels and memory of the zoo's graphs",
             "",
-            "Launches and copies in one run, all sizes known; written by `benchmarks/kernel_counts.py`, and",
-            "`tests/compiler/test_kernel_counts.py` holds them.",
+            "Launches and copies in one run, all sizes known; the arena that one run works in on the CPU, and its ratio",
+            "to the largest set of tensors alive at one step, below which no placement can go. Written by",
+            "`benchmarks/kernel_counts.py`; `tests/compiler/test_kernel_counts.py` holds the figures.",
             "",
-            "| graph | launches |",
-            "|---|---|",
+            f"| graph | {' | '.join(names)} | arena MB | of the largest live set |",
+            "|---|" + "---|" * (len(names) + 2),
             *rows,
             "",
         ]
@@ -58,15 +89,19 @@ def table(counts: dict[str, int]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="*")
-    parser.add_argument("--target", default="cpu")
     options = parser.parse_args()
-    counts = {}
+    figures = {}
     for model in options.models or zoo.MODELS:
-        counts[model] = count(model, options.target)
-        print(f"{model:28} {counts[model]}", flush=True)
+        figures[model] = {name(*configuration): count(model, *configuration) for configuration in CONFIGURATIONS}
+        print(f"{model:28} {[tuple(figure.values()) for figure in figures[model].values()]}", flush=True)
     if not options.models:
-        print(record.save("kernel_counts", counts))
-        TABLE.write_text(table(counts))
+        print(record.save("kernel_counts", figures))
+        TABLE.write_text(table(figures))
+
+
+def name(target: str, precision: str) -> str:
+    """A configuration as tables head it."""
+    return f"{target.partition(':')[0]} {precision}"
 
 
 if __name__ == "__main__":
