@@ -74,7 +74,7 @@ def table(figures: dict[str, dict[str, dict[str, int]]]) -> str:
         [
             "# Kernels and memory of the zoo's graphs",
             "",
-            "Launches and copies in one run, all sizes known; the arena that one run works in on the CPU, and its ratio",
+            "Launches and copies in one run, all sizes known; the arena of one run on the CPU, and its ratio",
             "to the largest set of tensors alive at one step, below which no placement can go. Written by",
             "`benchmarks/kernel_counts.py`; `tests/compiler/test_kernel_counts.py` holds the figures.",
             "",
