@@ -20,6 +20,7 @@ from ..passes.graph.infer_shapes import InferShapes
 from ..passes.graph.join_products import JoinProducts
 from ..passes.graph.lower_precision import LowerPrecision
 from ..passes.graph.recognize_activations import RecognizeActivations
+from ..passes.graph.recognize_attention import RecognizeAttention
 from ..passes.graph.recognize_gelu import RecognizeGelu
 from ..passes.graph.recognize_layer_norm import RecognizeLayerNorm
 from ..passes.graph.recognize_softmax import RecognizeSoftmax
@@ -57,6 +58,7 @@ REWRITE: tuple[Entry, ...] = (
     (RecognizeGelu(), "both exporters spell it, each in its way"),
     (RecognizeLayerNorm(), "a normalization is one kernel, and keeps its statistics in f32"),
     (RecognizeSoftmax(), "likewise"),
+    (RecognizeAttention(), "a softmax between two products is one kernel that never stores its scores"),
     (FoldBatchNorm(), "at inference it is a factor and a term a channel, most often of weights"),
     (JoinProducts(), "views behind products are in one form, and joined weights are lowered as one"),
     (FoldConstants(), "the weights that batch norms were folded into, and joined ones"),

@@ -19,6 +19,9 @@ def operations(op: Operation) -> Dim:
     if isinstance(op, nn.MatMul):
         inner = tensor_type(op.a).dims[-2 if op.trans_a else -1]
         return result.size * inner * 2
+    if isinstance(op, nn.Attention):
+        (batch, heads, queries, size), (keys, width) = tensor_type(op.q).dims, tensor_type(op.v).dims[2:]
+        return batch * heads * queries * keys * (size + width) * 2
     if isinstance(op, nn.Conv):
         return result.size * product(tensor_type(op.w).dims[1:]) * 2
     if isinstance(op, nn.ConvTranspose):

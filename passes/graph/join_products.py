@@ -21,7 +21,7 @@ class JoinProducts(Pass):
     """Compute matrix products that read the same rows as one, with their weights (and biases) side by side.
 
     One product of all columns has less overhead and reads the rows once. The results are slices, which only other
-    products may read, by way of views: those take a slice as it lies, so that nothing is copied.
+    products and attention may read, by way of views: those take a slice as it lies, so that nothing is copied.
 
     Before:
         %q = "nn.matmul"(%x, %wq) : (tensor<4x8xf32>, tensor<8x8xf32>) -> tensor<4x8xf32>
@@ -99,7 +99,8 @@ class _Product:
 def _is_only_read_by_products(value: Value) -> bool:
     users = value.users
     return bool(users) and all(
-        isinstance(user, nn.MatMul) or (isinstance(user, _VIEWS) and _is_only_read_by_products(user.results[0]))
+        isinstance(user, nn.MatMul | nn.Attention)
+        or (isinstance(user, _VIEWS) and _is_only_read_by_products(user.results[0]))
         for user in users
     )
 

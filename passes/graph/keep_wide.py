@@ -97,7 +97,14 @@ def _may_be_wide(op: nn.NnOp) -> bool:
 
 def _only_read_wide(value: Value, wide: set[Value]) -> bool:
     users = value.users
-    return bool(users) and all(isinstance(u, _SOFTMAXES) or _makes_wide(u, wide) for u in users)
+    return bool(users) and all(
+        isinstance(u, _SOFTMAXES) or _is_mask_of(value, u) or _makes_wide(u, wide) for u in users
+    )
+
+
+def _is_mask_of(value: Value, op: Operation) -> bool:
+    """Whether attention adds `value` to its scores, which are in f32."""
+    return isinstance(op, nn.Attention) and value is op.mask and value not in (op.q, op.k, op.v)
 
 
 def _makes_wide(op: Operation, wide: set[Value]) -> bool:

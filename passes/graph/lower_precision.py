@@ -88,7 +88,9 @@ class _Lowering:
         if isinstance(op, nn.Cast):
             self._lower_cast(op)
             return
-        if is_contraction(op):
+        if isinstance(op, nn.Attention):
+            self._read(op, dict.fromkeys((op.q, op.k, op.v), self.narrow))
+        elif is_contraction(op):
             self._read(op, dict.fromkeys(op.operands, self.narrow))
             if result_is_wide and isinstance(op, nn.MatMul | nn.Conv | nn.ConvTranspose):
                 op.to = f32

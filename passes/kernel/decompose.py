@@ -6,8 +6,11 @@ from ...ir.core import Value
 from ...ir.declare import Op
 from ...ir.dialects import nn
 from ...ir.dialects.builtin import Module
+from ...ir.target import Target
 from ..base import Pass, PassContext
 from ..rewrite import Rewriter, apply_patterns, pattern
+from ..tile.strategies import specialized
+from .outline import kernel_of
 
 
 class Decompose(Pass):
@@ -23,15 +26,23 @@ class Decompose(Pass):
         %sum = "nn.reduce"(%e) {kind = "add", axes = array<i64: 1>, keep_dims = true} : …
         %y = "nn.div"(%e, %sum) : …
 
-    With `keep-attention`, `nn.attention` stays whole for a kernel of its own.
+    `nn.attention` stays whole where the target has a strategy that takes it, and always with `keep-attention`.
     """
 
     name = "decompose"
     keep_attention: bool = False
 
     def run(self, module: Module, context: PassContext) -> None:
-        rules = [compound_op] if self.keep_attention else [compound_op, attention]
-        apply_patterns(module, rules, context)
+        target = Target.of(module) if Target.has(module) else None
+
+        @pattern(nn.Attention)
+        def attention(op: nn.Attention, rw: Rewriter) -> None:
+            """attention(q, k, v) = softmax(q kᵀ) v"""
+            if target is None or specialized(kernel_of([op], op.operands, op.results), target) is None:
+                rw.remark(op, "attention is spelled out: the target has no strategy for it")
+                _spell_out(op, rw)
+
+        apply_patterns(module, [compound_op] if self.keep_attention else [compound_op, attention], context)
 
 
 @pattern(nn.NnOp)
@@ -39,12 +50,6 @@ def compound_op(op: nn.NnOp, rw: Rewriter) -> None:
     """a compound op = its decomposition"""
     if op.compound:
         _spell_out(op, rw)
-
-
-@pattern(nn.Attention)
-def attention(op: nn.Attention, rw: Rewriter) -> None:
-    """attention(q, k, v) = softmax(q kᵀ) v"""
-    _spell_out(op, rw)
 
 
 def _spell_out(op: nn.NnOp, rw: Rewriter) -> None:

@@ -26,13 +26,14 @@ from .outline import KernelNames, merge_equal, outline
 class FormKernels(Pass):
     """Group the ops of `main` into kernels, each outlined as a `kernel.func` and called where its result is made.
 
-    Around a root (matmul, convolution, pooling, reduction) a kernel takes the element-wise ops that follow it; chains
-    of element-wise ops and views become one kernel; reductions over the same rows and what stands between them
-    (softmax, layer norm) become one. A matmul reads slices, transposes and reshapes that split dims where they lie, and
-    stores its rows in the order of a transpose behind it. A 1x1 convolution computes the scale, bias and activation of
-    its input as it loads it (unless `prologues` is false), where they do not end the kernel of another root.
-    Concatenations along the outermost dim stay in `main` where the kernels of their parts can write into the whole
-    (unless `join-buffers` is false). Other reshapes stay in `main` too and cost nothing. Equal kernels are one symbol.
+    Around a root (matmul, attention, convolution, pooling, reduction) a kernel takes the element-wise ops that follow
+    it; chains of element-wise ops and views become one kernel; reductions over the same rows and what stands between
+    them (softmax, layer norm) become one. Products and attention read slices, transposes and reshapes that split dims
+    where they lie, and store their rows in the order of a transpose behind them; attention computes its mask as it goes
+    where that takes cheap element-wise ops. A 1x1 convolution computes the scale, bias and activation of its input as
+    it loads it (unless `prologues` is false), where they do not end the kernel of another root. Concatenations along
+    the outermost dim stay in `main` where the kernels of their parts can write into the whole (unless `join-buffers` is
+    false). Other reshapes stay in `main` too and cost nothing. Equal kernels are one symbol.
 
     Before:
         %0 = "nn.matmul"(%x, %w) : (tensor<4x8xf32>, tensor<8x8xf32>) -> tensor<4x8xf32>
@@ -126,7 +127,8 @@ def _free_concatenations(main: Func) -> set[Operation]:
 
 
 def _copy_views_to_products(main: Func) -> None:
-    """Give every matmul that reads a transpose or slice a copy of its own, so that it reads the memory behind it."""
+    """Give every matmul and attention that reads a transpose or slice a copy of its own, so that it reads the memory
+    behind it."""
     for op in reversed(main.block):
         if not (is_strided(op) and _only_products_read(op.results[0])):
             continue
@@ -139,7 +141,7 @@ def _copy_views_to_products(main: Func) -> None:
 
 def _only_products_read(value: Value) -> bool:
     return all(
-        isinstance(user, nn.MatMul) or (is_strided(user) and _only_products_read(user.results[0]))
+        isinstance(user, nn.MatMul | nn.Attention) or (is_strided(user) and _only_products_read(user.results[0]))
         for user in value.users
     )
 

@@ -31,8 +31,15 @@ class Kind(Enum):
 
 
 _VIEWS = (nn.Transpose, nn.Slice, nn.Flip, nn.BroadcastTo, nn.Tile, nn.Pad, nn.Concat, nn.Gather, nn.DynamicSlice)
-_ROOTS = (nn.MatMul, nn.Conv, nn.ConvTranspose, nn.MaxPool, nn.AvgPool, nn.Resize)
+_ROOTS = (nn.MatMul, nn.Attention, nn.Conv, nn.ConvTranspose, nn.MaxPool, nn.AvgPool, nn.Resize)
 _STRIDED = (nn.Transpose, nn.Slice, nn.BroadcastTo, nn.Reshape)
+_MASK = 3  # its position among the operands of attention
+_STRIDED_READERS = (nn.MatMul, nn.Attention)
+# Masks are computed again for every head and query, so they are made of these.
+_CHEAP = (
+    nn.Add, nn.Sub, nn.Mul, nn.Min, nn.Max, nn.Neg, nn.Abs, nn.Cast, nn.Where, nn.And, nn.Or, nn.Xor, nn.Not,
+    nn.Eq, nn.Ne, nn.Lt, nn.Le, nn.Gt, nn.Ge, nn.Transpose, nn.Slice, nn.BroadcastTo, nn.Reshape,
+)  # fmt: skip
 _SOURCES = (nn.Constant, nn.Iota, nn.Size, nn.DimOf, nn.ShapeOf)
 
 
@@ -66,7 +73,7 @@ def is_linear_reshape(op: nn.Reshape) -> bool:
 
 
 def is_strided(op: Operation) -> bool:
-    """Whether `op` reads its operand as it lies, by other strides: what a matmul takes inside its kernel."""
+    """Whether `op` reads its operand as it lies, by other strides: what products and attention take inside."""
     if isinstance(op, nn.Reshape):
         return is_linear_reshape(op)
     return isinstance(op, _STRIDED)
@@ -152,7 +159,7 @@ def _root_objection(op: Operation, group: Group) -> str | None:
     if group.root is not None:
         return f"the kernel already has the root '{group.root.name}'"
     in_place = reaches_sink_in_place(op.results[0], group)
-    if not in_place and isinstance(op, nn.MatMul) and reaches_sink_by_rows(op.result, group):
+    if not in_place and isinstance(op, nn.MatMul | nn.Attention) and reaches_sink_by_rows(op.result, group):
         return None
     if not same_elements(tensor_type(op.result).dims, group.space):
         return f"the kernel works on {_shape(group.space)}, not on its shape"
@@ -215,10 +222,12 @@ def _reduce_objection(op: nn.Reduce, group: Group) -> str | None:
 
 
 def _pointwise_objection(op: Operation, group: Group) -> str | None:
+    if _is_cheap(op) and _leads_to_mask(op.results[0], group):
+        return None
     reader = _reader_through_views(op.result, group)
     if isinstance(reader, nn.Concat | nn.Pad) and not is_strided(op):
         return f"'{reader.name}' would compute it for every element"
-    if reader is not None and not (isinstance(reader, nn.MatMul | nn.Concat | nn.Pad) and is_strided(op)):
+    if reader is not None and not (isinstance(reader, (*_STRIDED_READERS, nn.Concat, nn.Pad)) and is_strided(op)):
         return f"'{reader.name}' reads its operands from memory"
     if group.rows is not None and kind_of(op) is Kind.VIEW and not is_unit_reshape(op):
         return None
@@ -235,6 +244,19 @@ def _reader_through_views(value: Value, group: Group) -> Operation | None:
             if kind_of(user) is Kind.VIEW and (reader := _reader_through_views(user.results[0], group)) is not None:
                 return reader
     return None
+
+
+def _is_cheap(op: Operation) -> bool:
+    return isinstance(op, _CHEAP) or is_source(op)
+
+
+def _leads_to_mask(value: Value, group: Group) -> bool:
+    """Whether the group reads `value` for nothing but the mask of its attention."""
+    return all(
+        (user is group.root and isinstance(user, nn.Attention) and index == _MASK)
+        or (user is not group.sink and user in group.ops and _leads_to_mask(user.results[0], group))
+        for user, index in value.uses
+    )
 
 
 def leave_reshapes_outside(group: Group) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from ...ir.attributes import SymbolRefAttr
 from ...ir.core import Block, Operation, Region, Value
 from ...ir.dialects import kernel, nn
 from ...ir.dialects.builtin import Func, Module
-from ...ir.location import fuse
+from ...ir.location import Location, fuse
 from ...ir.symbols import Dim
 from ..analysis.cost import bytes_moved, operations
 from .groups import Group, reaches_sink_in_place
@@ -37,26 +38,12 @@ def outline(group: Group, main: Func, module: Module, names: KernelNames) -> ker
     """Replace the ops of `group` in `main` by a call of a new kernel that contains them."""
     ops = [op for op in main.block if op in group.ops]
     inputs = _inputs(ops, group.ops)
-    body = Block([value.type for value in inputs])
-    mapping: dict[Value, Value] = dict(zip(inputs, body.arguments, strict=True))
-    for value, argument in zip(inputs, body.arguments, strict=True):
-        argument.name = value.name
-    for op in ops:
-        body.append(op.clone(mapping))
     sink = group.sink
-    origin = fuse(op.location for op in ops if not isinstance(op, nn.Constant))
-    body.append(kernel.Return(tuple(mapping[result] for result in sink.results)))
-    function = kernel.Func(
-        Region(body),
-        names.fresh(group),
-        onnx=origin.names,
-        flops=_total(ops),
-        bytes=bytes_moved(inputs, sink.results),
-        in_place=overwritable(inputs, group) or None,
-    )
+    function = kernel_of(ops, inputs, sink.results, names.fresh(group))
+    function.in_place = overwritable(inputs, group) or None
     module.block.insert_before(function, main)
     result_types = [result.type for result in sink.results]
-    call = kernel.Call(tuple(inputs), SymbolRefAttr(function.sym_name), result_types=result_types, location=origin)
+    call = kernel.Call(tuple(inputs), SymbolRefAttr(function.sym_name), result_types=result_types, location=_origin(ops))
     main.block.insert_before(call, sink)
     for result, new in zip(sink.results, call.results, strict=True):
         new.name = result.name
@@ -64,6 +51,31 @@ def outline(group: Group, main: Func, module: Module, names: KernelNames) -> ker
     for op in reversed(ops):
         op.erase()
     return function
+
+
+def kernel_of(
+    ops: Sequence[Operation], inputs: Sequence[Value], results: Sequence[Value], name: str = "kernel"
+) -> kernel.Func:
+    """A kernel of copies of `ops`, which read `inputs` and each other."""
+    body = Block([value.type for value in inputs])
+    mapping: dict[Value, Value] = dict(zip(inputs, body.arguments, strict=True))
+    for value, argument in zip(inputs, body.arguments, strict=True):
+        argument.name = value.name
+    for op in ops:
+        body.append(op.clone(mapping))
+    body.append(kernel.Return(tuple(mapping[result] for result in results)))
+    return kernel.Func(
+        Region(body),
+        name,
+        onnx=_origin(ops).names,
+        flops=_total(ops),
+        bytes=bytes_moved(inputs, results),
+    )
+
+
+def _origin(ops: Sequence[Operation]) -> Location:
+    """The nodes that a kernel does the work of."""
+    return fuse(op.location for op in ops if not isinstance(op, nn.Constant))
 
 
 def _inputs(ops: list[Operation], inside: set[Operation]) -> list[Value]:
@@ -78,7 +90,7 @@ def overwritable(inputs: list[Value], group: Group) -> tuple[int, ...]:
     return tuple(i for i, value in enumerate(inputs) if [value.type] == wanted and reaches_sink_in_place(value, group))
 
 
-def _total(ops: list[Operation]) -> Dim:
+def _total(ops: Sequence[Operation]) -> Dim:
     total: Dim = 0
     for op in ops:
         total = total + operations(op)

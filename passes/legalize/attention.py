@@ -155,8 +155,7 @@ def _attend(n: Node, heads: _Heads, mask: _Mask, mode: int | None) -> tuple[Valu
     """The result and, in `mode`, the scores on the way; a query that sees no key gives zeros."""
     combined = mask.value(n)
     if mode is None and not heads.softcap:
-        y = n(nn.Attention(heads.q, heads.k, heads.v, mask=combined, scale=heads.scale))
-        return _zero_where_blind(n, y, combined), None
+        return n(nn.Attention(heads.q, heads.k, heads.v, mask=combined, scale=heads.scale)), None
     k, v = (_for_each_query(n, heads, x) for x in (heads.k, heads.v))
     raw = n(nn.MatMul(heads.q, k, trans_b=True))
     raw = n(nn.Mul(raw, n.like(heads.factor, raw)))

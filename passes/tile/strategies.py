@@ -30,7 +30,10 @@ class Strategy(Protocol):
         ...
 
     def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
-        """The parameters for a kernel, or why the strategy does not fit it."""
+        """The parameters for a kernel, or why the strategy does not fit it.
+
+        It is also asked about kernels that no `main` calls, to learn which the target can run.
+        """
         ...
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
@@ -41,6 +44,9 @@ class Strategy(Protocol):
         """
         ...
 
+
+SPECIALIZED = 100
+"""Strategies from this priority on are made for kernels around one root; those below write any loop nest."""
 
 STRATEGIES: dict[str, Strategy] = {}
 """All strategies by name."""
@@ -56,6 +62,12 @@ def by_priority() -> list[Strategy]:
     """All strategies, the first to be asked first."""
     load_builtin_passes()
     return sorted(STRATEGIES.values(), key=lambda s: (-s.priority, s.name))
+
+
+def specialized(func: kernel.Func, target: AnyTarget) -> Strategy | None:
+    """The strategy made for kernels like `func` that takes it; None where only strategies for any loop nest might."""
+    found = (s for s in by_priority() if s.priority >= SPECIALIZED and not isinstance(s.schedule(func, target), str))
+    return next(found, None)
 
 
 def find(name: str) -> Strategy | None:

@@ -14,7 +14,7 @@ from ...loop_nest import Body, E
 from ...numpy_body import computing_type, convert, widen
 from ...symbols import Dim
 from ...types import Scalar, TensorType, Type, i64
-from .arithmetic import Add, Le, Mul, Where
+from .arithmetic import Add, Div, Eq, Le, Max, Mul, Sub, Where
 from .base import (
     Array,
     Emit,
@@ -28,11 +28,13 @@ from .base import (
     tensor_type,
 )
 from .constants import Constant, Iota
-from .elementwise import Cast
+from .elementwise import Cast, Exp
 from .normalization import Softmax
+from .reduction import Reduce
 from .views import BroadcastTo, Reshape
 
 Precision = Literal["ieee", "tf32"]
+_LOWEST = -float(np.finfo(np.float32).max)
 
 
 def exact_matmul(a: Array, b: Array, dtype: Scalar) -> Array:
@@ -103,8 +105,9 @@ class Attention(NnOp, name="nn.attention"):
     """softmax(scale q kᵀ + mask) v. ONNX Attention.
 
     q is [batch, heads, queries, size], k and v are [batch, heads', keys, size] where heads' divides heads: that many
-    query heads read each key head. The mask, f32 to add or i1 to keep, broadcasts to [batch, heads, queries, keys].
-    `scale` is 1 / √size by default. With `causal` query i sees the keys up to `offset` + i. Softmax is in f32.
+    query heads read each key head. The mask, floats to add or i1 to keep, broadcasts to [batch, heads, queries, keys].
+    `scale` is 1 / √size by default. With `causal` query i sees the keys up to `offset` + i. Softmax is in f32. A query
+    that sees no key at all gives zeros.
 
     Example: %y = "nn.attention"(%q, %k, %v) {causal = true}
         : (tensor<1x8x5x64xf16>, tensor<1x8x5x64xf16>, tensor<1x8x5x64xf16>) -> tensor<1x8x5x64xf16>
@@ -154,8 +157,9 @@ class Attention(NnOp, name="nn.attention"):
         if self.causal:
             rows, columns = np.ogrid[: scores.shape[-2], : scores.shape[-1]]
             scores = np.where(columns <= rows + bind([self.offset], sizes)[0], scores, -np.inf)
-        weights = np.exp(scores - scores.max(-1, keepdims=True, initial=-np.finfo(np.float32).max))
-        return np.matmul(weights / weights.sum(-1, keepdims=True), v).astype(dtype)
+        weights = np.exp(scores - scores.max(-1, keepdims=True, initial=_LOWEST))
+        total = weights.sum(-1, keepdims=True)
+        return np.matmul(weights / np.where(total == 0, 1, total), v).astype(dtype)
 
     def decompose(self, emit: Emit) -> Value:
         """Two matrix products around a softmax."""
@@ -171,10 +175,26 @@ class Attention(NnOp, name="nn.attention"):
             mask = self.mask if scalar_type(self.mask) == wide else emit(Cast(self.mask, wide))
             scores = emit(Add(scores, mask))
         if self.causal:
-            scores = emit(Where(self._visible(emit), scores, lowest))
-        weights = emit(Softmax(scores, 3))
+            scores = emit(Where(self._visible(tensor_type(scores), emit), scores, lowest))
+        weights = self._softmax(scores, emit)
         narrowed = weights if dtype == wide else emit(Cast(weights, dtype))
         return emit(MatMul(narrowed, v, precision=self.precision))
+
+    @property
+    def may_hide_all_keys(self) -> bool:
+        """Whether a query may see no key."""
+        return self.mask is not None or (self.causal and not (isinstance(self.offset, int) and self.offset >= 0))
+
+    def _softmax(self, scores: Value, emit: Emit) -> Value:
+        """Softmax along keys; zeros where all scores are -inf."""
+        if not self.may_hide_all_keys:
+            return emit(Softmax(scores, 3))
+        wide = scalar_type(scores)
+        top = emit(Max(emit(Reduce(scores, "max", (3,), True)), emit(Constant.of(_LOWEST, wide))))
+        weights = emit(Exp(emit(Sub(scores, top))))
+        total = emit(Reduce(weights, "add", (3,), True))
+        one, zero = emit(Constant.of(1, wide)), emit(Constant.of(0, wide))
+        return emit(Div(weights, emit(Where(emit(Eq(total, zero)), one, total))))
 
     def _for_each_query_head(self, tensor: Value, emit: Emit) -> Value:
         """Keys or values with each head repeated for the query heads that read it."""
@@ -187,8 +207,8 @@ class Attention(NnOp, name="nn.attention"):
         spread = emit(BroadcastTo(apart, result_types=[type.with_shape((batch, groups, members, keys, size))]))
         return emit(Reshape(spread, result_types=[type.with_shape((batch, heads, keys, size))]))
 
-    def _visible(self, emit: Emit) -> Value:
-        """Which keys each query sees, [queries, keys] of i1."""
-        grid = [TensorType((shape(self.q)[2], shape(self.k)[2]), i64)]
-        query = emit(Iota(0, start=self.offset, result_types=grid))
-        return emit(Le(emit(Iota(1, result_types=grid)), query))
+    def _visible(self, scores: TensorType, emit: Emit) -> Value:
+        """Which keys each query sees, in the shape of the scores, so that their kernel computes it."""
+        grid = [scores.with_dtype(i64)]
+        query = emit(Iota(2, start=self.offset, result_types=grid))
+        return emit(Le(emit(Iota(3, result_types=grid)), query))

@@ -190,3 +190,51 @@ module {
     return %2, %3, %4, %5, %7, %6 : tensor<2x6xf32>, tensor<4x3xf32>, tensor<4x3xf32>, tensor<4x3xf32>, tensor<4x3xf32>, tensor<2x3xf32>
   }
 }
+
+// -----
+
+// Attention reads queries, keys and values where they lie side by side, makes its mask of the padding as it goes, and
+// stores its heads side by side.
+// CHECK: "kernel.func"
+// CHECK: ^bb0(%{{.*}}: tensor<2x5x24xf32>, %{{.*}}: tensor<2x5xi64>):
+// CHECK-COUNT-3: "nn.slice"
+// CHECK: "nn.attention"
+// CHECK-NEXT: "nn.transpose"
+// CHECK-NEXT: "kernel.return"
+// CHECK: func.func @main
+// CHECK: "kernel.call"
+// CHECK-NEXT: "nn.reshape"
+// CHECK-NOT: "kernel.call"
+module {
+  func.func @main(%x: tensor<2x5x24xf32>, %pad: tensor<2x5xi64>) -> tensor<2x5x8xf32> {
+    %0 = "nn.slice"(%x) {starts = array<i64: 0, 0, 0>, ends = array<i64: 2, 5, 8>, steps = array<i64: 1, 1, 1>} : (tensor<2x5x24xf32>) -> tensor<2x5x8xf32>
+    %1 = "nn.slice"(%x) {starts = array<i64: 0, 0, 8>, ends = array<i64: 2, 5, 16>, steps = array<i64: 1, 1, 1>} : (tensor<2x5x24xf32>) -> tensor<2x5x8xf32>
+    %2 = "nn.slice"(%x) {starts = array<i64: 0, 0, 16>, ends = array<i64: 2, 5, 24>, steps = array<i64: 1, 1, 1>} : (tensor<2x5x24xf32>) -> tensor<2x5x8xf32>
+    %3 = "nn.reshape"(%0) : (tensor<2x5x8xf32>) -> tensor<2x5x2x4xf32>
+    %4 = "nn.reshape"(%1) : (tensor<2x5x8xf32>) -> tensor<2x5x2x4xf32>
+    %5 = "nn.reshape"(%2) : (tensor<2x5x8xf32>) -> tensor<2x5x2x4xf32>
+    %q = "nn.transpose"(%3) {perm = array<i64: 0, 2, 1, 3>} : (tensor<2x5x2x4xf32>) -> tensor<2x2x5x4xf32>
+    %k = "nn.transpose"(%4) {perm = array<i64: 0, 2, 1, 3>} : (tensor<2x5x2x4xf32>) -> tensor<2x2x5x4xf32>
+    %v = "nn.transpose"(%5) {perm = array<i64: 0, 2, 1, 3>} : (tensor<2x5x2x4xf32>) -> tensor<2x2x5x4xf32>
+    %keep = "nn.cast"(%pad) {to = i1} : (tensor<2x5xi64>) -> tensor<2x5xi1>
+    %mask = "nn.reshape"(%keep) : (tensor<2x5xi1>) -> tensor<2x1x1x5xi1>
+    %6 = "nn.attention"(%q, %k, %v, %mask) {causal = false} : (tensor<2x2x5x4xf32>, tensor<2x2x5x4xf32>, tensor<2x2x5x4xf32>, tensor<2x1x1x5xi1>) -> tensor<2x2x5x4xf32>
+    %7 = "nn.transpose"(%6) {perm = array<i64: 0, 2, 1, 3>} : (tensor<2x2x5x4xf32>) -> tensor<2x5x2x4xf32>
+    %8 = "nn.reshape"(%7) : (tensor<2x5x2x4xf32>) -> tensor<2x5x8xf32>
+    return %8 : tensor<2x5x8xf32>
+  }
+}
+
+// -----
+
+// What many read, and what costs more than reading it, is no part of attention's mask.
+// CHECK: func.func @main
+// CHECK-COUNT-2: "kernel.call"
+// CHECK-NOT: "kernel.call"
+module {
+  func.func @main(%q: tensor<2x2x5x4xf32>, %distance: tensor<5x5xf32>) -> tensor<2x2x5x4xf32> {
+    %bias = "nn.log"(%distance) : (tensor<5x5xf32>) -> tensor<5x5xf32>
+    %0 = "nn.attention"(%q, %q, %q, %bias) {causal = false} : (tensor<2x2x5x4xf32>, tensor<2x2x5x4xf32>, tensor<2x2x5x4xf32>, tensor<5x5xf32>) -> tensor<2x2x5x4xf32>
+    return %0 : tensor<2x2x5x4xf32>
+  }
+}
