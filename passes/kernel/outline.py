@@ -43,7 +43,8 @@ def outline(group: Group, main: Func, module: Module, names: KernelNames) -> ker
     function.in_place = overwritable(inputs, group) or None
     module.block.insert_before(function, main)
     result_types = [result.type for result in sink.results]
-    call = kernel.Call(tuple(inputs), SymbolRefAttr(function.sym_name), result_types=result_types, location=_origin(ops))
+    callee = SymbolRefAttr(function.sym_name)
+    call = kernel.Call(tuple(inputs), callee, result_types=result_types, location=_origin(ops))
     main.block.insert_before(call, sink)
     for result, new in zip(sink.results, call.results, strict=True):
         new.name = result.name
