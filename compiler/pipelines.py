@@ -24,6 +24,7 @@ from ..passes.graph.recognize_attention import RecognizeAttention
 from ..passes.graph.recognize_gelu import RecognizeGelu
 from ..passes.graph.recognize_layer_norm import RecognizeLayerNorm
 from ..passes.graph.recognize_softmax import RecognizeSoftmax
+from ..passes.kernel.chain_products import ChainProducts
 from ..passes.kernel.decompose import Decompose
 from ..passes.kernel.form_kernels import FormKernels
 from ..passes.kernel.project_recurrent_inputs import ProjectRecurrentInputs
@@ -74,6 +75,7 @@ KERNELS: tuple[Entry, ...] = (
     (ProjectRecurrentInputs(), "one large matrix product instead of one a time step"),
     (SplitReductions(), "one worker should not reduce a whole tensor alone"),
     (FormKernels(), "what shares a launch is decided while ops still say what they mean"),
+    (ChainProducts(), "kernels too small for launches of their own are known now"),
 )
 
 TILE: dict[str, tuple[Entry, ...]] = {

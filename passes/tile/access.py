@@ -41,6 +41,14 @@ class Memory:
         return self.value.type.space == ""
 
 
+class Written(Memory):
+    """Memory that the program writes too: every read of it is made where it stands."""
+
+    @property
+    def is_constant(self) -> bool:
+        return False
+
+
 class Program(Protocol):
     """What loads and stores need of a `TileBody`."""
 

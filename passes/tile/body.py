@@ -6,7 +6,7 @@ where its index is affine in lanes, else a `tile.gather`. Elements read twice at
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ class Sample:
 class TileBody:
     """A `Body` whose elements are SSA values; `memories` has the memref of each tensor argument."""
 
-    def __init__(self, builder: Builder, memories: Mapping[Value, Memory]) -> None:
+    def __init__(self, builder: Builder, memories: dict[Value, Memory]) -> None:
         self.builder = builder
         self.elements = Elements(builder)
         self.indices = Indices(self.elements)

@@ -40,6 +40,8 @@ class Builder:
         self.scopes = [Scope(block, 0)]
         self.location = location
         self.homes: dict[Value, Scope] = dict.fromkeys(block.arguments, self.scopes[0])
+        self.written: set[Value] = set()
+        """Memrefs in global memory that the program writes and reads."""
 
     @property
     def depth(self) -> int:
@@ -151,18 +153,17 @@ class Builder:
         self.effect(scf.If(condition, *regions))
 
     def _level_of(self, op: Operation) -> int:
-        if any(map(_reads_scratch, op.walk())):
+        if any(map(self._reads_written, op.walk())):
             return self.depth
         level = max((self.homes[v].level for v in free_values(op)), default=0)
         return max(level, self._innermost_conditional())
 
-
-def _reads_scratch(op: Operation) -> bool:
-    """Whether an op reads memory that the program writes."""
-    if not isinstance(op, tile.Load | tile.Gather):
-        return False
-    type = op.memref.type
-    return isinstance(type, MemRefType) and type.space != ""
+    def _reads_written(self, op: Operation) -> bool:
+        """Whether an op reads memory that the program writes."""
+        if not isinstance(op, tile.Load | tile.Gather):
+            return False
+        type = op.memref.type
+        return op.memref in self.written or (isinstance(type, MemRefType) and type.space != "")
 
 
 def free_values(op: Operation) -> Iterable[Value]:

@@ -51,7 +51,7 @@ def build_nest(func: kernel.Func, schedule: NestSchedule) -> None:
     """Replace the `nn` ops of a kernel by a tile program that walks its results."""
     plans = plan_results(func)
     frame = open_frame(func, [plan.extents for plan in plans])
-    parts = [_Section(frame, schedule, results) for results in _sections(list(zip(plans, frame.results, strict=True)))]
+    parts = [Section(frame, schedule, results) for results in _sections(list(zip(plans, frame.results, strict=True)))]
     workers = symbols.maximum(*(part.workers for part in parts))
     worker = frame.body.builder.pure(tile.ProgramId(0))
     for part in parts:
@@ -74,7 +74,7 @@ def _sections(results: Sequence[tuple[ResultPlan, Memory]]) -> list[list[tuple[R
 
 
 @dataclass(frozen=True)
-class _Section:
+class Section:
     """Results that are walked together."""
 
     frame: Frame
@@ -110,6 +110,17 @@ class _Section:
             self.frame.body.builder.branch(more, lambda: self._worker(position))
         else:
             self._worker(position)
+
+    def emit_share(self) -> None:
+        """The part of one of `tile.num_programs` programs, which together do the work of all workers."""
+        body, indices = self.frame.body, self.frame.body.indices
+        first, programs = body.builder.pure(tile.ProgramId(0)), body.builder.pure(tile.NumPrograms(0))
+
+        def step(counter: Value, _: Sequence[Value]) -> Sequence[Value]:
+            self._worker(indices.scalar(counter, self.workers))
+            return ()
+
+        body.builder.loop((first, indices.scalar_code(self.workers), programs), (), step)
 
     def _worker(self, position: Expr) -> None:
         places = Merged((), (*self.rows[:-1], self.row_blocks, self.column_blocks), self.frame.body.indices)

@@ -6,7 +6,7 @@ computed one element at a time by a reduction along contiguous memory; all other
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ...ir import symbols
@@ -52,11 +52,14 @@ class ResultPlan:
 
 def plan_results(func: kernel.Func) -> list[ResultPlan]:
     """How each result of a kernel is best walked, from one dry run of its loop nest."""
-    return [_plan(func, tensor) for tensor in returned(func)]
+    return [plan_result(func, tensor) for tensor in returned(func)]
 
 
-def _plan(func: kernel.Func, tensor: Value) -> ResultPlan:
-    body, dims = open_frame(func).body, tensor_type(tensor).dims
+def plan_result(func: kernel.Func, tensor: Value, stored: Collection[Value] = ()) -> ResultPlan:
+    """How one result is best walked; the results in `stored` are read from where they were written."""
+    frame = open_frame(func)
+    body, dims = frame.body, tensor_type(tensor).dims
+    body.memories.update({v: m for v, m in zip(returned(func), frame.results, strict=True) if v in stored})
     if 0 in dims:
         return ResultPlan(tensor, ((0,),), has_columns=True, reduces_rows=False, reduced=1, work=1)
     walks, sample = body.probe(dims, lambda index: body.read(tensor, index))

@@ -25,7 +25,7 @@ from ...ir.symbols import Dim, Expr
 from ...ir.target import CpuTarget
 from ...ir.types import MemRefType
 from . import access
-from .access import Memory
+from .access import Memory, Written
 from .elements import Element, computing_type
 from .frame import Frame, only_root, open_frame, tensor_type
 from .packing import is_constant, leading, padded, repack, reshape, transpose
@@ -125,14 +125,6 @@ def pack_recurrent_weights(func: kernel.Func, root: Recurrent, units: int) -> No
     repack(func, argument.index, f"units{units}", pack, packed, views)
 
 
-class _Written(Memory):
-    """Memory that the program writes too: every read of it is made where it stands."""
-
-    @property
-    def is_constant(self) -> bool:
-        return False
-
-
 @dataclass
 class _Layer:
     frame: Frame
@@ -148,7 +140,7 @@ class _Layer:
         self.hidden = root.hidden
         self.dtype = computing_type(x.scalar)
         self.blocks = -(-self.hidden // self.sizes.units)
-        every, *last = (_Written(memory.value, memory.shape) for memory in self.frame.results)
+        every, *last = (Written(memory.value, memory.shape) for memory in self.frame.results)
         self.every, self.last = every, last
         self.scratch = self._alloc()
         self.phases = [self._advance]
@@ -162,7 +154,7 @@ class _Layer:
     def _alloc(self) -> Memory:
         """Local memory for h of one row."""
         alloc = tile.Alloc(64, result_types=[MemRefType((self.hidden,), self.dtype, self.space)])
-        return _Written(self.frame.body.builder.effect(alloc).results[0], (self.hidden,))
+        return Written(self.frame.body.builder.effect(alloc).results[0], (self.hidden,))
 
     def _step(self, counter: Value, _: Sequence[Value]) -> Sequence[Value]:
         body = self.frame.body

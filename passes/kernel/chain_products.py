@@ -1,0 +1,241 @@
+"""chain-products: small products that follow each other, and the pooling before them, in one launch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...ir.attributes import SymbolRefAttr
+from ...ir.core import Block, Operation, Region, Value
+from ...ir.dialects import kernel, nn
+from ...ir.dialects.builtin import Func, Module
+from ...ir.dialects.nn.base import tensor_type
+from ...ir.location import fuse
+from ...ir.profile import Profile
+from ...ir.symbols import Dim, free_symbols, substitute
+from ..analysis.cost import bytes_moved
+from ..base import Pass, PassContext
+from .groups import adds_unit_dims_only, trailing_axes
+
+MOST_ROWS = 16
+"""More rows make a matrix product, which has better kernels than one product a row."""
+MOST_RESULTS = 1 << 14
+"""Elements of what one link hands to the next: it stays in the nearest caches."""
+MOST_WEIGHTS = 1 << 20
+"""Elements of a chain's weights: reading larger ones takes longer than the launches that a chain saves."""
+
+
+class ChainProducts(Pass):
+    """Make one kernel of a chain of products with few rows, as the gates of squeeze-and-excite have them.
+
+    A link's result is read by the next link alone. Links are matmuls and pointwise convolutions of single pixels by
+    constant weights, with the element-wise ops in their kernels; the first may be a reduction over trailing dims. All
+    results become results of the joined kernel, so that workers find each other's parts of a link in memory.
+
+    Before:
+        %0 = "kernel.call"(%x) {callee = @mean} : (tensor<1x96x56x56xf32>) -> tensor<1x96x1x1xf32>
+        %1 = "kernel.call"(%0, %w) {callee = @squeeze} : (…) -> tensor<1x4x1x1xf32>
+        %2 = "kernel.call"(%1, %v) {callee = @excite} : (…) -> tensor<1x96x1x1xf32>
+    After:
+        %0, %1, %2 = "kernel.call"(%x, %w, %v) {callee = @chain} : (…) -> (…)
+    """
+
+    name = "chain-products"
+
+    def run(self, module: Module, context: PassContext) -> None:
+        profile = {name: size.opt for name, size in Profile.of(module).ranges.items()}
+        joined = _Joined(module)
+        for chain in _chains(module.main, profile, context):
+            joined.replace(chain)
+            context.count("chains")
+        joined.drop_unused()
+
+
+@dataclass(frozen=True)
+class _Link:
+    """A call that may be part of a chain; `follows` is the operand that the link before makes."""
+
+    call: kernel.Call
+    weights: int
+    follows: Value | None
+
+
+def _chains(main: Func, profile: dict[str, int], context: PassContext) -> list[list[kernel.Call]]:
+    found: list[list[_Link]] = []
+    last: dict[Value, list[_Link]] = {}
+    for call in [op for op in main.walk() if isinstance(op, kernel.Call)]:
+        link = _as_link(call, profile)
+        if isinstance(link, str):
+            continue
+        chain = None if link.follows is None else last.pop(link.follows, None)
+        if chain is not None and sum(other.weights for other in chain) + link.weights > MOST_WEIGHTS:
+            context.remark(call, f"not chained to the product before: together their weights exceed {MOST_WEIGHTS}")
+            chain = None
+        if chain is None:
+            chain = []
+            found.append(chain)
+        chain.append(link)
+        if (result := _handed_on(call)) is not None:
+            last[result] = chain
+    return [[link.call for link in chain] for chain in found if len(chain) > 1]
+
+
+def _handed_on(call: kernel.Call) -> Value | None:
+    """The call's result where exactly one op of the same block reads it, or a reshape of it."""
+    value: Value = call.results[0]
+    while True:
+        users = list(value.users)
+        if len(users) != 1 or users[0].parent is not call.parent:
+            return None
+        if not isinstance(users[0], nn.Reshape):
+            return value if isinstance(users[0], kernel.Call) else None
+        value = users[0].result
+
+
+def _as_link(call: kernel.Call, profile: dict[str, int]) -> _Link | str:
+    """The call as a link, or why it is none."""
+    ops = [op for op in call.kernel.block if not isinstance(op, kernel.Return)]
+    if len(call.results) != 1:
+        return "it has several results"
+    roots = [op for op in ops if isinstance(op, nn.Reduce) or _is_product(op)]
+    if len(roots) != 1:
+        return "it is not one reduction or product"
+    (root,) = roots
+    for op in ops:
+        plain = isinstance(op, nn.Elementwise | nn.Constant) or (isinstance(op, nn.Reshape) and adds_unit_dims_only(op))
+        if op is not root and not plain:
+            return f"'{op.name}' is in its kernel"
+    dims = tensor_type(root.results[0]).dims
+    batch, results = _number(dims[0], profile), [d for d in dims[1:] if d != 1]
+    if batch > MOST_ROWS or len(results) > 1 or not all(isinstance(d, int) and d <= MOST_RESULTS for d in results):
+        return "its results are many"
+    if tensor_type(call.results[0]).size != tensor_type(root.results[0]).size:
+        return "its result is broadcast"
+    if isinstance(root, nn.Reduce):
+        return _Link(call, 0, None) if trailing_axes(root) else "it reduces other dims than the last ones"
+    return _product_link(call, root)
+
+
+def _is_product(op: Operation) -> bool:
+    return isinstance(op, nn.MatMul | nn.Conv)
+
+
+def _product_link(call: kernel.Call, root: Operation) -> _Link | str:
+    """A product of single pixels or rows, whose left operand is an operand of the call as it is."""
+    left, right = root.operands[0], root.operands[1]
+    if isinstance(root, nn.Conv):
+        pixel = all(d == 1 for v in (left, right, root.result) for d in tensor_type(v).dims[2:])
+        if not pixel or root.group != 1:
+            return "it is not a convolution of single pixels"
+    elif isinstance(root, nn.MatMul) and (tensor_type(right).rank != 2 or root.trans_a or tensor_type(left).rank != 2):
+        return "it is not a product of a matrix and a vector"
+    arguments = call.kernel.block.arguments
+    if left not in arguments or right not in arguments:
+        return "its operands are computed in its kernel"
+    weights = call.operands[arguments.index(right)]
+    size = tensor_type(right).size
+    if not isinstance(weights.owner, nn.Constant) or not isinstance(size, int):
+        return "its right operand is not a constant"
+    return _Link(call, size, call.operands[arguments.index(left)])
+
+
+def _number(size: Dim, profile: dict[str, int]) -> int:
+    """A size as it usually is; one for what the profile does not say."""
+    value = substitute(size, {**dict.fromkeys(free_symbols(size), 1), **profile})
+    return value if isinstance(value, int) else 1
+
+
+class _Joined:
+    """The kernels of chains: equal chains share one."""
+
+    def __init__(self, module: Module) -> None:
+        self.module = module
+        self.known: dict[object, kernel.Func] = {}
+        self.replaced: set[kernel.Func] = set()
+
+    def replace(self, chain: Sequence[kernel.Call]) -> None:
+        """One call, where the last one stands, for all calls of a chain."""
+        inside = {call.results[0] for call in chain}
+        reshapes = [op for call in chain[:-1] for op in _reshapes_after(call.results[0])]
+        inside.update(op.result for op in reshapes)
+        operands = list(dict.fromkeys(v for call in chain for v in call.operands if v not in inside))
+        key = (
+            tuple(call.callee for call in chain),
+            tuple(operands.index(v) if v in operands else -1 for call in chain for v in call.operands),
+        )
+        func = self.known.get(key)
+        if func is None:
+            func = self.known[key] = self._build(chain, operands)
+        else:
+            func.onnx = tuple(dict.fromkeys((*(func.onnx or ()), *_nodes(chain))))
+        self.replaced.update(call.kernel for call in chain)
+        location = fuse(call.location for call in chain)
+        types = [call.results[0].type for call in chain]
+        joined = kernel.Call(tuple(operands), SymbolRefAttr(func.sym_name), result_types=types, location=location)
+        last = chain[-1]
+        assert last.parent is not None
+        last.parent.insert_before(joined, last)
+        for call, result in zip(chain, joined.results, strict=True):
+            result.name = call.results[0].name
+        last.replace_all_uses_with([joined.results[-1]])
+        for op in [last, *reversed(reshapes), *reversed(chain[:-1])]:
+            op.erase()
+
+    def _build(self, chain: Sequence[kernel.Call], operands: Sequence[Value]) -> kernel.Func:
+        body = Block([value.type for value in operands])
+        values: dict[Value, Value] = dict(zip(operands, body.arguments, strict=True))
+        for value, argument in zip(operands, body.arguments, strict=True):
+            argument.name = value.name
+        results = []
+        for call in chain:
+            inner: dict[Value, Value] = {
+                argument: values[value]
+                for argument, value in zip(call.kernel.block.arguments, call.operands, strict=True)
+            }
+            for op in call.kernel.block:
+                if not isinstance(op, kernel.Return):
+                    body.append(op.clone(inner))
+            results.append(inner[call.kernel.block.terminator.operands[0]])
+            values[call.results[0]] = results[-1]
+            for reshape in _reshapes_after(call.results[0]):
+                values[reshape.result] = body.append(reshape.clone({reshape.x: values[reshape.x]})).results[0]
+        body.append(kernel.Return(tuple(results)))
+        flops: Dim = 0
+        for call in chain:
+            flops = flops + (call.kernel.flops or 0)
+        func = kernel.Func(
+            Region(body),
+            self._name(chain),
+            onnx=_nodes(chain),
+            flops=flops,
+            bytes=bytes_moved(operands, [call.results[0] for call in chain]),
+        )
+        first = chain[0].kernel
+        assert first.parent is not None
+        first.parent.insert_before(func, first)
+        return func
+
+    def _name(self, chain: Sequence[kernel.Call]) -> str:
+        base = f"{chain[0].kernel.sym_name}_chain"
+        taken = self.module.symbols()
+        return next(name for n in range(1, len(taken) + 2) if (name := f"{base}{n if n > 1 else ''}") not in taken)
+
+    def drop_unused(self) -> None:
+        """Remove kernels whose calls are all in chains now."""
+        called = {op.callee.name for op in self.module.main.walk() if isinstance(op, kernel.Call)}
+        for func in self.replaced:
+            if func.sym_name not in called:
+                func.erase()
+
+
+def _nodes(chain: Sequence[kernel.Call]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(node for call in chain for node in call.location.names))
+
+
+def _reshapes_after(value: Value) -> list[nn.Reshape]:
+    """The reshapes between a link's result and the next call."""
+    found: list[nn.Reshape] = []
+    while len(users := list(value.users)) == 1 and isinstance(users[0], nn.Reshape):
+        found.append(users[0])
+        value = users[0].result
+    return found
