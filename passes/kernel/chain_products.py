@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...ir.attributes import SymbolRefAttr
-from ...ir.core import Block, Operation, Region, Value
+from ...ir.core import Block, BlockArgument, Operation, Region, Value
 from ...ir.dialects import kernel, nn
 from ...ir.dialects.builtin import Func, Module
 from ...ir.dialects.nn.base import tensor_type
 from ...ir.location import fuse
 from ...ir.profile import Profile
-from ...ir.symbols import Dim, free_symbols, substitute
+from ...ir.symbols import Dim, free_symbols, product, substitute
 from ..analysis.cost import bytes_moved
 from ..base import Pass, PassContext
 from .groups import adds_unit_dims_only, trailing_axes
@@ -29,7 +29,7 @@ class ChainProducts(Pass):
     """Make one kernel of a chain of products with few rows, as the gates of squeeze-and-excite have them.
 
     A link's result is read by the next link alone. Links are matmuls and pointwise convolutions of single pixels by
-    constant weights, with the element-wise ops in their kernels; the first may be a reduction over trailing dims. All
+    constant weights, with the element-wise ops in their kernels, and reductions over trailing dims. All
     results become results of the joined kernel, so that workers find each other's parts of a link in memory.
 
     Before:
@@ -105,14 +105,17 @@ def _as_link(call: kernel.Call, profile: dict[str, int]) -> _Link | str:
         plain = isinstance(op, nn.Elementwise | nn.Constant) or (isinstance(op, nn.Reshape) and adds_unit_dims_only(op))
         if op is not root and not plain:
             return f"'{op.name}' is in its kernel"
-    dims = tensor_type(root.results[0]).dims
-    batch, results = _number(dims[0], profile), [d for d in dims[1:] if d != 1]
-    if batch > MOST_ROWS or len(results) > 1 or not all(isinstance(d, int) and d <= MOST_RESULTS for d in results):
+    dims = tensor_type(root.results[0]).dims or (1,)
+    batch = _number(dims[0], profile)
+    count = product(dims[1:])
+    if batch > MOST_ROWS or not isinstance(count, int) or count > MOST_RESULTS:
         return "its results are many"
     if tensor_type(call.results[0]).size != tensor_type(root.results[0]).size:
         return "its result is broadcast"
     if isinstance(root, nn.Reduce):
-        return _Link(call, 0, None) if trailing_axes(root) else "it reduces other dims than the last ones"
+        if not trailing_axes(root):
+            return "it reduces other dims than the last ones"
+        return _Link(call, 0, _passed(call, root.x))
     return _product_link(call, root)
 
 
@@ -129,14 +132,18 @@ def _product_link(call: kernel.Call, root: Operation) -> _Link | str:
             return "it is not a convolution of single pixels"
     elif isinstance(root, nn.MatMul) and (tensor_type(right).rank != 2 or root.trans_a or tensor_type(left).rank != 2):
         return "it is not a product of a matrix and a vector"
-    arguments = call.kernel.block.arguments
-    if left not in arguments or right not in arguments:
+    follows, weights = _passed(call, left), _passed(call, right)
+    if follows is None or weights is None:
         return "its operands are computed in its kernel"
-    weights = call.operands[arguments.index(right)]
     size = tensor_type(right).size
     if not isinstance(weights.owner, nn.Constant) or not isinstance(size, int):
         return "its right operand is not a constant"
-    return _Link(call, size, call.operands[arguments.index(left)])
+    return _Link(call, size, follows)
+
+
+def _passed(call: kernel.Call, value: Value) -> Value | None:
+    """What a call passes for a value of its kernel's body; None for what the kernel computes."""
+    return call.operands[value.index] if isinstance(value, BlockArgument) else None
 
 
 def _number(size: Dim, profile: dict[str, int]) -> int:
@@ -178,8 +185,10 @@ class _Joined:
         for call, result in zip(chain, joined.results, strict=True):
             result.name = call.results[0].name
         last.replace_all_uses_with([joined.results[-1]])
-        for op in [last, *reversed(reshapes), *reversed(chain[:-1])]:
-            op.erase()
+        last.erase()
+        for call in reversed(chain[:-1]):
+            for op in [call, *_reshapes_after(call.results[0])][::-1]:
+                op.erase()
 
     def _build(self, chain: Sequence[kernel.Call], operands: Sequence[Value]) -> kernel.Func:
         body = Block([value.type for value in operands])

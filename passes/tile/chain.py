@@ -7,6 +7,7 @@ else along its results. Weights are packed in that order. Workers share the resu
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -98,7 +99,7 @@ register(Chain())
 
 
 def _is_chain(results: Sequence[Value]) -> bool:
-    pairs = zip(results[:-1], results[1:], strict=True)
+    pairs = itertools.pairwise(results)
     return len(results) > 1 and all(_depends(after, before) for before, after in pairs)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -167,6 +168,32 @@ def normalized_conv(n: int, c: int, size: tuple[int, int], m: int, *, stride: in
     return build
 
 
+def gate(n: int, c: int, size: tuple[int, int], squeezed: int) -> Build:
+    """x * hard_sigmoid(excite(relu(squeeze(mean of x)))): a block's gate, as MobileNetV3 has it."""
+
+    def build(net: Network) -> Value:
+        x = net.input(n, c, *size)
+        mean = net.add(nn.Reduce(x, "mean", (2, 3), keep_dims=True))
+        one = ((1, 1), (0,) * 4, (1, 1))
+        hidden = net.add(nn.Relu(net.add(nn.Conv(mean, net.weight(squeezed, c, 1, 1), *one, net.weight(squeezed)))))
+        raised = net.add(nn.Conv(hidden, net.weight(c, squeezed, 1, 1), *one, net.weight(c)))
+        return net.add(nn.Mul(x, net.add(nn.HardSigmoid(raised))))
+
+    return build
+
+
+def perceptron(rows: int, *widths: int) -> Build:
+    """Products by weights that are not turned, with an activation between."""
+
+    def build(net: Network) -> Value:
+        x = net.input(rows, widths[0])
+        for before, after in itertools.pairwise(widths):
+            x = net.add(nn.Tanh(net.add(nn.MatMul(x, net.weight(before, after)))))
+        return x
+
+    return build
+
+
 def softmax(rows: int, columns: int) -> Build:
     return lambda net: net.add(nn.Softmax(net.input(rows, columns), 1))
 
@@ -216,6 +243,11 @@ CASES = [
     CudaCase("conv-normalized-strided", normalized_conv(1, 24, (9, 8), 40, stride=2), "mma_conv", "f32", SINGLE),
     CudaCase("conv-gated", normalized_conv(2, 40, (7, 5), 24, gated=True), "mma_conv", "bf16", 2e-2),
     CudaCase("conv-depthwise", conv(1, 24, (13, 11), 24, 3, pad=1, group=24), "generic"),
+    CudaCase("gate", gate(2, 96, (14, 14), 24), "chain"),
+    CudaCase("gate-odd", gate(1, 37, (5, 7), 11), "chain"),
+    CudaCase("gate-one-pixel", gate(3, 130, (1, 1), 1), "chain", "f32", SINGLE),
+    CudaCase("gate-wide", gate(1, 1100, (7, 7), 300), "chain"),
+    CudaCase("perceptron", perceptron(3, 40, 300, 17, 5), "chain", "f32", SINGLE),
     CudaCase("softmax", softmax(37, 128), "rows"),
     CudaCase("softmax-odd", softmax(5, 1000), "rows", "f32", SINGLE),
     CudaCase("softmax-long", softmax(3, 20000), "rows", "f32", SINGLE),
