@@ -10,6 +10,7 @@ from ...ir.attributes import DenseArrayAttr
 from ...ir.core import Operation
 from ...ir.diagnostics import CompileError, Diagnostic, InternalError
 from ...ir.dialects import tile
+from ...ir.dialects.vector import ExtractStridedSlice
 from ...ir.layout import Layout, Modes, row_major
 from ...ir.types import Scalar, VectorType
 from .pointwise import constant, convert_float
@@ -35,6 +36,10 @@ def view_table(op: Operation, source: Layout, result: Layout) -> tuple[int, ...]
             fixed = [d for d, n in enumerate(source.shape) if n == 1]
             expected = result.drop(range(lost)).squeeze(fixed)
             places = [[0 if d in fixed else n for d, n in enumerate(o[lost:])] for o in result.register_offsets]
+        case "vector.extract_strided_slice":
+            assert isinstance(op, ExtractStridedSlice)
+            expected = source if source.box(result.shape) == result else None
+            places = [[a + b for a, b in zip(op.start, o, strict=True)] for o in result.register_offsets]
         case "vector.transpose":
             permutation = op.attributes["permutation"]
             assert isinstance(permutation, DenseArrayAttr)
@@ -181,7 +186,7 @@ class ComputeEmitter:
         a, b = self.kernel.registers(op.a), self.kernel.registers(op.b)
         if op.instruction == "fma":
             self._multiply_add(op, acc, a, b)
-        elif op.instruction in ("mma.m16n8k16", "mma.m16n8k8"):
+        elif op.instruction in ("mma.m16n8k16", "mma.m16n8k8", "mma3.m16n8k8"):
             self._warp_mma(op, acc, a, b)
         else:
             raise CompileError(Diagnostic(f"'{op.instruction}' has no CUDA C yet", op.location))
@@ -212,7 +217,7 @@ class ComputeEmitter:
         counts = [m.size for m in acc.layout.registers]
         steps = [*_split_after(counts, sizes[0]), len(products) * sizes[0] // acc.layout.register_count]
         maps = [register_map(steps, [p[n] for p in products], "i") for n in range(3)]
-        function = "mma_" + op.instruction.partition(".")[2]
+        function = op.instruction.replace(".", "_")
         if None in maps:
             for registers in products:
                 args = (t.at(r) for t, r in zip((acc, a, b), registers, strict=True))

@@ -21,7 +21,9 @@ from .values import Counted, Mapped, Memory, Registers, ScalarValue, Splat, Tile
 from .writer import Line, Writer, parenthesized, times
 
 SHARED_ALIGNMENT = 1024
-_VIEWS = ("vector.broadcast", "vector.shape_cast", "vector.transpose", "tile.iota")
+_VIEWS = (
+    "vector.broadcast", "vector.shape_cast", "vector.transpose", "vector.extract_strided_slice", "tile.iota"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

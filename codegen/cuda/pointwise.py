@@ -6,7 +6,7 @@ import math
 import struct
 from collections.abc import Callable, Sequence
 
-from ...ir.attributes import BoolAttr, FloatAttr, IntegerAttr
+from ...ir.attributes import BoolAttr, FloatAttr, IntegerAttr, OpaqueAttr
 from ...ir.core import Operation, Value
 from ...ir.diagnostics import InternalError
 from ...ir.dialects.tile import ON_TILES
@@ -28,7 +28,7 @@ _CALLS = {
 # C functions on double; the ones on float end in f.
 _LIBRARY = {
     "arith.remf": "fmod", "arith.maxnumf": "fmax", "arith.minnumf": "fmin", "math.powf": "pow", "math.atan2": "atan2",
-    "math.absf": "fabs", "math.exp": "exp", "math.exp2": "exp2", "math.expm1": "expm1", "math.log": "log",
+    "math.absf": "fabs", "math.exp": "exp", "math.expm1": "expm1", "math.log": "log",
     "math.log1p": "log1p", "math.log2": "log2", "math.sqrt": "sqrt", "math.rsqrt": "rsqrt", "math.erf": "erf",
     "math.tanh": "tanh", "math.floor": "floor", "math.ceil": "ceil", "math.roundeven": "rint", "math.round": "round",
     "math.trunc": "trunc", "math.sin": "sin", "math.cos": "cos", "math.tan": "tan", "math.atan": "atan",
@@ -245,6 +245,18 @@ def _bitcast(op: Operation, operands: Sequence[str], source: Scalar, target: Sca
     return f"{calls[source.name, target.name]}({operands[0]})"
 
 
+_exact_exp2 = _library("exp2")
+
+
+def _exp2(op: Operation, operands: Sequence[str], source: Scalar, target: Scalar, index: str) -> str:
+    """The hardware's function (2 units in the last place, no denormals) where `fastmath` allows approximations."""
+    fastmath = op.attributes.get("fastmath")
+    allowed = isinstance(fastmath, OpaqueAttr) and fastmath.body in ("afn", "fast")
+    if allowed and source == _F32:
+        return f"exp2_approximate({operands[0]})"
+    return _exact_exp2(op, operands, source, target, index)
+
+
 _UPSTREAM: dict[str, _Rule] = {
     "arith.constant": _constant,
     "arith.select": _select,
@@ -267,6 +279,7 @@ _UPSTREAM: dict[str, _Rule] = {
     **{name: _unsigned(form) for name, form in (_UNSIGNED_INFIX | _UNSIGNED_CALLS).items()},
     **{name: _call(function) for name, function in _CALLS.items()},
     **{name: _library(function) for name, function in _LIBRARY.items()},
+    "math.exp2": _exp2,
 }
 # Register tiles have names of their own for some of upstream's ops.
 _EXPRESSIONS = _UPSTREAM | {name: _UPSTREAM[upstream] for upstream, name in ON_TILES.items()}

@@ -238,6 +238,33 @@ __device__ __forceinline__ void mma_m16n8k8(float* acc, const float* a, const fl
         "r"(to_tf32(b[0])), "r"(to_tf32(b[1])));
 }
 """,
+    "mma3_m16n8k8": """
+// As mma_m16n8k8 with each operand in two tf32 numbers: what is lost is about as small as f32's rounding.
+// The instruction ignores the bits of the small numbers that tf32 lacks.
+__device__ __forceinline__ void mma_tf32(float* acc, const unsigned* x, const unsigned* y) {
+  asm("mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+      "{%0, %1, %2, %3};"
+      : "+f"(acc[0]), "+f"(acc[1]), "+f"(acc[2]), "+f"(acc[3])
+      : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]));
+}
+__device__ __forceinline__ void mma3_m16n8k8(float* acc, const float* a, const float* b) {
+  unsigned x[4], y[2], dx[4], dy[2];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) x[i] = to_tf32(a[i]), dx[i] = __float_as_uint(a[i] - __uint_as_float(x[i]));
+#pragma unroll
+  for (int i = 0; i < 2; ++i) y[i] = to_tf32(b[i]), dy[i] = __float_as_uint(b[i] - __uint_as_float(y[i]));
+  mma_tf32(acc, dx, y);
+  mma_tf32(acc, x, dy);
+  mma_tf32(acc, x, y);
+}
+""",
+    "exp2_approximate": """
+__device__ __forceinline__ float exp2_approximate(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+""",
     "grid_barrier": """
 // All blocks of a cooperative launch; the driver gives each launch a zeroed word to count in.
 __device__ __forceinline__ void grid_barrier() {

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..attributes import OpaqueAttr
+from ..attributes import ArrayAttr, IntegerAttr, OpaqueAttr
 from ..core import Value
 from ..declare import PURE, Op
 from ..types import MemRefType, Type, VectorType, index
@@ -96,6 +96,43 @@ class Transpose(VectorOp, name="vector.transpose"):
 
     def evaluate(self, vector: Any) -> Any:
         return np.transpose(vector, self.permutation)
+
+
+class ExtractStridedSlice(VectorOp, name="vector.extract_strided_slice"):
+    """The box of a vector that begins at `offsets`; `strides` are 1."""
+
+    source: Value
+    offsets: ArrayAttr
+    sizes: ArrayAttr
+    strides: ArrayAttr
+
+    @staticmethod
+    def of(source: Value, offsets: Sequence[int], sizes: Sequence[int]) -> ExtractStridedSlice:
+        lists = (ArrayAttr(tuple(map(IntegerAttr, values))) for values in (offsets, sizes, (1,) * len(sizes)))
+        return ExtractStridedSlice(source, *lists)
+
+    def infer(self) -> list[Type]:
+        source = self.vector(self.source)
+        rank = len(source.shape)
+        lists = [_numbers(attribute) for attribute in (self.offsets, self.sizes, self.strides)]
+        self.require(all(len(values) == rank for values in lists), f"needs {rank} offsets, sizes and strides")
+        offsets, sizes, strides = lists
+        fits = all(o >= 0 and n > 0 and o + n <= size for o, n, size in zip(offsets, sizes, source.shape, strict=True))
+        self.require(fits and all(s == 1 for s in strides), f"takes no box of {source} at {offsets} of {sizes}")
+        return [VectorType(sizes, source.dtype)]
+
+    @property
+    def start(self) -> tuple[int, ...]:
+        """The offsets as numbers."""
+        return _numbers(self.offsets)
+
+    def evaluate(self, vector: Any) -> Any:
+        pairs = zip(self.start, self.vector(self.result).shape, strict=True)
+        return vector[tuple(slice(first, first + size) for first, size in pairs)]
+
+
+def _numbers(attribute: ArrayAttr) -> tuple[int, ...]:
+    return tuple(value.value for value in attribute.values if isinstance(value, IntegerAttr))
 
 
 class Step(VectorOp, name="vector.step"):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from ...ir.core import Block, Operation, Value
-from ...ir.dialects import kernel, tile
+from ...ir.dialects import kernel, tile, vector
 from ...ir.dialects.builtin import Module
 from ...ir.layout import Layout, layout_of, set_layout
 from ...ir.profile import Profile
@@ -166,6 +166,9 @@ class _Assignment:
                     yield op.results[0], result
             case "vector.transpose":
                 yield op.results[0], layout.transpose(layouts.permutation_of(op))
+            case "vector.extract_strided_slice":
+                if (box := layout.box(_shape(op.results[0]))) is not None:
+                    yield op.results[0], box
             case "scf.for" if index >= 3:
                 yield op.results[index - 3], layout
             case "scf.yield" if op.parent_op is not None and op.parent_op.name in ("scf.for", "scf.if"):
@@ -185,6 +188,11 @@ class _Assignment:
             op.set_operands(operands)
         if isinstance(op, tile.Reduce):
             self._settle_reduce(op)
+        elif isinstance(op, vector.ExtractStridedSlice):
+            box = self.layouts[op.source].box(_shape(op.result))
+            op.require(box is not None, f"takes a box of a tile that is spread over threads: {self.layouts[op.source]}")
+            assert box is not None
+            self._force(op.result, box)
         elif isinstance(op, tile.Load) and op.result in self.layouts:
             op.instruction = layouts.matrix_load(op, self.layouts[op.result])
 

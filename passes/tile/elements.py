@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...ir import scalar
-from ...ir.attributes import IntegerAttr
+from ...ir.attributes import Attribute, IntegerAttr
 from ...ir.core import Value
 from ...ir.dialects import tile
 from ...ir.types import SCALARS, Scalar, Type, VectorType, f32, i1, index
@@ -66,7 +66,7 @@ class Elements:
         lanes = tuple(sorted({lane for e in elements for lane in e.lanes}))
         return [self.spread(e, lanes) for e in elements], lanes
 
-    def emit(self, name: str, args: Sequence[Element], dtype: Scalar, **attributes: IntegerAttr) -> Element:
+    def emit(self, name: str, args: Sequence[Element], dtype: Scalar, **attributes: Attribute) -> Element:
         """An upstream op on elements spread along common lanes, with a result of `dtype`."""
         spread, lanes = self.aligned(args)
         value = self.builder.op(name, [e.value for e in spread], self.type(dtype, lanes), **attributes)

@@ -15,9 +15,12 @@ WIDEST = 16
 """Bytes of the widest access of a thread."""
 
 
-def fragments(instruction: str, m: int, n: int, k: int, warps: tuple[int, int]) -> tuple[Layout, Layout, Layout]:
+def fragments(
+    instruction: str, m: int, n: int, k: int, warps: tuple[int, int], paired: bool = False
+) -> tuple[Layout, Layout, Layout]:
     """Layouts of A (MxK), B (KxN) and the accumulator for warp matrix instructions, `warps` of them along M and N.
 
+    `paired`: a thread has neighbours along K, as it has along N in an accumulator; with 16-bit operands it always has.
     Raises ValueError where the tile is no multiple of the instruction's.
     """
     depth = int(instruction.rpartition("k")[2])
@@ -30,18 +33,18 @@ def fragments(instruction: str, m: int, n: int, k: int, warps: tuple[int, int]) 
         raise ValueError(f"a tile of {m}x{n}x{k} is not made of '{instruction}' for {warps[0]}x{warps[1]} warps")
     rows, columns = Mode(warps[0], (16 * tall, 0)), Mode(warps[1], (0, 8 * wide))
     same_rows, same_columns = Mode(warps[0], (0, 0)), Mode(warps[1], (0, 0))
-    # 16-bit operands come in pairs along K, 32-bit ones one by one.
-    pair, half = (2, 8) if depth == 16 else (1, 4)
+    # 16-bit operands come in pairs along K, 32-bit ones one by one. The order along K is free if both agree in it.
+    pair, half, lane = (2, 8, 2) if depth == 16 else (1, 1, 2) if paired else (1, 4, 1)
     a = Layout.of(
         (m, k),
         [Mode(pair, (0, 1)), Mode(2, (8, 0)), Mode(2, (0, half)), Mode(tall, (16, 0)), Mode(deep, (0, depth))],
-        [Mode(4, (0, pair)), Mode(8, (1, 0))],
+        [Mode(4, (0, lane)), Mode(8, (1, 0))],
         [rows, same_columns],
     )
     b = Layout.of(
         (k, n),
         [Mode(pair, (1, 0)), Mode(2, (half, 0)), Mode(wide, (0, 8)), Mode(deep, (depth, 0))],
-        [Mode(4, (pair, 0)), Mode(8, (0, 1))],
+        [Mode(4, (lane, 0)), Mode(8, (0, 1))],
         [same_rows, columns],
     )
     acc = Layout.of(
@@ -95,7 +98,7 @@ def of_mma(op: tile.Mma, threads: int) -> tuple[Layout, Layout, Layout]:
     else:
         op.require(op.warps is not None and len(op.warps) == 2, "needs 'warps': how many along M and N")
         assert op.warps is not None
-        a, b, acc = fragments(op.instruction, m, n, k, (op.warps[0], op.warps[1]))
+        a, b, acc = fragments(op.instruction, m, n, k, (op.warps[0], op.warps[1]), op.paired)
     return (a.transpose((1, 0)) if op.trans_a else a), (b.transpose((1, 0)) if op.trans_b else b), acc
 
 

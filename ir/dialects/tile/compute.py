@@ -140,7 +140,9 @@ class Mma(TileOp, name="tile.mma", traits=(PURE,)):
     products of a column of scalars and a row of vectors, "dpbf16ps" and "vpdpbusd" dot pairs of bf16 and quadruples of
     i8 along K. GPU: a and b are register tiles in the instruction's fragment layout or memrefs in shared memory;
     `instruction` names one matrix instruction ("mma.m16n8k16", "wgmma.m64n128k16"), which the tile is cut into.
-    `warps` cuts the tile for warp instructions: how many warps along M and N. "mma.m16n8k8" rounds f32 to tf32.
+    `warps` cuts the tile for warp instructions: how many warps along M and N. "mma.m16n8k8" rounds f32 to tf32,
+    "mma3.m16n8k8" cuts it in two tf32 numbers and takes three instructions, as exact as f32 products. With `paired`
+    a thread has neighbours along K of such operands, as it has of an accumulator that becomes one.
     "fma" uses plain multiply-adds. A `wgmma` is asynchronous: the result may be read after `tile.mma_wait`.
     """
 
@@ -151,6 +153,7 @@ class Mma(TileOp, name="tile.mma", traits=(PURE,)):
     trans_a: bool = False
     trans_b: bool = False
     warps: tuple[int, ...] | None = None
+    paired: bool = False
 
     def infer(self) -> list[Type]:
         acc = self.vector_type(self.acc, "acc")
