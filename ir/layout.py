@@ -121,24 +121,16 @@ class Layout:
 
         return Layout.of(shape, [m for m in flat(self.registers) if not m.repeats], flat(self.lanes), flat(self.warps))
 
-    def box(self, shape: Sequence[int]) -> Layout | None:
-        """The layout of a box of the tile that begins at a multiple of its own size; None where threads would have
-        unlike parts of it."""
-        threads = [*self.lanes, *self.warps]
-        registers: list[Mode] = []
-        for mode in self.registers:
-            dim = next((d for d, step in enumerate(mode.strides) if step), None)
-            if dim is None or sum(map(bool, mode.strides)) > 1:
-                registers.append(mode)
-            elif mode.strides[dim] < shape[dim]:
-                registers.append(Mode(min(mode.size, shape[dim] // mode.strides[dim]), mode.strides))
-        for d, size in enumerate(shape):
-            if 1 + sum((m.size - 1) * m.strides[d] for m in threads) > size:
-                return None
-        try:
-            return Layout.of(shape, registers, self.lanes, self.warps)
-        except ValueError:
-            return None
+    def slice(self, sizes: Sequence[int]) -> Layout:
+        """The layout of a box of `sizes`, which ends between registers. Raises ValueError where it does not."""
+
+        def cut(mode: Mode) -> Mode:
+            for size, stride in zip(sizes, mode.strides, strict=True):
+                if stride:
+                    mode = Mode(min(mode.size, max(size // stride, 1)), mode.strides)
+            return mode
+
+        return Layout.of(sizes, map(cut, self.registers), self.lanes, self.warps)
 
     def transpose(self, permutation: Sequence[int]) -> Layout:
         """The layout of the transposed tile: its dim i is dim `permutation[i]` of this one."""

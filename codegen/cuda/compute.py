@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from ...ir.attributes import DenseArrayAttr
 from ...ir.core import Operation
 from ...ir.diagnostics import CompileError, Diagnostic, InternalError
-from ...ir.dialects import tile
-from ...ir.dialects.vector import ExtractStridedSlice
+from ...ir.dialects import tile, vector
 from ...ir.layout import Layout, Modes, row_major
 from ...ir.types import Scalar, VectorType
 from .pointwise import constant, convert_float
@@ -36,16 +35,17 @@ def view_table(op: Operation, source: Layout, result: Layout) -> tuple[int, ...]
             fixed = [d for d, n in enumerate(source.shape) if n == 1]
             expected = result.drop(range(lost)).squeeze(fixed)
             places = [[0 if d in fixed else n for d, n in enumerate(o[lost:])] for o in result.register_offsets]
-        case "vector.extract_strided_slice":
-            assert isinstance(op, ExtractStridedSlice)
-            expected = source if source.box(result.shape) == result else None
-            places = [[a + b for a, b in zip(op.start, o, strict=True)] for o in result.register_offsets]
         case "vector.transpose":
             permutation = op.attributes["permutation"]
             assert isinstance(permutation, DenseArrayAttr)
             inverse = sorted(range(len(source.shape)), key=lambda d: permutation.values[d])
             expected = result.transpose(inverse)
             places = [[o[inverse[d]] for d in range(len(inverse))] for o in result.register_offsets]
+        case "vector.extract_strided_slice":
+            assert isinstance(op, vector.ExtractStridedSlice)
+            first, _ = op.box
+            expected = source if result == source.slice(result.shape) else None
+            places = [[a + b for a, b in zip(first, o, strict=True)] for o in result.register_offsets]
         case _:
             expected = result.reshape(source.shape)
             places = [_unravel(_ravel(o, result.shape), source.shape) for o in result.register_offsets]

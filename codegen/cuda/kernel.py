@@ -21,9 +21,7 @@ from .values import Counted, Mapped, Memory, Registers, ScalarValue, Splat, Tile
 from .writer import Line, Writer, parenthesized, times
 
 SHARED_ALIGNMENT = 1024
-_VIEWS = (
-    "vector.broadcast", "vector.shape_cast", "vector.transpose", "vector.extract_strided_slice", "tile.iota"
-)  # fmt: skip
+_VIEWS = ("vector.broadcast", "vector.shape_cast", "vector.transpose", "vector.extract_strided_slice", "tile.iota")
 
 
 @dataclass(frozen=True)

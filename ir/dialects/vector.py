@@ -99,7 +99,7 @@ class Transpose(VectorOp, name="vector.transpose"):
 
 
 class ExtractStridedSlice(VectorOp, name="vector.extract_strided_slice"):
-    """The box of a vector that begins at `offsets`; `strides` are 1."""
+    """The box of `sizes` at `offsets`; `strides` are all 1."""
 
     source: Value
     offsets: ArrayAttr
@@ -107,31 +107,36 @@ class ExtractStridedSlice(VectorOp, name="vector.extract_strided_slice"):
     strides: ArrayAttr
 
     @staticmethod
-    def of(source: Value, offsets: Sequence[int], sizes: Sequence[int]) -> ExtractStridedSlice:
-        lists = (ArrayAttr(tuple(map(IntegerAttr, values))) for values in (offsets, sizes, (1,) * len(sizes)))
-        return ExtractStridedSlice(source, *lists)
+    def at(vector: Value, offsets: Sequence[int], sizes: Sequence[int]) -> ExtractStridedSlice:
+        boxes = [integers(numbers) for numbers in (offsets, sizes, [1] * len(sizes))]
+        return ExtractStridedSlice(vector, *boxes)
+
+    @property
+    def box(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Offsets and sizes as numbers."""
+        offsets, sizes, strides = (numbers(field) for field in (self.offsets, self.sizes, self.strides))
+        self.require(set(strides) <= {1}, "takes strides of 1 alone")
+        return offsets, sizes
 
     def infer(self) -> list[Type]:
         source = self.vector(self.source)
-        rank = len(source.shape)
-        lists = [_numbers(attribute) for attribute in (self.offsets, self.sizes, self.strides)]
-        self.require(all(len(values) == rank for values in lists), f"needs {rank} offsets, sizes and strides")
-        offsets, sizes, strides = lists
-        fits = all(o >= 0 and n > 0 and o + n <= size for o, n, size in zip(offsets, sizes, source.shape, strict=True))
-        self.require(fits and all(s == 1 for s in strides), f"takes no box of {source} at {offsets} of {sizes}")
+        offsets, sizes = self.box
+        fits = len(offsets) == len(sizes) == len(source.shape)
+        fits = fits and all(o >= 0 and o + n <= m for o, n, m in zip(offsets, sizes, source.shape, strict=True))
+        self.require(fits, f"has no box of {sizes} at {offsets} in {source}")
         return [VectorType(sizes, source.dtype)]
 
-    @property
-    def start(self) -> tuple[int, ...]:
-        """The offsets as numbers."""
-        return _numbers(self.offsets)
-
     def evaluate(self, vector: Any) -> Any:
-        pairs = zip(self.start, self.vector(self.result).shape, strict=True)
-        return vector[tuple(slice(first, first + size) for first, size in pairs)]
+        offsets, sizes = self.box
+        return vector[tuple(slice(o, o + n) for o, n in zip(offsets, sizes, strict=True))]
 
 
-def _numbers(attribute: ArrayAttr) -> tuple[int, ...]:
+def integers(numbers: Sequence[int]) -> ArrayAttr:
+    """Numbers as upstream's arrays of i64."""
+    return ArrayAttr(tuple(IntegerAttr(n) for n in numbers))
+
+
+def numbers(attribute: ArrayAttr) -> tuple[int, ...]:
     return tuple(value.value for value in attribute.values if isinstance(value, IntegerAttr))
 
 

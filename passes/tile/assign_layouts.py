@@ -167,8 +167,7 @@ class _Assignment:
             case "vector.transpose":
                 yield op.results[0], layout.transpose(layouts.permutation_of(op))
             case "vector.extract_strided_slice":
-                if (box := layout.box(_shape(op.results[0]))) is not None:
-                    yield op.results[0], box
+                yield op.results[0], layout.slice(_shape(op.results[0]))
             case "scf.for" if index >= 3:
                 yield op.results[index - 3], layout
             case "scf.yield" if op.parent_op is not None and op.parent_op.name in ("scf.for", "scf.if"):
@@ -189,10 +188,7 @@ class _Assignment:
         if isinstance(op, tile.Reduce):
             self._settle_reduce(op)
         elif isinstance(op, vector.ExtractStridedSlice):
-            box = self.layouts[op.source].box(_shape(op.result))
-            op.require(box is not None, f"takes a box of a tile that is spread over threads: {self.layouts[op.source]}")
-            assert box is not None
-            self._force(op.result, box)
+            self._force(op.result, self.layouts[op.source].slice(_shape(op.result)))
         elif isinstance(op, tile.Load) and op.result in self.layouts:
             op.instruction = layouts.matrix_load(op, self.layouts[op.result])
 

@@ -13,6 +13,12 @@ from ...ir.target import CudaTarget
 from ...ir.types import Scalar
 from .indices import Indices
 
+WIDEST_HEAD = 256
+SMALLEST = 32
+"""Queries of the smallest block of more than a decoder's."""
+ENOUGH = 1.0
+"""Blocks a multiprocessor, from which larger ones are better."""
+
 
 @dataclass(frozen=True)
 class AttentionSchedule:
@@ -31,6 +37,12 @@ class AttentionSchedule:
     @property
     def threads(self) -> int:
         return 32 * self.warps_m * self.warps_n
+
+    def shared_bytes(self, heads: Heads, dtype: Scalar) -> int:
+        """Queries and stages of keys and values, sizes of heads rounded up, and what warps exchange."""
+        size, value = (-(-n // 32) * 32 for n in (heads.size, heads.value))
+        elements = self.rows * size + self.stages * self.keys * (size + value)
+        return elements * dtype.bytes + 4 * self.rows * self.keys
 
     def to_attribute(self) -> DictAttr:
         return DictAttr.of({f.name: IntegerAttr(getattr(self, f.name)) for f in fields(self)})
@@ -105,20 +117,28 @@ def attention_instruction(dtype: Scalar, precision: str) -> str | None:
 
 def choose_attention(
     heads: Heads, usual: tuple[int, int, int], dtype: Scalar, target: CudaTarget
-) -> DictAttr | str:
-    """Sizes for usual numbers of (batch, rows, keys)."""
+) -> AttentionSchedule | str:
+    """Sizes for usual numbers of (batch, rows, keys): large tiles where there are enough of them for the machine."""
     batch, rows, _ = usual
-    programs = batch * heads.programs
     width = max(heads.size, heads.value)
-    if width > 256:
+    if width > WIDEST_HEAD:
         return f"heads of size {width} do not fit into registers"
-    step = 64 if width * dtype.bytes <= 256 else 32
+    for schedule in _candidates(rows, width * dtype.bytes // 2):
+        blocks = batch * heads.programs * -(-rows // schedule.rows)
+        fits = schedule.shared_bytes(heads, dtype) <= target.shared_bytes_per_block
+        if fits and (blocks >= ENOUGH * target.multiprocessors or schedule.rows <= SMALLEST):
+            return schedule
+    return f"{target.name} has too little shared memory for heads of size {width}"
+
+
+def _candidates(rows: int, width: int) -> list[AttentionSchedule]:
+    """The largest first; `width` is the size of a head in 16-bit elements. Fitted to an H200."""
     if rows <= 16:
-        schedule = AttentionSchedule(16, 64, 1, 4, 3, 0)
-    elif programs * -(-rows // 128) >= target.multiprocessors and width <= 64:
-        schedule = AttentionSchedule(128, step, 4, 1, 2, 1)
-    elif programs * -(-rows // 64) >= target.multiprocessors or width > 128:
-        schedule = AttentionSchedule(64, step, 4, 1, 2, int(width * dtype.bytes <= 256))
-    else:
-        schedule = AttentionSchedule(32, step, 2, 1, 2, int(width * dtype.bytes <= 256))
-    return schedule.to_attribute()
+        return [AttentionSchedule(16, 128, 1, 4, 2, 0), AttentionSchedule(16, 64, 1, 4, 2, 0)]
+    if width <= 64:
+        large = AttentionSchedule(128, 64, 4, 1, 2, 1)
+        return [large, AttentionSchedule(64, 64, 4, 1, 3, 1), AttentionSchedule(SMALLEST, 64, 2, 1, 2, 1)]
+    if width <= 128:
+        large = AttentionSchedule(128, 32, 4, 1, 2, 0)
+        return [large, AttentionSchedule(64, 64, 4, 1, 2, 1), AttentionSchedule(SMALLEST, 64, 2, 1, 2, 1)]
+    return [AttentionSchedule(64, 32, 4, 1, 2, 0), AttentionSchedule(SMALLEST, 32, 2, 1, 2, 0)]

@@ -60,7 +60,8 @@ class FlashAttention:
             return "it is empty"
         number = usual_sizes(func)
         batch, queries, keys = (number(size) for size in (heads.batch, heads.rows, heads.keys))
-        return choose_attention(heads, (batch, queries, keys), dtype, target)
+        found = choose_attention(heads, (batch, queries, keys), dtype, target)
+        return found if isinstance(found, str) else found.to_attribute()
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, Attention)
@@ -356,7 +357,7 @@ class _Attention:
         for k in range(0, keys, step):
             a = narrow
             if step < keys:
-                a = self.builder.pure(ExtractStridedSlice.of(narrow, (0, k), (self.sizes.rows, step)))
+                a = self.builder.pure(ExtractStridedSlice.at(narrow, (0, k), (self.sizes.rows, step)))
             b = self.v.fragment(window, k, step, inner_first=True)
             acc = self._multiply(a, b, acc, paired=self.depth == 8)
         return Element(acc, f32, values.lanes)

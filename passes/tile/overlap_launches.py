@@ -9,7 +9,7 @@ fp32 at batch 1 took 4.6 ms on an H200 with it and 2.6 ms without. So the defaul
 from __future__ import annotations
 
 from ...ir.core import Operation
-from ...ir.dialects import kernel, tile
+from ...ir.dialects import kernel, scf, tile
 from ...ir.dialects.builtin import Module
 from ...ir.target import CudaTarget, Target
 from ..base import EXACT, Pass, PassContext
@@ -35,13 +35,14 @@ class OverlapLaunches(Pass):
 
     name = "overlap-launches"
     tolerance = EXACT
+    early: bool = True
 
     def run(self, module: Module, context: PassContext) -> None:
         if not overlaps(Target.of(module)):
             return
         for function in module.block:
             if isinstance(function, kernel.Func) and function.is_tiled and not _meets(function):
-                _overlap(function, context)
+                _overlap(function, context, self.early)
 
 
 def overlaps(target: object) -> bool:
@@ -53,15 +54,22 @@ def _meets(function: kernel.Func) -> bool:
     return any(isinstance(op, tile.GridBarrier) for op in function.walk())
 
 
-def _overlap(function: kernel.Func, context: PassContext) -> None:
+def _overlap(function: kernel.Func, context: PassContext, early: bool) -> None:
     ops = list(function.walk())
-    added: list[Operation] = []
-    if not any(isinstance(op, tile.TriggerDependents) for op in ops):
-        added.append(tile.TriggerDependents())
+    block, added = function.block, 0
     if not any(isinstance(op, tile.WaitDependencies) for op in ops):
-        added.append(tile.WaitDependencies())
-    first = function.block.first
-    assert first is not None
-    for op in added:
-        function.block.insert_before(op, first)
-    context.count("kernels", len(added) > 0)
+        assert block.first is not None
+        block.insert_before(tile.WaitDependencies(), block.first)
+        added += 1
+    if not any(isinstance(op, tile.TriggerDependents) for op in ops):
+        block.insert_before(tile.TriggerDependents(), _place(function, early))
+        added += 1
+    context.count("kernels", added > 0)
+
+
+def _place(function: kernel.Func, early: bool) -> Operation:
+    """Where the next launch may start: behind the last loop, where there is one and it is not to be `early`."""
+    loops = [op for op in function.block if isinstance(op, scf.For)]
+    place = loops[-1].next if loops and not early else function.block.first
+    assert place is not None
+    return place
