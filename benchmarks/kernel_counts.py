@@ -49,7 +49,7 @@ def count(model: str, target: str, precision: str) -> dict[str, int]:
 def arena_bytes(main: Func) -> tuple[int, int]:
     """Where the last buffer of a placed arena ends, and the most bytes in use at one step."""
     lifetimes = [(life, aligned(life.bytes)) for life in arena_lifetimes(main)]
-    arena = max((life.op.offset + size for life, size in lifetimes), default=0)
+    arena = max(((life.op.offset or 0) + size for life, size in lifetimes), default=0)
     steps = {life.start for life, _ in lifetimes}
     return arena, max((sum(size for life, size in lifetimes if life.start <= s <= life.end) for s in steps), default=0)
 

@@ -30,7 +30,9 @@ theirs is ONNX Runtime on the CPU in fp32. The weights are random, scaled so tha
 
 CPU = """## CPU latency
 
-Milliseconds at batch 1, and how many times faster than ONNX Runtime (`benchmarks/cpu.py`).
+Milliseconds with two threads, and how many times faster than the best of the others (`benchmarks/cpu.py`). The columns
+behind: seconds to compile, megabytes of the plan, seconds to load it and run it once, and the peak memory in megabytes
+of a process that loads and runs, next to the others'.
 """
 
 GPU = """## GPU latency
@@ -86,11 +88,32 @@ def latency(name: str, introduction: str, peers: Sequence[str]) -> str:
     return "\n".join([introduction, table(header, rows), machine(result)])
 
 
+def cpu_latency(name: str) -> str:
+    """Like `latency`, with what a build takes."""
+    result = load(name)
+    peers = [peer for peer in ("onnxruntime", "openvino") if any(peer in c["milliseconds"] for c in _cases(result))]
+    header = [f"case ({result['figures']['precision']})", "Kernelwright", *peers, "speedup"]
+    header += ["compile s", "plan MB", "load s", "peak MB", *(f"{peer} peak MB" for peer in peers)]
+    rows = []
+    for case in _cases(result):
+        times, builds = case["milliseconds"], case["builds"]
+        own = builds["kernelwright"]
+        cells = [f"{times[peer]:.3g}" if peer in times else "–" for peer in ("kernelwright", *peers)]
+        cells += [f"{case['speedup']:.2f}", f"{own['build_seconds']:.1f}", f"{own['plan_megabytes']:.0f}"]
+        cells += [f"{own['load_seconds']:.2f}", f"{own['peak_megabytes']:.0f}"]
+        cells += [f"{builds[peer]['peak_megabytes']:.0f}" if peer in builds else "–" for peer in peers]
+        rows.append([case["case"], *cells])
+    return "\n".join([CPU if name == "cpu" else "", table(header, rows), machine(result)])
+
+
+def _cases(result: dict[str, Any]) -> list[dict[str, Any]]:
+    return result["figures"]["cases"]
+
+
 def page() -> str:
     """The text of the page."""
     parts = [INTRODUCTION, accuracy()]
-    if (RESULTS / "cpu.json").exists():
-        parts.append(latency("cpu", CPU, ["onnxruntime"]))
+    parts += [cpu_latency(name) for name in ("cpu", "cpu_bf16") if (RESULTS / f"{name}.json").exists()]
     if (RESULTS / "gpu.json").exists():
         parts.append(latency("gpu", GPU, ["eager", "graph", "compile"]))
     return "\n".join(parts)
