@@ -42,8 +42,12 @@ class Body(Protocol[E]):
         """A function of `scalar.FUNCTIONS` on elements of one type; comparisons give i1."""
         ...
 
-    def cast(self, element: E, dtype: Scalar) -> E:
+    def cast(self, element: E, dtype: Scalar, saturate: bool = True) -> E:
         """Convert as ONNX Cast does (float to int truncates; to bool is `!= 0`)."""
+        ...
+
+    def bitcast(self, element: E, source: Scalar, target: Scalar) -> E:
+        """The bits of an element of a `source` tensor as one of a `target` tensor, both of the same width."""
         ...
 
     def reduce(self, kind: Reduction, extents: Sequence[Dim], term: Callable[[Index], E]) -> E:

@@ -49,20 +49,24 @@ def widen(array: Array) -> Array:
 
 
 def convert(array: Array, dtype: Scalar) -> Array:
-    """ONNX Cast: floats to integers truncate, anything to bool is `!= 0`, floats beyond an 8-bit float saturate."""
+    """Floats to integers truncate, anything to bool is `!= 0`, floats beyond a float's range become infinite or NaN."""
     array = np.asarray(array)
     if array.dtype == dtype.numpy:
         return array
-    if dtype.is_float and dtype.bits <= 8:
-        array = _saturate(widen(array), dtype)
     with np.errstate(all="ignore"):
-        return array.astype(dtype.numpy)
+        return widen(array).astype(dtype.numpy) if is_small(dtype) else array.astype(dtype.numpy)
 
 
 def _saturate(array: Array, dtype: Scalar) -> Array:
+    """`array` limited to the numbers that the 8-bit (or narrower) float `dtype` has."""
     codes = np.arange(1 << dtype.bits, dtype=np.uint8).view(dtype.numpy).astype(np.float32)
     finite = codes[np.isfinite(codes)]
     return np.where(np.isnan(array), array, np.clip(array, finite.min(), finite.max()))
+
+
+def is_small(dtype: Scalar) -> bool:
+    """Whether `dtype` is a float of a byte or less, to which ONNX Cast saturates."""
+    return dtype.is_float and dtype.bits <= 8
 
 
 def neutral(kind: Reduction, dtype: Scalar) -> Any:
@@ -156,8 +160,13 @@ class NumpyBody:
         with np.errstate(all="ignore"):
             return scalar.FUNCTIONS[function].numpy(*args)
 
-    def cast(self, element: Array, dtype: Scalar) -> Array:
-        return widen(convert(element, dtype))
+    def cast(self, element: Array, dtype: Scalar, saturate: bool = True) -> Array:
+        limited = _saturate(widen(element), dtype) if saturate and is_small(dtype) else element
+        return widen(convert(limited, dtype))
+
+    def bitcast(self, element: Array, source: Scalar, target: Scalar) -> Array:
+        bits = np.ascontiguousarray(convert(element, source))
+        return widen(bits.view(target.numpy).reshape(np.shape(element)))
 
     def reduce(self, kind: Reduction, extents: Sequence[Dim], term: Callable[[Index], Array]) -> Array:
         outer = self.depth

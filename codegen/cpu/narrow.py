@@ -13,21 +13,25 @@ from .builder import Builder, Lanes, scalar_type
 
 @dataclass(frozen=True)
 class Format:
-    """Bits of the exponent and the mantissa, the exponent's bias, and the code of not-a-number, if there is one."""
+    """Bits of the exponent and the mantissa, the exponent's bias, and two codes, without the sign where they have one:
+    of numbers too large (infinity, not-a-number or the largest number) and of not-a-number."""
 
     exponent: int
     mantissa: int
     bias: int
+    beyond: int
     nan: int | None
 
 
 FORMATS = {
-    "f8E4M3FN": Format(4, 3, 7, 0x7F),
-    "f8E5M2": Format(5, 2, 15, 0x7E),
-    "f8E4M3FNUZ": Format(4, 3, 8, 0x80),
-    "f8E5M2FNUZ": Format(5, 2, 16, 0x80),
-    "f4E2M1FN": Format(2, 1, 1, None),
+    "f8E4M3FN": Format(4, 3, 7, 0x7F, 0x7F),
+    "f8E5M2": Format(5, 2, 15, 0x7C, 0x7E),
+    "f8E4M3FNUZ": Format(4, 3, 8, 0x80, 0x80),
+    "f8E5M2FNUZ": Format(5, 2, 16, 0x80, 0x80),
+    "f4E2M1FN": Format(2, 1, 1, 0x07, None),
 }
+POWERS_OF_TWO = "f8E8M0FNU"
+"""An exponent alone: code c is 2^(c - 127), and 255 not-a-number."""
 
 
 def is_narrow(dtype: Scalar) -> bool:
@@ -75,6 +79,8 @@ def truncate(builder: Builder, dtype: Scalar, lanes: Lanes, value: str) -> str:
         return builder.define("half", f"fptrunc {lanes} {value} to {lanes.of(scalar_type(dtype))}")
     if dtype == bf16:
         return _to_bf16(builder, lanes, value)
+    if dtype.name == POWERS_OF_TWO:
+        return _to_power_of_two(builder, lanes, value)
     if dtype.name not in FORMATS:
         raise CompileError(f"no code for conversions to {dtype} on a CPU")
     return _to_small(builder, FORMATS[dtype.name], lanes, value)
@@ -100,7 +106,7 @@ def _round_bits(builder: Builder, i: Lanes, bits: str, dropped: int) -> str:
 
 
 def _to_small(builder: Builder, format: Format, lanes: Lanes, value: str) -> str:
-    """The code of f32 numbers that lie in the format's range, which `tile` programs see to."""
+    """The code of f32 numbers."""
     i, mask = lanes.of("i32"), lanes.of("i1")
     magnitude = builder.intrinsic("fabs", lanes, value)
     bits = builder.define("bits", f"bitcast {lanes} {magnitude} to {i}")
@@ -115,8 +121,23 @@ def _to_small(builder: Builder, format: Format, lanes: Lanes, value: str) -> str
     small = builder.define("small", f"fcmp olt {lanes} {magnitude}, {lanes.constant(2.0 ** (1 - format.bias))}")
     safe = builder.define("safe", f"select {mask} {small}, {lanes} {counted}, {lanes} {lanes.constant(0.0)}")
     subnormal = builder.define("subnormal", f"fptosi {lanes} {safe} to {i}")
-    code = builder.define("code", f"select {mask} {small}, {i} {subnormal}, {i} {normal}")
+    limited = builder.call("limited", i, f"llvm.smin.{i.suffix}", [(i, normal), (i, i.constant(format.beyond))])
+    code = builder.define("code", f"select {mask} {small}, {i} {subnormal}, {i} {limited}")
     code = _with_sign(builder, format, lanes, value, code)
+    return builder.define("narrow", f"trunc {i} {code} to {lanes.of('i8')}")
+
+
+def _to_power_of_two(builder: Builder, lanes: Lanes, value: str) -> str:
+    """The exponent of the nearest power of two, ties to the larger; 255 for what is not positive or too large."""
+    i, mask = lanes.of("i32"), lanes.of("i1")
+    bits = builder.define("bits", f"bitcast {lanes} {value} to {i}")
+    zero = builder.define("zero", f"icmp eq {i} {bits}, {i.constant(0)}")
+    least = builder.define("least", f"icmp ule {i} {bits}, {i.constant(1 << 22)}")
+    half = builder.define("half", f"add {i} {bits}, {i.constant(1 << 22)}")
+    raised = builder.define("raised", f"select {mask} {least}, {i} {i.constant(0)}, {i} {half}")
+    raised = builder.define("raised", f"select {mask} {zero}, {i} {i.constant(-1)}, {i} {raised}")
+    exponent = builder.define("exponent", f"lshr {i} {raised}, {i.constant(23)}")
+    code = builder.call("code", i, f"llvm.umin.{i.suffix}", [(i, exponent), (i, i.constant(255))])
     return builder.define("narrow", f"trunc {i} {code} to {lanes.of('i8')}")
 
 

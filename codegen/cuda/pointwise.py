@@ -104,8 +104,6 @@ def convert_float(text: str, source: Scalar, target: Scalar) -> str:
         return text
     if not is_narrow(target):
         return f"({c_type(target)}){parenthesized(text)}"
-    if target.name == "f8E8M0FNU":
-        raise InternalError(f"no CUDA C for conversions to {target}")
     return f"from_float<{c_type(target)}>({'(float)' + parenthesized(text) if source.name == 'f64' else text})"
 
 
@@ -240,9 +238,19 @@ def _constant(op: Operation, operands: Sequence[str], source: Scalar, target: Sc
 
 
 def _bitcast(op: Operation, operands: Sequence[str], source: Scalar, target: Scalar, index: str) -> str:
-    calls = {("f32", "i32"): "__float_as_int", ("i32", "f32"): "__int_as_float"}
-    calls |= {("f64", "i64"): "__double_as_longlong", ("i64", "f64"): "__longlong_as_double"}
-    return f"{calls[source.name, target.name]}({operands[0]})"
+    """Between float and integer types of one width; narrow floats are structs of their bits."""
+    text = operands[0]
+    if is_narrow(source):
+        text = f"{text}.bits" if text.isidentifier() else f"({text}).bits"
+    else:
+        text = f"{_BITS[source.name]}({text})" if source.is_float else text
+    if is_narrow(target):
+        return f"{c_type(target)}{{({'unsigned char' if target.bits <= 8 else 'unsigned short'}){parenthesized(text)}}}"
+    return f"{_NUMBERS[target.name]}({text})" if target.is_float else f"({c_type(target)}){parenthesized(text)}"
+
+
+_BITS = {"f32": "__float_as_int", "f64": "__double_as_longlong"}
+_NUMBERS = {"f32": "__int_as_float", "f64": "__longlong_as_double"}
 
 
 _exact_exp2 = _library("exp2")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 
+from ...ir.attributes import UnitAttr
 from ...ir.core import Value
 from ...ir.dialects import nn
-from ...ir.types import SCALARS, Scalar, f32, i1
+from ...ir.numpy_body import is_small
+from ...ir.types import SCALARS, Scalar, f32, i1, i8, i32, ui8
 from .content import dims, scalar
 from .node import Node
 from .registry import UnsupportedError, legalize
@@ -166,24 +168,51 @@ def cast_like(n: Node) -> Value:
     return _cast(n, scalar(n[1]))
 
 
-_BEYOND = {"f8E4M3FN": 464.0, "f8E4M3FNUZ": 248.0, "f8E5M2FNUZ": 61440.0}
-"""Half a unit of the last place above the largest number of an 8-bit float without infinities."""
-
-
 def _cast(n: Node, dtype: Scalar) -> Value:
-    """A conversion; where an 8-bit float does not saturate, what rounds to more than it holds is not-a-number."""
-    x = n[0]
-    if dtype.name == "f8E8M0FNU":
-        raise UnsupportedError("conversions to powers of two")
-    if n.flag("saturate", True) or dtype.bits != 8 or not dtype.is_float or not scalar(x).is_float:
-        return n.cast(x, dtype)
-    if dtype.name not in _BEYOND:
-        raise UnsupportedError(f"conversions to {dtype} that do not saturate")
-    x = n.cast(x, f32)
-    limit = n.like(_BEYOND[dtype.name], x)
-    # The tie belongs to the even code, which is the largest number's in this format alone.
-    beyond = (nn.Gt if dtype.name == "f8E4M3FN" else nn.Ge)(n(nn.Abs(x)), limit)
-    return n.cast(n(nn.Where(n(beyond), n.like(float("nan"), x), x)), dtype)
+    if dtype.name == "f8E8M0FNU" and scalar(n[0]).is_float:
+        return _power_of_two(n, n[0], n.str("round_mode", "up"), n.flag("saturate", True))
+    if is_small(dtype) and not n.flag("saturate", True):
+        return n(nn.Cast(n[0], dtype, unsaturated=UnitAttr()))
+    return n.cast(n[0], dtype)
+
+
+def _power_of_two(n: Node, x: Value, rounding: str, saturate: bool) -> Value:
+    """|x| rounded to a power of two: its code is the exponent of the f32 number, which rounding may raise by one."""
+    wide = n.cast(x, f32)
+    magnitude = n(nn.Abs(wide))
+    bits = n(nn.BitCast(magnitude, i32))
+    carry = {"up": (1 << 23) - 1, "nearest": 1 << 22, "down": 0}
+    if rounding not in carry:
+        raise UnsupportedError(f"round_mode '{rounding}'; expected one of {', '.join(carry)}")
+    raised = n(nn.Add(bits, n.like(carry[rounding], bits)))
+    if rounding == "nearest":  # 2^-127, the least number, is half of f32's least exponent
+        raised = n(nn.Where(n(nn.Le(bits, n.like(1 << 22, bits))), n.like(0, bits), raised))
+    code = n(nn.ShiftRight(raised, n.like(23, bits)))
+    limited = n(nn.Min(code, n.like(254 if saturate else 255, code)))
+    infinite = n(nn.Ge(bits, n.like(0x7F800000, bits)))
+    code = n(nn.Where(infinite, n.like(255, code), limited))
+    return n(nn.BitCast(n.cast(code, ui8), SCALARS["f8E8M0FNU"]))
+
+
+@legalize("BitCast")
+def bit_cast(n: Node) -> Value:
+    """Integers of 2 and 4 bits are numbers in a byte each: their bits are those of the number modulo 2 or 4 bits."""
+    x, target = n[0], _target(n)
+    source = scalar(x)
+    if source.bits != target.bits and not (source.is_bool or target.is_bool):
+        raise UnsupportedError(f"the bits of {source} as {target}, which has another width")
+    if source.is_bool or target.is_bool:
+        return n.cast(x, target)
+    if source.name in ("i2", "i4"):
+        byte = n.cast(x, i8)
+        x = n.cast(n(nn.And(byte, n.like(2**source.bits - 1, byte))), SCALARS[f"u{source.name}"])
+    if target.name not in ("i2", "i4"):
+        return x if scalar(x) == target else n(nn.BitCast(x, target))
+    if scalar(x).is_float:
+        x = n(nn.BitCast(x, SCALARS[f"u{target.name}"]))
+    byte = n.cast(x, i8)
+    sign = n.like(2 ** (target.bits - 1), byte)
+    return n.cast(n(nn.Sub(n(nn.Xor(byte, sign)), sign)), target)
 
 
 @legalize("PRelu")

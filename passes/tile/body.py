@@ -14,9 +14,9 @@ from ...ir.attributes import DenseAttr, DenseResourceAttr
 from ...ir.core import Block, OpResult, Value
 from ...ir.dialects.nn.base import NnOp, scalar_type
 from ...ir.loop_nest import Index, Reduction
-from ...ir.numpy_body import neutral
+from ...ir.numpy_body import is_small, neutral
 from ...ir.symbols import Dim, Expr
-from ...ir.types import Scalar, TensorType, index
+from ...ir.types import Scalar, TensorType, f32, index
 from . import access
 from .access import Memory
 from .builder import Builder
@@ -86,8 +86,14 @@ class TileBody:
     def apply(self, function: str, *args: Element) -> Element:
         return self.elements.apply(function, *args)
 
-    def cast(self, element: Element, dtype: Scalar) -> Element:
+    def cast(self, element: Element, dtype: Scalar, saturate: bool = True) -> Element:
+        if saturate and is_small(dtype) and element.dtype != dtype:
+            element = self.elements.saturate(self.elements.cast(element, f32), dtype)
         return self.elements.cast(self.elements.cast(element, dtype), computing_type(dtype))
+
+    def bitcast(self, element: Element, source: Scalar, target: Scalar) -> Element:
+        bits = self.elements.cast(element, source)
+        return self.elements.cast(self.elements.emit("arith.bitcast", (bits,), target), computing_type(target))
 
     def reduce(self, kind: Reduction, extents: Sequence[Dim], term: Callable[[Index], Element]) -> Element:
         if not extents:

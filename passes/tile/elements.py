@@ -121,7 +121,7 @@ class Elements:
     # Conversions
 
     def cast(self, element: Element, dtype: Scalar) -> Element:
-        """ONNX Cast to `dtype` itself (not to the type it is computed in)."""
+        """Conversion to `dtype` itself (not to the type it is computed in); does not saturate."""
         source = element.dtype
         if source == dtype:
             return element
@@ -155,14 +155,13 @@ class Elements:
 
     def _cast_float(self, element: Element, dtype: Scalar) -> Element:
         source = element.dtype
-        if dtype.bits <= 8:
-            element = self._saturate(self.cast(element, f32), dtype)
-        elif source.bits < 32 and dtype.bits < 32:
+        if dtype.bits <= 8 or (source.bits < 32 and dtype.bits < 32):
             element = self.cast(element, f32)
         name = "arith.extf" if dtype.bits > element.dtype.bits else "arith.truncf"
         return self.emit(name, (element,), dtype)
 
-    def _saturate(self, element: Element, dtype: Scalar) -> Element:
+    def saturate(self, element: Element, dtype: Scalar) -> Element:
+        """An element limited to the numbers that the float `dtype` of a byte or less has."""
         codes = np.arange(1 << dtype.bits, dtype=np.uint8).view(dtype.numpy).astype(np.float32)
         finite = codes[np.isfinite(codes)]
         low, high = (self.constant(float(limit), element.dtype) for limit in (finite.min(), finite.max()))

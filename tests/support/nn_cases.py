@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from kernelwright.ir import types
+from kernelwright.ir.attributes import UnitAttr
 from kernelwright.ir.core import Block, Value
 from kernelwright.ir.dialects import nn as dialect
 from kernelwright.ir.symbols import symbol
@@ -74,9 +75,17 @@ def conv(**changes: Any) -> dict[str, Any]:
     return {"strides": (2, 1), "pads": (1, 0, 2, 1), "dilations": (1, 2)} | changes
 
 
+def codes(dtype: types.Scalar, count: int | None = None) -> np.ndarray:
+    """All numbers of a float of a byte or less, or the first `count`."""
+    return np.arange(count or 1 << dtype.bits, dtype=np.uint8).view(dtype.numpy)
+
+
 B = symbol("b")
+SMALL_FLOATS = ("f8E4M3FN", "f8E5M2", "f8E4M3FNUZ", "f8E5M2FNUZ", "f8E8M0FNU", "f4E2M1FN")
+UNIT = UnitAttr()
+EDGES = np.array([0, -0.0, 464, 465, -1e9, 3e38, 61439, 61441, 240, 248, 249, np.inf, -np.inf, np.nan], np.float32)
 FLOATS = np.linspace(-4, 4, 77, dtype=np.float32).reshape(7, 11)
-UNIT = np.linspace(-0.99, 0.99, 35, dtype=np.float32).reshape(5, 7)
+INSIDE_ONE = np.linspace(-0.99, 0.99, 35, dtype=np.float32).reshape(5, 7)
 POSITIVE = np.geomspace(1e-3, 1e3, 35, dtype=np.float32).reshape(5, 7)
 SPECIAL = np.array([0.0, -0.0, 1.5, -2.5, np.inf, -np.inf, np.nan], np.float32)
 SIGNED = ints(-7, -3, -1, 0, 1, 2, 5)
@@ -124,7 +133,7 @@ CASES = [
         Case(f"{name}-special", getattr(nn, name), [SPECIAL])
         for name in ["Abs", "Relu", "Sign", "IsNan", "IsInf", "Sigmoid"]
     ),
-    *(Case(name, getattr(nn, name), [UNIT]) for name in ("Asin", "Acos", "Atanh")),
+    *(Case(name, getattr(nn, name), [INSIDE_ONE]) for name in ("Asin", "Acos", "Atanh")),
     *(Case(name, getattr(nn, name), [POSITIVE]) for name in ("Log", "Sqrt", "Rsqrt", "Reciprocal")),
     Case("Acosh", nn.Acosh, [1 + POSITIVE]),
     Case("Gelu-tanh", lambda x: nn.Gelu(x, "tanh"), [FLOATS]),
@@ -136,8 +145,18 @@ CASES = [
     Case("Sign-unsigned", nn.Sign, [ints(0, 7, 255, dtype=np.uint8)]),
     *(
         Case(f"Cast-{to}", lambda x, to=to: nn.Cast(x, types.SCALARS[to]), [FLOATS])
-        for to in ("f64", "f16", "bf16", "f8E4M3FN", "f8E5M2", "i1", "i8", "i64")
+        for to in ("f64", "f16", "bf16", *SMALL_FLOATS, "i1", "i8", "i64")
     ),
+    *(
+        Case(f"Cast-unsaturated-{to}", lambda x, to=to: nn.Cast(x, types.SCALARS[to], UNIT), [EDGES])
+        for to in SMALL_FLOATS
+    ),
+    *(Case(f"Cast-from-{to}", lambda x: nn.Cast(x, types.f32), [codes(types.SCALARS[to])]) for to in SMALL_FLOATS),
+    *(
+        Case(f"BitCast-{to}", lambda x, to=to: nn.BitCast(x, types.SCALARS[to]), [FLOATS.astype(source)])
+        for source, to in (("f4", "i32"), ("f8", "i64"), ("f2", "ui16"), ("i4", "f32"), ("u1", "f8E5M2"))
+    ),
+    Case("BitCast-from-f8", lambda x: nn.BitCast(x, types.ui8), [codes(types.SCALARS["f8E4M3FN"], 126)]),
     Case("Cast-bool", lambda x: nn.Cast(x, types.f32), [BOOLS]),
     *(Case(name, getattr(nn, name), [(7, 1, 5), (3, 1)]) for name in BINARY),
     *(

@@ -51,6 +51,7 @@ from .convolution import Conv, ConvTranspose
 from .elementwise import (
     Abs,
     Atan,
+    BitCast,
     Cast,
     Ceil,
     Cos,
@@ -97,6 +98,7 @@ __all__ = [
     "AvgPool",
     "BatchNorm",
     "Binary",
+    "BitCast",
     "BroadcastTo",
     "Cast",
     "Ceil",

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
+from ...attributes import UnitAttr
 from ...core import Value
 from ...loop_nest import Body, E
 from ...types import Scalar, Type, i1
-from .base import Elementwise, Unary, tensor_type
+from .base import Array, Elementwise, Unary, tensor_type
 
 
 class FloatUnary(Unary):
@@ -242,17 +245,48 @@ class IsInf(_Test, name="nn.is_inf"):
 class Cast(Elementwise, name="nn.cast"):
     """x as element type `to`. Floats become integers by truncation, anything becomes i1 by `!= 0`. ONNX Cast.
 
+    What floats of a byte or less cannot hold becomes the nearest number that they do; with `unsaturated` it becomes
+    infinite, or not-a-number where the type has no infinity.
+
     Example: %y = "nn.cast"(%x) {to = f16} : (tensor<4xf32>) -> tensor<4xf16>
+    """
+
+    x: Value
+    to: Scalar
+    unsaturated: UnitAttr | None = None
+
+    def infer(self) -> list[Type]:
+        return [tensor_type(self.x).with_dtype(self.to)]
+
+    def combine(self, body: Body[E], *elements: E) -> E:
+        return body.cast(elements[0], self.to, self.unsaturated is None)
+
+
+class BitCast(Elementwise, name="nn.bitcast"):
+    """The bits of x as numbers of another element type of the same width. ONNX BitCast.
+
+    The bits of not-a-number may change where a float is narrower than f32.
+
+    Example: %y = "nn.bitcast"(%x) {to = i32} : (tensor<4xf32>) -> tensor<4xi32>
     """
 
     x: Value
     to: Scalar
 
     def infer(self) -> list[Type]:
+        source = tensor_type(self.x).scalar
+        # Integers of 2 and 4 bits are held as numbers in a byte each, so that their bits depend on their sign.
+        plain = all(dtype.name not in ("i1", "i2", "i4", "index") for dtype in (source, self.to))
+        self.require(plain and source.bits == self.to.bits, f"cannot read the bits of {self.x.type} as {self.to}")
         return [tensor_type(self.x).with_dtype(self.to)]
 
+    def evaluate(self, *operands: Array | None) -> Array:
+        (x,) = operands
+        assert x is not None
+        return np.ascontiguousarray(x).view(self.to.numpy).reshape(x.shape)
+
     def combine(self, body: Body[E], *elements: E) -> E:
-        return body.cast(elements[0], self.to)
+        return body.bitcast(elements[0], tensor_type(self.x).scalar, self.to)
 
 
 class Identity(Elementwise, name="nn.identity"):

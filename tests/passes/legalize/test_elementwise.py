@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ml_dtypes
 import numpy as np
 import pytest
-from onnx_graphs import check, normal, ops
+from onnx_graphs import check, graph, legalized, normal, ops
 
 from kernelwright.ir.diagnostics import CompileError
+from kernelwright.ir.interpreter import Interpreter
 
 X = normal(3, 1, 7)
 UNARY = [
@@ -128,3 +130,43 @@ def test_dropout_does_nothing_at_inference() -> None:
 
 def test_eye_like() -> None:
     check("(float[M, N] x) => (float[M, N] y) { y = EyeLike<k = 1>(x) }", x=normal(3, 5))
+
+
+SMALL = np.array([0.3, -7.7, 1e9, -1e9, 464, 61441, 248, np.inf, -np.inf, np.nan], np.float32)
+
+
+@pytest.mark.parametrize("number", [17, 18, 19, 20])
+@pytest.mark.parametrize("saturate", [0, 1])
+def test_casts_to_eight_bits(number: int, saturate: int) -> None:
+    """Beyond the range is the largest number, or infinity, or not-a-number where there is no infinity."""
+    dtype = {17: "float8e4m3fn", 18: "float8e4m3fnuz", 19: "float8e5m2", 20: "float8e5m2fnuz"}[number]
+    check(
+        f"(float[N] x) => ({dtype}[N] y) {{ y = Cast<to = {number}, saturate = {saturate}>(x) }}", judge="onnx", x=SMALL
+    )
+
+
+@pytest.mark.parametrize("rounding", ["up", "down", "nearest"])
+@pytest.mark.parametrize("saturate", [0, 1])
+def test_casts_to_powers_of_two(rounding: str, saturate: int) -> None:
+    x = np.array([1, 1.5, 1.49, 3, 3.3e38, 6e-39, 5.9e-39, 1e-40, np.inf, np.nan, 0.7], np.float32)
+    node = f'Cast<to = 24, saturate = {saturate}, round_mode = "{rounding}">(x)'
+    check(f"(float[N] x) => (float8e8m0[N] y) {{ y = {node} }}", opset=24, judge="onnx", x=x)
+
+
+def test_bit_casts() -> None:
+    check("(float[N] x) => (int32[N] y) { y = BitCast<to = 6>(x) }", opset=26, judge="onnx", x=SMALL)
+    check(
+        "(int16[N] x) => (float16[N] y) { y = BitCast<to = 10>(x) }",
+        opset=26,
+        judge="onnx",
+        x=np.array([1, -3], np.int16),
+    )
+
+
+def test_bit_casts_of_half_bytes() -> None:
+    """int4 is held as a number in a byte: 15 of four bits is -1."""
+    x = np.arange(16, dtype=np.uint8).astype(ml_dtypes.uint4)
+    text = "(uint4[16] x) => (int4[16] y, uint4[16] z) { y = BitCast<to = 22>(x)  z = BitCast<to = 21>(y) }"
+    y, z = Interpreter(legalized(graph(text, opset=26))).run({"x": x})
+    assert y.astype(np.int8).tolist() == [*range(8), *range(-8, 0)]
+    assert z.astype(np.int8).tolist() == list(range(16))
