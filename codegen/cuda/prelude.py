@@ -98,7 +98,7 @@ template <> __device__ __forceinline__ f4e2m1fn from_float<f4e2m1fn>(float x) {
 // The nearest power of two, ties to the larger; not-a-number for what is not positive or too large.
 template <> __device__ __forceinline__ f8e8m0fnu from_float<f8e8m0fnu>(float x) {
   const unsigned bits = __float_as_uint(x);
-  return {(unsigned char)min((bits == 0 ? ~0u : bits <= 0x400000 ? 0 : bits + 0x400000) >> 23, 255)};
+  return {(unsigned char)min((bits == 0 ? ~0u : bits <= 0x400000 ? 0 : bits + 0x400000) >> 23, 255u)};
 }
 """,
     "maximum": """

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from ...ir.core import Value
 from ...ir.declare import COMMUTATIVE
 from ...ir.dialects import nn
 from ...ir.dialects.nn.base import scalar_type
 from ..rewrite import Rewriter, canonicalization
-from .match import number, producer
+from .match import constant, number, producer
 
 
 def _keep(op: nn.NnOp, x: Value, rw: Rewriter) -> bool:
@@ -82,18 +84,13 @@ def small_power(op: nn.Pow, rw: Rewriter) -> None:
 @canonicalization(nn.Div)
 def division_by_a_power_of_two(op: nn.Div, rw: Rewriter) -> None:
     """x / 8 = x · 0.125, which is exact"""
-    divisor = number(op.b)
-    if divisor is None or not scalar_type(op.a).is_float or abs(math.frexp(float(divisor))[0]) != 0.5:
+    divisor, array = number(op.b), constant(op.b)
+    if divisor is None or array is None or not scalar_type(op.a).is_float or abs(math.frexp(float(divisor))[0]) != 0.5:
         return
     inverse = 1 / float(divisor)
     if 2.0**-14 <= abs(inverse) <= 2.0**14:
-        factor = rw.insert(nn.Constant.of([inverse], scalar_type(op.a)))
-        shaped = (
-            rw.insert(nn.Reshape(factor.result, result_types=[op.b.type]))
-            if op.b.type != factor.result.type
-            else factor
-        )
-        rw.replace(op, nn.Mul(op.a, shaped.result))
+        factor = rw.insert(nn.Constant.of(np.full(array.shape, inverse), scalar_type(op.a)))
+        rw.replace(op, nn.Mul(op.a, factor.result))
 
 
 @canonicalization(nn.Div)

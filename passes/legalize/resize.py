@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,9 @@ from typing import Any
 from ...ir import symbols
 from ...ir.core import Value
 from ...ir.dialects import nn
+from ...ir.dialects.nn.resample import Coordinates
 from ...ir.symbols import Dim
-from ...ir.types import TensorType
+from ...ir.types import TensorType, f32
 from .content import dims, scalar
 from .node import Node, normal_axis
 from .registry import UnsupportedError, legalize
@@ -28,25 +30,28 @@ class _Mode:
     exclude_outside: bool = False
 
 
+Scale = float | Value
+"""A number, or an f32 value without dimensions that only a run knows."""
+
+
 @legalize("Upsample")
 def upsample(n: Node) -> Value:
     """Resize as it was before opset 11: by scales alone, asymmetric coordinates, the element below."""
-    scales = n.floats("scales") if n.opset < 9 else [float(v) for v in n.numbers(1, "'scales'").reshape(-1)]
-    assert scales is not None
-    return _by_scales(n, scales, _Mode(n.str("mode", "nearest")))
+    mode = _Mode(n.str("mode", "nearest"))
+    if n.opset < 9:
+        return _by_scales(n, n.floats("scales") or (), mode)
+    return _by_scales(n, _scales(n, 1, range(len(dims(n[0])))), mode)
 
 
 @legalize("Resize")
 def resize_10(n: Node) -> Value:
-    return _by_scales(n, [float(v) for v in n.numbers(1, "'scales'").reshape(-1)], _Mode(n.str("mode", "nearest")))
+    return _by_scales(n, _scales(n, 1, range(len(dims(n[0])))), _Mode(n.str("mode", "nearest")))
 
 
 @legalize("Resize", since=11)
 def resize(n: Node) -> Value:
-    if n.flag("antialias"):
-        raise UnsupportedError("'antialias'")
     coordinates = n.str("coordinate_transformation_mode", "half_pixel")
-    if coordinates not in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric"):
+    if coordinates not in typing.get_args(Coordinates):
         raise UnsupportedError(f"coordinate_transformation_mode '{coordinates}'")
     rank = len(dims(n[0]))
     axes = [normal_axis(axis, rank) for axis in n.ints("axes") or range(rank)]
@@ -59,15 +64,31 @@ def resize(n: Node) -> Value:
     )
     if n.get(3) is not None and n.sizes_of(n[3]) != ():
         return _by_sizes(n, axes, mode)
-    scales = [1.0] * rank
-    for axis, scale in zip(axes, n.numbers(2, "'scales'").reshape(-1), strict=True):
-        scales[axis] = float(scale)
-    return _by_scales(n, scales, mode)
+    return _by_scales(n, _scales(n, 2, axes), mode)
 
 
-def _by_scales(n: Node, scales: Sequence[float], mode: _Mode) -> Value:
-    shape = [_scaled(dim, scale) for dim, scale in zip(dims(n[0]), scales, strict=True)]
-    return _resize(n, shape, tuple(scales), mode)
+def _scales(n: Node, index: int, axes: Sequence[int]) -> list[Scale]:
+    """A scale for each dimension of x, from an input that has those of `axes`."""
+    scales: list[Scale] = [1.0] * len(dims(n[0]))
+    known = n.constant_of(n[index])
+    for position, axis in enumerate(axes):
+        if known is not None:
+            scales[axis] = float(known.reshape(-1)[position])
+        else:
+            scales[axis] = n.cast(n.index(n[index], 0, position), f32)
+    return scales
+
+
+def _by_scales(n: Node, scales: Sequence[Scale], mode: _Mode) -> Value:
+    declared = n.declared()
+    if declared is not None:
+        return _resize(n, declared, scales, mode)
+    shape: list[Dim] = []
+    for dim, scale in zip(dims(n[0]), scales, strict=True):
+        if isinstance(scale, Value):
+            raise UnsupportedError("'scales' is only known at run time, and the model does not state the shape")
+        shape.append(_scaled(dim, scale))
+    return _resize(n, shape, scales, mode)
 
 
 def _scaled(dim: Dim, scale: float) -> Dim:
@@ -83,27 +104,76 @@ def _scaled(dim: Dim, scale: float) -> Dim:
 
 def _by_sizes(n: Node, axes: Sequence[int], mode: _Mode) -> Value:
     policy = n.str("keep_aspect_ratio_policy", "stretch")
-    if policy == "stretch" and n.sizes_of(n[3]) is None and (declared := n.declared()) is not None:
-        return _resize(n, declared, (), mode)
-    shape, sizes = list(dims(n[0])), n.sizes(3, "'sizes'")
+    shape, sizes, declared = list(dims(n[0])), n.sizes_of(n[3]), n.declared()
     if policy == "stretch":
-        for axis, size in zip(axes, sizes, strict=True):
+        if sizes is None and declared is not None:
+            return _resize(n, declared, (), mode)
+        for axis, size in zip(axes, n.sizes(3, "'sizes'"), strict=True):
             shape[axis] = size
         return _resize(n, shape, (), mode)
-    own = [n.static(n[0], axis, f"dimension {axis}") for axis in axes]
-    if not all(isinstance(size, int) for size in sizes):
+    scales: list[Scale] = [1.0] * len(shape)
+    if (sizes is None or not _numbers(sizes, shape, axes)) and declared is not None:
+        common = _common_scale(n, axes, policy)
+        for axis in axes:
+            scales[axis] = common
+        return _resize(n, declared, scales, mode)
+    if not _numbers(n.sizes(3, "'sizes'"), shape, axes):
         raise UnsupportedError(f"keep_aspect_ratio_policy '{policy}' with sizes that are only known at run time")
-    ratios = [size / dim for size, dim in zip(sizes, own, strict=True)]  # type: ignore[operator]
+    ratios = [size / shape[axis] for size, axis in zip(sizes or (), axes, strict=True)]  # type: ignore[operator]
     scale = min(ratios) if policy == "not_larger" else max(ratios)
-    scales = [1.0] * len(shape)
-    for axis, dim in zip(axes, own, strict=True):
-        shape[axis], scales[axis] = math.floor(dim * scale + 0.5), scale
-    return _resize(n, shape, tuple(scales), mode)
+    for axis in axes:
+        shape[axis], scales[axis] = math.floor(shape[axis] * scale + 0.5), scale  # type: ignore[operator]
+    return _resize(n, shape, scales, mode)
 
 
-def _resize(n: Node, shape: Sequence[Dim], scales: tuple[float, ...], mode: _Mode) -> Value:
-    x = n[0]
-    if tuple(shape) == dims(x) and all(scale == 1 for scale in scales):
+def _numbers(sizes: Sequence[Dim], shape: Sequence[Dim], axes: Sequence[int]) -> bool:
+    return all(isinstance(dim, int) for dim in (*sizes, *(shape[axis] for axis in axes)))
+
+
+def _common_scale(n: Node, axes: Sequence[int], policy: str) -> Value:
+    """The smallest or largest ratio of the sizes, where these are values."""
+    before = n.concat([n.reshape(n.size(n[0], axis, f32), (1,)) for axis in axes], 0)
+    ratios = n(nn.Div(n.cast(n[3], f32), before))
+    return n.reduce(ratios, "min" if policy == "not_larger" else "max", [0])
+
+
+def _resize(n: Node, shape: Sequence[Dim], scales: Sequence[Scale], mode: _Mode) -> Value:
+    """All axes at once where scales are numbers; one after the other where they are values or many elements count."""
+    x, crops = n[0], mode.coordinates == "tf_crop_and_resize"
+    if crops or n.flag("antialias") or any(isinstance(scale, Value) for scale in scales):
+        return _axis_by_axis(n, shape, scales, mode)
+    numbers = tuple(scale for scale in scales if not isinstance(scale, Value))
+    if tuple(shape) == dims(x) and all(scale == 1 for scale in numbers):
         return x
-    fields: dict[str, Any] = {**mode.__dict__, "scales": scales}
+    fields: dict[str, Any] = {**mode.__dict__, "scales": numbers}
     return n(nn.Resize(x, **fields, result_types=[TensorType(tuple(shape), scalar(x))]))
+
+
+def _axis_by_axis(n: Node, shape: Sequence[Dim], scales: Sequence[Scale], mode: _Mode) -> Value:
+    x, dtype = n[0], scalar(n[0])
+    # Integers are rounded once, at the end.
+    y = n.cast(x, f32) if dtype.is_integer and mode.mode != "nearest" else x
+    for axis, size in enumerate(shape):
+        region = _region(n, axis) if mode.coordinates == "tf_crop_and_resize" else None
+        scale = scales[axis] if scales else None
+        if size == dims(x)[axis] and region is None and (scale in (None, 1.0) or size == 1):
+            continue
+        factor = scale if scale is None or isinstance(scale, Value) else n.constant(scale, f32)
+        fields: dict[str, Any] = {
+            **mode.__dict__,
+            "antialias": n.flag("antialias"),
+            "extrapolation": n.float("extrapolation_value"),
+        }
+        result = [*dims(y)[:axis], size, *dims(y)[axis + 1 :]]
+        y = n(nn.Resample(y, factor, region, axis, **fields, result_types=[TensorType(tuple(result), scalar(y))]))
+    return n.cast(y, dtype)
+
+
+def _region(n: Node, axis: int) -> Value | None:
+    """The first and last place to sample along an axis; None where that is all of it."""
+    rank = len(dims(n[0]))
+    axes = [normal_axis(a, rank) for a in n.ints("axes") or range(rank)]
+    if axis not in axes:
+        return n.constant([0.0, 1.0], f32)
+    ends = [n.reshape(n.index(n[1], 0, axes.index(axis) + i * len(axes)), (1,)) for i in (0, 1)]
+    return n.cast(n.concat(ends, 0), f32)

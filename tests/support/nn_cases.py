@@ -300,6 +300,33 @@ CASES = [
     Case(
         "Resize-exclude", lambda x: nn.Resize(x, "cubic", exclude_outside=True, result_types=[tensor(2, 13)]), [(2, 5)]
     ),
+    *(
+        Case(
+            f"Resample-{mode}-{at}",
+            lambda x, s, m=mode, a=at: nn.Resample(x, s, None, 2, m, a, result_types=[tensor(1, 2, 7, 4)]),
+            [(1, 2, 5, 4), np.array(1.41, np.float32)],
+        )
+        for mode in ("nearest", "linear", "cubic")
+        for at in ("half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric")
+    ),
+    *(
+        Case(
+            f"Resample-antialias-{mode}-{exclude}",
+            lambda x, m=mode, e=exclude: nn.Resample(
+                x, axis=1, mode=m, exclude_outside=e, antialias=True, result_types=[tensor(2, 5)]
+            ),
+            [(2, 13)],
+        )
+        for mode in ("linear", "cubic")
+        for exclude in (False, True)
+    ),
+    Case(
+        "Resample-region",
+        lambda x, r: nn.Resample(
+            x, None, r, 1, "linear", "tf_crop_and_resize", extrapolation=-3.0, result_types=[tensor(2, 6)]
+        ),
+        [(2, 7), np.array([0.3, 1.4], np.float32)],
+    ),
     # Indexing
     Case("Gather", lambda x, i: nn.Gather(x, i, 1), [(3, 5, 2), ints(4, -1, 0)[:, None]]),
     Case("Gather-scalar", lambda x, i: nn.Gather(x, i, 0), [(3, 5), np.array(-2, np.int32)]),

@@ -77,6 +77,7 @@ from .normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LogSof
 from .pooling import AvgPool, MaxPool
 from .recurrent import Gru, Lstm, Rnn
 from .reduction import ArgMax, ArgMin, CumSum, Reduce, TopK
+from .resample import Resample
 from .resize import Resize
 from .trigonometry import Acos, Acosh, Asin, Asinh, Atanh, Cosh, Sinh, Tan
 from .views import BroadcastTo, Concat, DynamicSlice, Flip, Pad, Reshape, Slice, Tile, Transpose
@@ -167,6 +168,7 @@ __all__ = [
     "Reciprocal",
     "Reduce",
     "Relu",
+    "Resample",
     "Reshape",
     "Resize",
     "RmsNorm",

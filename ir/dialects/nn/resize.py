@@ -69,7 +69,7 @@ class Resize(NnOp, name="nn.resize"):
             return [(place, None)]
         at = self._coordinate(body, axis, place)
         if self.mode == "nearest":
-            return [(self._clamp(body, self._round(body, at), size), None)]
+            return [(self._clamp(body, rounded(body, at, self.rounding), size), None)]
         floor = body.apply("floor", at)
         weights = self._weights(body, body.apply("sub", at, floor))
         first = body.as_index(body.cast(floor, i64)) - (1 if self.mode == "cubic" else 0)
@@ -94,10 +94,9 @@ class Resize(NnOp, name="nn.resize"):
         half = body.constant(0.5, f32)
         here = body.number(place, f32)
         if self.coordinates == "align_corners":
-            if after == 1:
-                return body.constant(0.0, f32)
-            scaled = body.apply("mul", here, body.number(before - 1, f32))
-            return body.apply("div", scaled, body.number(symbols.maximum(after - 1, 1), f32))
+            if not self.scales:
+                return aligned(body, here, before, body.number(after, f32))
+            return aligned(body, here, before, body.apply("mul", self._scale(body, axis), body.number(before, f32)))
         scale = self._scale(body, axis)
         if self.coordinates == "asymmetric":
             return body.apply("div", here, scale)
@@ -112,28 +111,18 @@ class Resize(NnOp, name="nn.resize"):
             return body.apply("add", offset, centered)
         return centered
 
-    def _round(self, body: Body[E], at: E) -> E:
-        half = body.constant(0.5, f32)
-        if self.rounding == "round_prefer_floor":
-            return body.apply("ceil", body.apply("sub", at, half))
-        if self.rounding == "round_prefer_ceil":
-            return body.apply("floor", body.apply("add", at, half))
-        return body.apply(self.rounding, at)
-
     def _weights(self, body: Body[E], t: E) -> list[E]:
         """The weights of the two or four places around, `t` beyond the second last of the left ones."""
         one = body.constant(1.0, f32)
         rest = body.apply("sub", one, t)
         if self.mode == "linear":
             return [rest, t]
-        near = (self.cubic_coefficient + 2, -self.cubic_coefficient - 3, 0.0, 1.0)
         a = self.cubic_coefficient
-        far = (a, -5 * a, 8 * a, -4 * a)
         return [
-            _polynomial(body, far, body.apply("add", t, one)),
-            _polynomial(body, near, t),
-            _polynomial(body, near, rest),
-            _polynomial(body, far, body.apply("add", rest, one)),
+            cubic_far(body, a, body.apply("add", t, one)),
+            cubic_near(body, a, t),
+            cubic_near(body, a, rest),
+            cubic_far(body, a, body.apply("add", rest, one)),
         ]
 
     def _inside(self, body: Body[E], weights: list[E], places: list[Dim], size: Dim) -> list[E]:
@@ -148,6 +137,35 @@ class Resize(NnOp, name="nn.resize"):
         for weight in kept[1:]:
             total = body.apply("add", total, weight)
         return [body.apply("div", weight, total) for weight in kept]
+
+
+def aligned(body: Body[E], here: E, before: Dim, width: E) -> E:
+    """The place of one of `width` places (not always a whole number) spread from the first to the last of `before`."""
+    zero, one = body.constant(0.0, f32), body.constant(1.0, f32)
+    single = body.apply("eq", width, one)
+    steps = body.apply("select", single, one, body.apply("sub", width, one))
+    at = body.apply("div", body.apply("mul", here, body.number(symbols.add(before, -1), f32)), steps)
+    return body.apply("select", single, zero, at)
+
+
+def rounded(body: Body[E], at: E, rounding: Rounding) -> E:
+    """A coordinate as a whole number."""
+    half = body.constant(0.5, f32)
+    if rounding == "round_prefer_floor":
+        return body.apply("ceil", body.apply("sub", at, half))
+    if rounding == "round_prefer_ceil":
+        return body.apply("floor", body.apply("add", at, half))
+    return body.apply(rounding, at)
+
+
+def cubic_near(body: Body[E], a: float, distance: E) -> E:
+    """The weight of cubic convolution at a distance of at most 1."""
+    return _polynomial(body, (a + 2, -a - 3, 0.0, 1.0), distance)
+
+
+def cubic_far(body: Body[E], a: float, distance: E) -> E:
+    """The weight of cubic convolution at a distance from 1 to 2."""
+    return _polynomial(body, (a, -5 * a, 8 * a, -4 * a), distance)
 
 
 def _polynomial(body: Body[E], coefficients: Sequence[float], x: E) -> E:

@@ -119,6 +119,21 @@ func.func @one_over_the_root(%x: tensor<4xf32>) -> tensor<4xf32> {
 
 // -----
 
+// CHECK-LABEL: func.func @division_by_powers_of_two
+func.func @division_by_powers_of_two(%x: tensor<4xf32>, %y: tensor<1xf32>) -> (tensor<4xf32>, tensor<2xf32>) {
+  // CHECK: dense<0.125> : tensor<f32>
+  // CHECK: "nn.mul"(%x, {{.*}}) : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  // CHECK: dense<0.5> : tensor<2xf32>
+  // CHECK: "nn.mul"(%y, {{.*}}) : (tensor<1xf32>, tensor<2xf32>) -> tensor<2xf32>
+  %eight = "nn.constant"() {value = dense<8.0> : tensor<f32>} : () -> tensor<f32>
+  %two = "nn.constant"() {value = dense<2.0> : tensor<2xf32>} : () -> tensor<2xf32>
+  %0 = "nn.div"(%x, %eight) : (tensor<4xf32>, tensor<f32>) -> tensor<4xf32>
+  %1 = "nn.div"(%y, %two) : (tensor<1xf32>, tensor<2xf32>) -> tensor<2xf32>
+  return %0, %1 : tensor<4xf32>, tensor<2xf32>
+}
+
+// -----
+
 // CHECK-LABEL: func.func @casts_through_a_wider_type
 func.func @casts_through_a_wider_type(%x: tensor<4xf16>, %y: tensor<4xf32>) -> (tensor<4xf16>, tensor<4xf32>) {
   // CHECK-NEXT: %0 = "nn.cast"(%y) {to = f16}
