@@ -191,7 +191,8 @@ class _Conv:
             reshape_argument(self.frame, root.x, (sizes.batch, sizes.groups * sizes.channels, sizes.pixels))
 
             def place(batch: Sequence[Dim], pixel: Dim, k: Dim) -> Sequence[Dim]:
-                return (batch[0], batch[1] * sizes.channels + k, pixel)
+                channel = k if sizes.groups == 1 else batch[1] * sizes.channels + k
+                return (batch[0], channel, pixel)
 
             return operand(
                 self.frame, root.x, place, (self.image, self.group), sizes.pixels, sizes.channels, self.block.k

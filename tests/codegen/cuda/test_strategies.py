@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from cuda_cases import CASES, CudaCase
+from cuda_cases import CASES, CudaCase, conv
 
 from kernelwright.codegen.cuda import nvrtc, sources
 from kernelwright.compiler.driver import compile_model
 from kernelwright.compiler.options import CompileOptions
 from kernelwright.ir import target
-from kernelwright.ir.dialects import kernel
+from kernelwright.ir.dialects import kernel, tile
 from kernelwright.ir.tile_interpreter import TileInterpreter
 
 
@@ -25,6 +25,17 @@ def test_program(case: CudaCase) -> None:
     (found,) = TileInterpreter(module).run(network.inputs)
     error = np.linalg.norm(np.asarray(found).astype(np.float64) - expected)
     assert error <= case.tolerance * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("channels", [24, 40, 112, 128])
+def test_pixels_of_pointwise_convolutions_are_copied_asynchronously(channels: int) -> None:
+    """Channels that do not fill the last stage end with the image, beyond which copies fill in zeros."""
+    case = CudaCase("conv-1x1", conv(1, channels, (8, 8), 48, 1), "mma_conv")
+    module = compile_model(case.module(case.network()), CompileOptions(target.builtin("cuda:h200"), stop="tile")).module
+    (func,) = [op for op in module.block if isinstance(op, kernel.Func)]
+    copied = {op.source for op in func.walk() if isinstance(op, tile.CopyAsync)}
+    image, weights, *_ = func.block.arguments
+    assert {image, weights} <= copied
 
 
 @pytest.mark.parametrize("arch", ["cuda:h200", "cuda:sm_80"])
