@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -132,7 +133,7 @@ class Worker:
         return self._ask("outputs")
 
     def median_call(self, seconds: float, realtime: bool) -> float:
-        """The median of at least 3 calls within `seconds`, in milliseconds, after one to warm up."""
+        """What `median_call` measures there."""
         return self._ask("time", seconds, realtime)
 
     def close(self) -> None:
@@ -174,16 +175,17 @@ def _serve(pipe: Connection, runtime: type[Runtime], case: zoo.Case, threads: in
         if request[0] == "outputs":
             pipe.send([np.array(array) for array in one.run(inputs)])
         else:
-            pipe.send(_median_call(one, inputs, *request[1:]))
+            pipe.send(median_call(lambda: one.run(inputs), *request[1:]))
 
 
-def _median_call(runtime: Runtime, inputs: dict[str, np.ndarray], seconds: float, realtime: bool) -> float:
+def median_call(call: Callable[[], object], seconds: float, realtime: bool = False) -> float:
+    """The median of at least 3 calls within `seconds`, in milliseconds, after one to warm up."""
     with _Realtime(realtime):
-        runtime.run(inputs)
+        call()
         times: list[float] = []
         while sum(times) < seconds or len(times) < 3:
             start = time.perf_counter()
-            runtime.run(inputs)
+            call()
             times.append(time.perf_counter() - start)
     return statistics.median(times) * 1e3
 

@@ -42,6 +42,13 @@ same module (`benchmarks/gpu.py`).
 """
 
 
+PASSES = """## What each pass is worth
+
+Every pass that may be switched off, on the models whose kernels it changes: launches, megabytes that kernels move and
+milliseconds on the CPU, without it → with it (`benchmarks/passes.py`).
+"""
+
+
 def load(name: str) -> dict[str, Any]:
     return json.loads((RESULTS / f"{name}.json").read_text())
 
@@ -110,12 +117,29 @@ def _cases(result: dict[str, Any]) -> list[dict[str, Any]]:
     return result["figures"]["cases"]
 
 
+def passes() -> str:
+    """A row a pass and model, in the order of the pipeline."""
+    result = load("passes")
+    rows = []
+    effects = result["figures"]["effects"]
+    order = list(dict.fromkeys(effect["pass"] for effect in effects))
+    for effect in sorted(effects, key=lambda effect: order.index(effect["pass"])):
+        pairs = [
+            f"{effect[what]['off']:g} → {effect[what]['on']:g}" for what in ("launches", "megabytes", "milliseconds")
+        ]
+        faster = effect["milliseconds"]["off"] / effect["milliseconds"]["on"]
+        rows.append([f"`{effect['pass']}`", effect["case"], *pairs, f"{faster:.2f}"])
+    return "\n".join([PASSES, table(["pass", "case", "launches", "MB", "ms", "speedup"], rows), machine(result)])
+
+
 def page() -> str:
     """The text of the page."""
     parts = [INTRODUCTION, accuracy()]
     parts += [cpu_latency(name) for name in ("cpu", "cpu_bf16") if (RESULTS / f"{name}.json").exists()]
     if (RESULTS / "gpu.json").exists():
         parts.append(latency("gpu", GPU, ["eager", "graph", "compile"]))
+    if (RESULTS / "passes.json").exists():
+        parts.append(passes())
     return "\n".join(parts)
 
 

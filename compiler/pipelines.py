@@ -97,6 +97,15 @@ PLAN: tuple[Entry, ...] = (
     (AssignOffsets(), "after aliases and in-place results have decided which buffers there are"),
 )
 
+NEEDED = frozenset({"lower-precision", "decompose", "form-kernels", "project-recurrent-inputs"})
+"""Passes of the rewrite and kernels phases without which there is no plan, or another one than asked for."""
+
+
+def optional_passes() -> tuple[str, ...]:
+    """The passes that only make plans better, in order: each can be switched off."""
+    names = (transform.name for transform, _ in (*REWRITE, *KERNELS))
+    return tuple(name for name in dict.fromkeys(names) if name not in NEEDED)
+
 
 def steps(target: Target) -> list[Step]:
     """The passes of all phases for a target."""

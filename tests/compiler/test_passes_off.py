@@ -15,11 +15,8 @@ import kernelwright
 from kernelwright.compiler import host
 from kernelwright.compiler.driver import compile_model
 from kernelwright.compiler.options import CompileOptions, PassOptions
-from kernelwright.compiler.pipelines import KERNELS, REWRITE
+from kernelwright.compiler.pipelines import optional_passes
 
-NEEDED = {"lower-precision", "decompose", "form-kernels", "project-recurrent-inputs"}
-"""Passes without which there is no plan, or another one than asked for."""
-OPTIONAL = sorted({entry.name for entry, _ in (*REWRITE, *KERNELS)} - NEEDED)
 IDLE = {"check-indices", "infer-shapes", "dce"}
 """Passes that these models, static and compiled without --debug-bounds, give nothing to do that would show."""
 
@@ -43,7 +40,7 @@ def compiled_text(name: str, *disabled: str) -> str:
 
 def pairs() -> Iterator[tuple[str, str]]:
     for name in block_models.MODELS:
-        for off in OPTIONAL:
+        for off in optional_passes():
             yield name, off
 
 
@@ -56,6 +53,6 @@ def test_results_are_right_without_a_pass(name: str, off: str) -> None:
         assert error <= BOUND
 
 
-@pytest.mark.parametrize("off", sorted(set(OPTIONAL) - IDLE))
+@pytest.mark.parametrize("off", sorted(set(optional_passes()) - IDLE))
 def test_every_pass_has_something_to_do(off: str) -> None:
     assert any(compiled_text(name) != compiled_text(name, off) for name in block_models.MODELS)
