@@ -12,7 +12,7 @@ from ...ir.dialects import nn
 from ...ir.dialects.nn.indexing import Combination
 from ...ir.types import i64
 from .content import dims, scalar
-from .node import Node, normal_axis
+from .node import Node
 from .registry import UnsupportedError, legalize
 
 
@@ -102,19 +102,17 @@ def top_k(n: Node) -> list[Value]:
 
 @legalize("CumSum")
 def cum_sum(n: Node) -> Value:
-    return n(nn.CumSum(n[0], _running_axis(n), exclusive=n.flag("exclusive"), reverse=n.flag("reverse")))
-
-
-def _running_axis(n: Node) -> int:
-    """The axis of a running sum or product: an input, which a vector leaves no choice about."""
-    rank = len(dims(n[0]))
-    return 0 if rank == 1 else normal_axis(n.ints_of(1, "'axis'")[0], rank)
+    exclusive, reverse = n.flag("exclusive"), n.flag("reverse")
+    return n.by_axis(1, "'axis'", lambda axis: n(nn.CumSum(n[0], axis, exclusive=exclusive, reverse=reverse)))
 
 
 @legalize("CumProd")
 def cum_prod(n: Node) -> Value:
+    return n.by_axis(1, "'axis'", lambda axis: _running_product(n, axis))
+
+
+def _running_product(n: Node, axis: int) -> Value:
     """The products of the elements up to each along an axis; the others count as 1."""
-    axis = _running_axis(n)
     x, shape = n[0], dims(n[0])
     # [.., result, operand, ..]: which operand each result takes.
     square = [*shape[: axis + 1], shape[axis], *shape[axis + 1 :]]

@@ -21,15 +21,19 @@ from . import (
     einsum,
     elementwise,
     indexing,
+    linear_attention,
     normalization,
     pooling,
     quantization,
     recurrent,
     reduction,
+    regions,
     resize,
     sampling,
     sequences,
     shape,
+    spectral,
+    training,
 )
 from .content import Contents
 from .equalities import Equalities, input_symbols, narrowed, rename
@@ -46,15 +50,19 @@ FAMILIES = (
     einsum,
     elementwise,
     indexing,
+    linear_attention,
     normalization,
     pooling,
     quantization,
     recurrent,
     reduction,
+    regions,
     resize,
     sampling,
     sequences,
     shape,
+    spectral,
+    training,
 )
 """The modules whose import registers the legalizations."""
 

@@ -268,6 +268,27 @@ class Node(Builder):
     def ints_of(self, index: int, what: str) -> tuple[int, ...]:
         return tuple(int(v) for v in self.numbers(index, what).reshape(-1))
 
+    def by_axis(self, index: int, what: str, build: Callable[[int], Value], last: int | None = None) -> Value:
+        """What `build` makes for the axis of x (input 0) that an input names; for each axis where only a run knows.
+
+        `last` is the last axis that it may be. Of those only the ones count that give the shape which the model states.
+        """
+        rank = len(dims(self[0]))
+        if (known := self.constant_of(self[index])) is not None:
+            return build(normal_axis(int(known.reshape(-1)[0]), rank))
+        given = self.reshape(self.cast(self[index], i64), ())
+        from_end = self(nn.Add(given, self.like(rank, given)))
+        wrapped = self(nn.Where(self(nn.Lt(given, self.like(0, given))), from_end, given))
+        found = [(axis, build(axis)) for axis in range(rank if last is None else last + 1)]
+        if (declared := self.declared()) is not None:
+            found = [(axis, value) for axis, value in found if dims(value) == declared]
+        if not found or any(value.type != found[0][1].type for _, value in found):
+            raise UnsupportedError(f"{what} is only known at run time, and the result's shape depends on it")
+        (_, result), *others = found
+        for axis, value in others:
+            result = self(nn.Where(self(nn.Eq(wrapped, self.like(axis, wrapped))), value, result))
+        return result
+
     def declared(self, result: int = 0) -> tuple[Dim, ...] | None:
         """The shape that the model states for a result, where it is made of numbers and sizes of the inputs.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ...ir import symbols
 from ...ir.core import Value
 from ...ir.dialects import nn
+from ...ir.numpy_body import is_narrow
 from ...ir.types import f32
 from .content import dims, scalar
 from .node import Node
@@ -43,13 +44,37 @@ def log_softmax(n: Node) -> Value:
 
 @legalize("BatchNormalization")
 def batch_normalization(n: Node) -> Value:
-    if n.flag("training_mode") or n.wants(1):
-        raise UnsupportedError("training mode")
+    if n.wants(1):
+        raise UnsupportedError("training mode before opset 14")
     if not n.flag("spatial", True):
         raise UnsupportedError("spatial = 0")
     dtype = scalar(n[0])
     parameters = [n.cast(n[i], dtype) for i in range(1, 5)]
     return n(nn.BatchNorm(n[0], *parameters, epsilon=n.float("epsilon", 1e-5)))
+
+
+@legalize("BatchNormalization", since=14)
+def batch_normalization_14(n: Node) -> list[Value]:
+    """In training mode the batch's own mean and variance count; the other results move the given ones towards them."""
+    if not n.flag("training_mode"):
+        return [batch_normalization(n)]
+    x = n[0]
+    axes = [axis for axis in range(len(dims(x))) if axis != 1]
+    wide = n.cast(x, f32) if is_narrow(scalar(x)) else x
+    mean = n.reduce(wide, "mean", axes)
+    column = [dims(x)[1] if axis == 1 else 1 for axis in range(len(dims(x)))]
+    centered = n(nn.Sub(wide, n.reshape(mean, column)))
+    variance = n.reduce(n(nn.Mul(centered, centered)), "mean", axes)
+    scale, bias = (n.cast(n[i], scalar(wide)) for i in (1, 2))
+    y = n.cast(n(nn.BatchNorm(wide, scale, bias, mean, variance, epsilon=n.float("epsilon", 1e-5))), scalar(x))
+    return [y, _moved(n, n[3], mean), _moved(n, n[4], variance)]
+
+
+def _moved(n: Node, running: Value, batch: Value) -> Value:
+    """The running statistic moved towards the batch's."""
+    momentum = n.float("momentum", 0.9)
+    old = n(nn.Mul(n.cast(running, scalar(batch)), n.like(momentum, batch)))
+    return n.cast(n(nn.Add(old, n(nn.Mul(batch, n.like(1 - momentum, batch))))), scalar(running))
 
 
 @legalize("LayerNormalization")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from ...ir.types import i1, i64
 from .content import dims, scalar
 from .contraction import padding, window
 from .node import Node
-from .registry import UnsupportedError, legalize
+from .registry import legalize
 
 
 @legalize("GridSample")
@@ -23,28 +25,66 @@ def grid_sample(n: Node) -> Value:
     """x [batch, channels, sizes…] at grid [batch, places…, axes], whose last dimension counts axes from the back."""
     x, grid = n[0], n[1]
     mode, pads = n.str("mode", "linear"), n.str("padding_mode", "zeros")
-    if mode in ("cubic", "bicubic"):
-        raise UnsupportedError("cubic interpolation")
     rank = len(dims(x)) - 2
-    nearest = mode == "nearest"
-    coordinates = [_coordinate(n, x, n.index(grid, rank + 1, rank - 1 - i), i + 2, pads, nearest) for i in range(rank)]
-    if nearest:
-        return _at(n, x, [n(nn.Round(c)) for c in coordinates], pads)
+    rounds = mode == "nearest"
+    # Cubic interpolation pads what each tap reads; the others pad the coordinate.
+    own = "zeros" if mode in ("cubic", "bicubic") else pads
+    coordinates = [_coordinate(n, x, n.index(grid, rank + 1, rank - 1 - i), i + 2, own, rounds) for i in range(rank)]
+    if rounds:
+        return read_places(n, x, [n(nn.Round(c)) for c in coordinates], pads)
+    if own == pads and mode not in ("cubic", "bicubic"):
+        return interpolated(n, x, [linear_taps(n, c) for c in coordinates], pads)
+    taps = [
+        [(_padded(n, x, place, axis + 2, pads), weight) for place, weight in cubic_taps(n, c)]
+        for axis, c in enumerate(coordinates)
+    ]
+    return interpolated(n, x, taps, pads)
+
+
+Taps = Sequence[tuple[Value, Value]]
+"""Whole places along an axis, and the weight of what is read there."""
+
+
+def interpolated(n: Node, x: Value, taps: Sequence[Taps], pads: str) -> Value:
+    """The sum over all combinations of the axes' taps, [batch, channels, results…]; places are [batch, results…]."""
     total: Value | None = None
-    for corner in itertools.product((0, 1), repeat=rank):
-        places, weight = [], None
-        for coordinate, side in zip(coordinates, corner, strict=True):
-            low = n(nn.Floor(coordinate))
-            fraction = n(nn.Sub(coordinate, low))
-            one = n.like(1, fraction)
-            part = fraction if side else n(nn.Sub(one, fraction))
-            places.append(n(nn.Add(low, one)) if side else low)
-            weight = part if weight is None else n(nn.Mul(weight, part))
-        assert weight is not None
-        term = n(nn.Mul(_at(n, x, places, pads), n.cast(n.unsqueeze(weight, [1]), scalar(x))))
+    for choice in itertools.product(*taps):
+        weight = functools.reduce(lambda a, b: n(nn.Mul(a, b)), [weight for _, weight in choice])
+        read = read_places(n, x, [place for place, _ in choice], pads)
+        term = n(nn.Mul(read, n.cast(n.unsqueeze(weight, [1]), scalar(x))))
         total = term if total is None else n(nn.Add(total, term))
     assert total is not None
     return total
+
+
+def linear_taps(n: Node, coordinate: Value) -> Taps:
+    low = n(nn.Floor(coordinate))
+    fraction, one = n(nn.Sub(coordinate, low)), n.like(1, coordinate)
+    return [(low, n(nn.Sub(one, fraction))), (n(nn.Add(low, one)), fraction)]
+
+
+def cubic_taps(n: Node, coordinate: Value) -> Taps:
+    """Cubic convolution with a = -0.75."""
+    low, one = n(nn.Floor(coordinate)), n.like(1, coordinate)
+    t = n(nn.Sub(coordinate, low))
+    rest = n(nn.Sub(one, t))
+    a = -0.75
+    near, far = (a + 2, -a - 3, 0.0, 1.0), (a, -5 * a, 8 * a, -4 * a)
+    weights = [
+        _polynomial(n, far, n(nn.Add(t, one))),
+        _polynomial(n, near, t),
+        _polynomial(n, near, rest),
+        _polynomial(n, far, n(nn.Add(rest, one))),
+    ]
+    return [(n(nn.Add(low, n.like(k - 1, low))), weight) for k, weight in enumerate(weights)]
+
+
+def _polynomial(n: Node, coefficients: Sequence[float], x: Value) -> Value:
+    """The polynomial with `coefficients`, the highest power's first."""
+    value = n.like(coefficients[0], x)
+    for coefficient in coefficients[1:]:
+        value = n(nn.Add(n(nn.Mul(value, x)), n.like(coefficient, x)))
+    return value
 
 
 def _coordinate(n: Node, x: Value, place: Value, axis: int, pads: str, nearest: bool) -> Value:
@@ -59,10 +99,21 @@ def _coordinate(n: Node, x: Value, place: Value, axis: int, pads: str, nearest: 
     else:
         at = n(nn.Mul(n(nn.Sub(n(nn.Mul(shifted, size)), one)), half))
         low, high = n.like(-0.5, place), n(nn.Sub(size, half))
-    if nearest:
-        at = n(nn.Round(at))
+    return _kept(n, n(nn.Round(at)) if nearest else at, last, low, high, pads)
+
+
+def _padded(n: Node, x: Value, place: Value, axis: int, pads: str) -> Value:
+    """A whole place moved into x, as the padding says."""
+    size = n.size(x, axis, scalar(place))
+    last = n(nn.Sub(size, n.like(1, place)))
+    if n.flag("align_corners"):
+        return _kept(n, place, last, n.like(0, place), last, pads)
+    return _kept(n, place, last, n.like(-0.5, place), n(nn.Sub(size, n.like(0.5, place))), pads)
+
+
+def _kept(n: Node, at: Value, last: Value, low: Value, high: Value, pads: str) -> Value:
     if pads == "border":
-        return n(nn.Min(n(nn.Max(at, n.like(0, place))), last))
+        return n(nn.Min(n(nn.Max(at, n.like(0, at))), last))
     return _reflected(n, at, low, high) if pads == "reflection" else at
 
 
@@ -75,7 +126,7 @@ def _reflected(n: Node, at: Value, low: Value, high: Value) -> Value:
     return n(nn.Add(low, folded))
 
 
-def _at(n: Node, x: Value, places: list[Value], pads: str) -> Value:
+def read_places(n: Node, x: Value, places: list[Value], pads: str) -> Value:
     """x [batch, channels, sizes…] at whole places [batch, results…]; outside it is 0, or the nearest element."""
     batch, channels, *sizes = dims(x)
     flat: Value | None = None
@@ -161,8 +212,21 @@ def max_pool_with_indices(n: Node) -> list[Value]:
         taps.append(n.unsqueeze(n(nn.Where(inside, read, n.like(_lowest(x), x))), [0]))
         places.append(n.unsqueeze(place, [0]))
     best = n(nn.ArgMax(n.concat(taps, 0), 0, keep_dims=True))
-    chosen = n.squeeze(n(nn.GatherElements(n.concat(places, 0), best, 0)), [0])
-    return [y, n.reshape(chosen, shape)]
+    chosen = n.reshape(n.squeeze(n(nn.GatherElements(n.concat(places, 0), best, 0)), [0]), shape)
+    return [y, _column_major(n, x, chosen) if n.flag("storage_order") else chosen]
+
+
+def _column_major(n: Node, x: Value, flat: Value) -> Value:
+    """Indices into flattened x as ones with the first spatial axis as the innermost."""
+    place, index = flat, n.like(0, flat)
+    for axis in reversed(range(2, len(dims(x)))):
+        size = n.size(x, axis)
+        index = n(nn.Add(n(nn.Mul(index, size)), n(nn.Mod(place, size))))
+        place = n(nn.Div(place, size))
+    spatial = n.constant(1, i64)
+    for axis in range(2, len(dims(x))):
+        spatial = n(nn.Mul(spatial, n.size(x, axis)))
+    return n(nn.Add(n(nn.Mul(place, spatial)), index))
 
 
 def _lowest(x: Value) -> float:
@@ -174,8 +238,6 @@ def _tap(
     n: Node, x: Value, shape: tuple[Dim, ...], offsets: list[int], strides: tuple[int, ...]
 ) -> tuple[Value, Value]:
     """The flat index that one tap of every window reads, limited to the operand, and whether it was inside."""
-    if n.flag("storage_order"):
-        raise UnsupportedError("the indices of the maxima in column-major order")
     flat = n(nn.Add(n(nn.Mul(n.iota(shape, 0), n.size(x, 1))), n.iota(shape, 1)))
     inside = n.full(True, shape, i1)
     for i, (offset, stride) in enumerate(zip(offsets, strides, strict=True)):

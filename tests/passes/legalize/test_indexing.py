@@ -59,3 +59,10 @@ def test_compress_by_a_known_condition(axis: str) -> None:
     rank = "?, ?" if axis else "?"
     text = f"(float[3, N] x) => (float[{rank}] y) <bool[4] c = {{0, 1, 0, 1}}> {{ y = Compress{axis}(x, c) }}"
     check(text, x=normal(3, 4))
+
+
+@pytest.mark.parametrize("operator", ["CumSum", "CumProd"])
+@pytest.mark.parametrize("axis", [-2, 0, 2])
+def test_running_sums_along_an_axis_of_run_time(operator: str, axis: int) -> None:
+    text = f"(float[2, 3, 5] x, int64 a) => (float[2, 3, 5] y) {{ y = {operator}<exclusive = 1>(x, a) }}"
+    check(text, opset=26, judge="onnx", x=normal(2, 3, 5), a=np.array(axis))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from onnx_graphs import check, compare, graph, normal
+from onnx_graphs import check, compare, graph, legalized, normal
+
+from kernelwright.ir.interpreter import Interpreter
 
 
 @pytest.mark.parametrize("operator", ["Softmax", "LogSoftmax", "Hardmax"])
@@ -111,3 +113,22 @@ def test_upsample() -> None:
         opset=9,
         x=normal(1, 2, 3, 4),
     )
+
+
+@pytest.mark.parametrize("dtype", ["float", "float16"])
+def test_batch_norm_in_training(dtype: str) -> None:
+    text = f"""({dtype}[4, 3, 5] x, float[3] s, float[3] b, float[3] m, float[3] v)
+        => ({dtype}[4, 3, 5] y, float[3] p, float[3] q) {{
+        y, p, q = BatchNormalization<training_mode = 1, momentum = 0.7>(x, s, b, m, v)
+    }}"""
+    x = normal(4, 3, 5).astype(np.float32 if dtype == "float" else np.float16)
+    given = {name: np.abs(normal(3, seed=i)) for i, name in enumerate("sbmv")}
+    if dtype == "float":
+        compare(graph(text), {"x": x, **given}, "onnx")
+        return
+    (y, p, q), (wide, *rest) = (
+        Interpreter(legalized(graph(text.replace("float16", kind)))).run({"x": x.astype(numpy), **given})
+        for kind, numpy in (("float16", np.float16), ("float", np.float32))
+    )
+    np.testing.assert_allclose(y, wide, rtol=1e-2, atol=1e-2)
+    np.testing.assert_allclose([p, q], rest, rtol=1e-6)

@@ -47,3 +47,20 @@ def test_max_unpool() -> None:
         y = MaxUnpool<kernel_shape = [2, 2], strides = [2, 2]>(x, i)
     }"""
     check(text, x=normal(1, 1, 2, 2), i=np.array([[[[0, 3], [9, 15]]]]))
+
+
+@pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("align", [0, 1])
+def test_grid_sample_cubic(padding: str, align: int) -> None:
+    attributes = f'mode = "cubic", padding_mode = "{padding}", align_corners = {align}'
+    text = f"""(float[N, 2, H, W] x, float[N, 5, 7, 2] g) => (float[?, ?, ?, ?] y) {{
+        y = GridSample<{attributes}>(x, g)
+    }}"""
+    check(text, x=normal(2, 2, 4, 5), g=normal(2, 5, 7, 2, seed=1))
+
+
+def test_indices_of_maxima_in_column_major_order() -> None:
+    node = "MaxPool<kernel_shape = [3, 2], strides = [2, 2], storage_order = 1>(x)"
+    check(
+        f"(float[2, 3, 7, 6] x) => (float[?, ?, ?, ?] y, int64[?, ?, ?, ?] i) {{ y, i = {node} }}", x=normal(2, 3, 7, 6)
+    )

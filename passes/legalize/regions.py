@@ -1,0 +1,152 @@
+"""Operators that read at regions and offsets which are values, and determinants."""
+
+from __future__ import annotations
+
+import functools
+
+from ...ir import symbols
+from ...ir.core import Value
+from ...ir.dialects import nn
+from ...ir.symbols import Dim
+from ...ir.types import f32, i64
+from .content import dims, scalar
+from .contraction import window
+from .node import Node
+from .registry import UnsupportedError, legalize
+from .sampling import interpolated, linear_taps
+
+
+@legalize("DeformConv")
+def deform_conv(n: Node) -> Value:
+    """Inputs: x, w, offset, bias, mask. Each tap of w reads x where its offset says, between the elements."""
+    x, w, bias, mask = n[0], n[1], n.get(3), n.get(4)
+    rank = len(dims(x)) - 2
+    kernel = [n.static(w, axis, "the kernel's size") for axis in range(2, rank + 2)]
+    taps, groups = functools.reduce(lambda a, b: a * b, kernel), n.int("offset_group", 1)
+    batch, channels = dims(x)[:2]
+    results = dims(n[2])[2:]
+    count, per_group = symbols.mul(batch, groups), symbols.floordiv(channels, groups)
+    offset = n.cast(n.reshape(n[2], [count, *kernel, rank, *results]), f32)
+    moved = [n(nn.Add(_tap_places(n, kernel, results, i), n.index(offset, rank + 1, i))) for i in range(rank)]
+    places = [n.reshape(place, [count, taps, *results]) for place in moved]
+    grouped = n.reshape(x, [count, per_group, *dims(x)[2:]])
+    read = interpolated(n, grouped, [linear_taps(n, place) for place in places], "zeros")
+    if mask is not None:
+        read = n(nn.Mul(read, n.reshape(mask, [count, 1, taps, *results])))
+    columns = n.reshape(read, [batch, symbols.mul(channels, taps), *results])
+    rows = n.reshape(w, [dims(w)[0], symbols.mul(dims(w)[1], taps), *[1] * rank])
+    ones, none = (1,) * rank, (0,) * (2 * rank)
+    return n(nn.Conv(columns, rows, ones, none, ones, bias, group=n.int("group", 1)))
+
+
+def _tap_places(n: Node, kernel: list[int], results: tuple[Dim, ...], axis: int) -> Value:
+    """Where the taps read without offsets, [1, kernel.., results..]."""
+    rank = len(kernel)
+    strides, dilations = window(n, rank)
+    pads = n.ints("pads") or (0,) * (2 * rank)
+    shape: list[Dim] = [1] * (1 + 2 * rank)
+    tap_shape, result_shape = list(shape), list(shape)
+    tap_shape[1 + axis], result_shape[1 + rank + axis] = kernel[axis], results[axis]
+    tap = n(nn.Mul(n.iota(tap_shape, 1 + axis), n.constant(dilations[axis], i64)))
+    start = n(nn.Mul(n.iota(result_shape, 1 + rank + axis), n.constant(strides[axis], i64)))
+    return n.cast(n(nn.Sub(n(nn.Add(tap, start)), n.constant(pads[axis], i64))), f32)
+
+
+@legalize("RoiAlign")
+def roi_align_10(n: Node) -> Value:
+    return _roi_align(n, half_pixel=False)
+
+
+@legalize("RoiAlign", since=16)
+def roi_align(n: Node) -> Value:
+    return _roi_align(n, n.str("coordinate_transformation_mode", "half_pixel") == "half_pixel")
+
+
+def _roi_align(n: Node, half_pixel: bool) -> Value:
+    """Inputs: x [batch, channels, height, width], regions [count, 4] and the image of each."""
+    x, ratio, dtype = n[0], n.int("sampling_ratio"), scalar(n[0])
+    if ratio <= 0:
+        raise UnsupportedError("a number of samples that depends on the regions' sizes (sampling_ratio = 0)")
+    sizes = (n.int("output_height", 1), n.int("output_width", 1))
+    count, channels = dims(n[1])[0], dims(x)[1]
+    taps = [_roi_taps(n, axis, sizes[axis], ratio, half_pixel) for axis in range(2)]
+    images = n(nn.Gather(x, n.cast(n[2], i64), 0))
+    reads = [_weighted(n, images, row, column) for row in taps[0] for column in taps[1]]
+    average = n.str("mode", "avg") == "avg"
+    total = functools.reduce(lambda a, b: n((nn.Add if average else nn.Max)(a, b)), reads)
+    split = n.reshape(total, [count, channels, sizes[0], ratio, sizes[1], ratio])
+    pooled = n.reduce(split, "mean" if average else "max", [3, 5])
+    return n.cast(pooled, dtype)
+
+
+def _roi_taps(n: Node, axis: int, size: int, ratio: int, half_pixel: bool) -> list[tuple[Value, Value]]:
+    """The two places along an axis of x that every sample reads, and their weights: [regions, size * ratio]."""
+    length = n.size(n[0], axis + 2, f32)
+    scale = n.constant(n.float("spatial_scale", 1.0), f32)
+    start, end = (n.cast(n.narrow(n[1], 1, i, i + 1), f32) for i in (1 - axis, 3 - axis))
+    start, end = (n(nn.Mul(edge, scale)) for edge in (start, end))
+    if half_pixel:
+        start, end = (n(nn.Sub(edge, n.constant(0.5, f32))) for edge in (start, end))
+    extent = n(nn.Sub(end, start))
+    if not half_pixel:
+        extent = n(nn.Max(extent, n.constant(1, f32)))
+    sample = n.cast(n.iota([1, size * ratio], 1), f32)
+    fraction = n(nn.Div(n(nn.Add(sample, n.constant(0.5, f32))), n.constant(size * ratio, f32)))
+    place = n(nn.Add(start, n(nn.Mul(fraction, extent))))
+    near = n(nn.And(n(nn.Ge(place, n.constant(-1, f32))), n(nn.Le(place, length))))
+    last = n(nn.Sub(length, n.constant(1, f32)))
+    inside = n(nn.Min(n(nn.Max(place, n.constant(0, f32))), last))
+    low = n(nn.Floor(inside))
+    part = n(nn.Sub(inside, low))
+    visible = n.cast(near, f32)
+    weights = (n(nn.Mul(n(nn.Sub(n.constant(1, f32), part)), visible)), n(nn.Mul(part, visible)))
+    high = n(nn.Min(n(nn.Add(low, n.constant(1, f32))), last))
+    return [(n.cast(place, i64), weight) for place, weight in zip((low, high), weights, strict=True)]
+
+
+def _weighted(n: Node, images: Value, row: tuple[Value, Value], column: tuple[Value, Value]) -> Value:
+    """The elements at rows and columns of each region times their weights: [regions, channels, rows, columns]."""
+    count, channels, height, width = dims(images)
+    rows, columns = dims(row[0])[1], dims(column[0])[1]
+    flat = n(nn.Add(n(nn.Mul(n.unsqueeze(row[0], [2]), n.size(images, 3))), n.unsqueeze(column[0], [1])))
+    total = symbols.mul(rows, columns)
+    index = n.broadcast(n.reshape(flat, [count, 1, total]), [count, channels, total])
+    read = n(nn.GatherElements(n.reshape(images, [count, channels, symbols.mul(height, width)]), index, 2))
+    weight = n(nn.Mul(n.unsqueeze(row[1], [2]), n.unsqueeze(column[1], [1])))
+    read = n.cast(n.reshape(read, [count, channels, rows, columns]), f32)
+    return n(nn.Mul(read, n.unsqueeze(weight, [1])))
+
+
+@legalize("Det")
+def det(n: Node) -> Value:
+    """Gaussian elimination with the largest pivot of each column, step by step."""
+    x = n[0]
+    batch = dims(x)[:-2]
+    size = n.static(x, len(batch), "the size of the matrices")
+    rest = n.reshape(n.cast(x, f32) if scalar(x).bits < 32 else x, [symbols.product(batch), size, size])
+    result = n.full(1, [symbols.product(batch)], scalar(rest))
+    for left in range(size, 0, -1):
+        rest, pivot = _eliminated(n, rest, left)
+        result = n(nn.Mul(result, pivot))
+    return n.cast(n.reshape(result, batch), scalar(x))
+
+
+def _eliminated(n: Node, x: Value, size: int) -> tuple[Value, Value]:
+    """[batch, size, size] without its first column and its pivot's row; the pivot, negated where rows change places."""
+    batch = dims(x)[0]
+    column = n.index(x, 2, 0)
+    best = n(nn.ArgMax(n(nn.Abs(column)), 1, keep_dims=True))
+    pivot = n(nn.GatherElements(column, best, 1))
+    index = n.broadcast(n.unsqueeze(best, [2]), [batch, 1, size])
+    row = n(nn.GatherElements(x, index, 1))
+    moved = n(nn.Ne(best, n.like(0, best)))
+    signed = n.reshape(n(nn.Where(moved, n(nn.Neg(pivot)), pivot)), [batch])
+    if size == 1:
+        return x, signed
+    # The first row takes the place of the pivot's.
+    here = n(nn.Eq(n.iota([1, size, 1], 1), n.unsqueeze(best, [2])))
+    swapped = n.narrow(n(nn.Where(here, n.narrow(x, 1, 0, 1), x)), 1, 1, size)
+    safe = n(nn.Where(n(nn.Eq(pivot, n.like(0, pivot))), n.like(1, pivot), pivot))
+    factor = n(nn.Div(n.narrow(swapped, 2, 0, 1), n.unsqueeze(safe, [2])))
+    reduced = n(nn.Sub(n.narrow(swapped, 2, 1, size), n(nn.Mul(factor, n.narrow(row, 2, 1, size)))))
+    return reduced, signed
