@@ -1,15 +1,18 @@
 """Convolutions of NCHW images on CPUs, without an im2col buffer.
 
-A register tile holds neighbouring pixels of a row by output channels: for every tap the pixels' inputs are broadcast
-(so strides and dilations cost nothing) and multiplied by a vector of weights, which are packed at compile time into
-[channels / columns][input channel, tap][columns]. The tile is turned in registers before what follows is computed and
-stored along pixels. Without taps and strides (1x1) an image is one row of pixels. Rows that need padding, and rows that
-element-wise ops make of what the kernel reads, are put into local memory first; zeros stand around the latter, as the
-convolution asks. An item then computes several panels of channels of what it made once.
+A register tile holds neighbouring pixels of a row and output channels. Its lanes are channels: for every tap the
+pixels' inputs are broadcast (so strides and dilations cost nothing) and multiplied by a vector of weights, and the
+tile is turned in registers before what follows is computed and stored along pixels. Or its lanes are pixels, where
+too few products would pay for the turning: then weights are broadcast. Either way weights are packed at compile time
+into [channels / channels of a tile][input channel, tap][channels of a tile]. Without taps and strides (1x1) an image
+is one row of pixels. Rows that need padding, and rows that element-wise ops make of what the kernel reads, are put
+into local memory first; zeros stand around the latter, as the convolution asks. An item then computes several panels
+of channels of what it made once.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -29,10 +32,11 @@ from .cpu_micro import (
     MicroTile,
     accumulate,
     as_matrix,
-    best_micro_tile,
     column_of,
     is_float_up_to_f32,
     multiply_add,
+    row_of,
+    timed_micro_tile,
     transposed,
     unroll_of,
     zeros,
@@ -45,6 +49,8 @@ from .strategies import AnyTarget, register
 
 SCRATCH_BYTES = 192 * 1024
 """The most local memory for staged rows: it has to stay in the L2 cache beside the weights."""
+LONGEST_STEP = 4
+"""Pixels further apart are gathered one by one, where lanes are pixels."""
 STAGING = 4
 """What computing a vector of staged pixels costs, in multiply-adds of a vector."""
 
@@ -52,7 +58,8 @@ STAGING = 4
 @dataclass(frozen=True)
 class ConvSchedule:
     """`pixels` x `channels` is the register tile; an item takes `tiles` of them along a row of the output, and `panels`
-    across channels. `flat`: the image is one row. `staged`: input rows are put into local memory first.
+    across channels. `flat`: the image is one row. `staged`: input rows are put into local memory first. `by_pixel`:
+    lanes are pixels.
     """
 
     pixels: int
@@ -62,6 +69,7 @@ class ConvSchedule:
     unroll: int
     flat: bool
     staged: bool
+    by_pixel: bool
 
     def to_attribute(self) -> DictAttr:
         return DictAttr.of({name: IntegerAttr(int(value)) for name, value in vars(self).items()})
@@ -72,7 +80,7 @@ class ConvSchedule:
         values = {name: value.value for name, value in attribute.items if isinstance(value, IntegerAttr)}
         if values.keys() != ConvSchedule.__dataclass_fields__.keys():
             raise ValueError(f"not the schedule of a convolution: {attribute}")
-        flags = {name: bool(values.pop(name)) for name in ("flat", "staged")}
+        flags = {name: bool(values.pop(name)) for name in ("flat", "staged", "by_pixel")}
         return ConvSchedule(**values, **flags)
 
 
@@ -107,6 +115,10 @@ class Geometry:
     @property
     def is_pointwise(self) -> bool:
         return self.kernel == (1, 1) and self.strides == (1, 1) and not self.is_padded
+
+    @property
+    def taps(self) -> int:
+        return self.kernel[0] * self.kernel[1]
 
     def row_width(self, pixels: int) -> int:
         """Input columns that `pixels` neighbouring outputs read."""
@@ -149,9 +161,11 @@ class CpuConv:
         assert isinstance(root, Conv)
         geometry = Geometry.of(root)
         assert geometry is not None
+        assert isinstance(root.w, BlockArgument)
+        weights = root.w
         pack_weights(func, root, geometry, sizes.channels)
         shapes = [_flat(tensor_type(v).dims) if sizes.flat else tensor_type(v).dims for v in returned(func)]
-        _Conv(open_frame(func, shapes), root, geometry, sizes).build()
+        _Conv(open_frame(func, shapes), root, weights, geometry, sizes).build()
 
 
 def _flat(shape: Sequence[Dim]) -> tuple[Dim, ...]:
@@ -162,16 +176,27 @@ def _schedule(geometry: Geometry, target: CpuTarget, is_computed: bool) -> ConvS
     flat = geometry.is_pointwise
     row = geometry.out[0] * geometry.out[1] if flat else geometry.out[1]
     taps = geometry.kernel[0] * geometry.kernel[1]
-    best = best_micro_tile(target, row, geometry.outputs, geometry.inputs * taps, _turning)
+    pixels, channels, by_pixel = _register_tile(geometry, target, row)
     unroll = unroll_of(geometry.inputs, 4 if taps == 1 else 1)
     if is_computed:
-        tiles, panels = _staged_share(geometry, best, row, 1 if flat else geometry.out[0], target)
-        return ConvSchedule(best.rows, best.columns, tiles, panels, unroll, flat, staged=True)
-    tiles = 1 if flat else -(-row // best.rows)
+        tiles, panels = _staged_share(geometry, (pixels, channels), row, 1 if flat else geometry.out[0], target)
+        return ConvSchedule(pixels, channels, tiles, panels, unroll, flat, staged=True, by_pixel=by_pixel)
+    tiles = 1 if flat else -(-row // pixels)
     if geometry.is_padded:
-        while tiles > 1 and _staged_bytes(geometry, tiles * best.rows) > SCRATCH_BYTES:
+        while tiles > 1 and _staged_bytes(geometry, tiles * pixels) > SCRATCH_BYTES:
             tiles = -(-tiles // 2)
-    return ConvSchedule(best.rows, best.columns, tiles, 1, unroll, flat, geometry.is_padded)
+    return ConvSchedule(pixels, channels, tiles, 1, unroll, flat, geometry.is_padded, by_pixel)
+
+
+def _register_tile(geometry: Geometry, target: CpuTarget, row: int) -> tuple[int, int, bool]:
+    """Pixels and channels of the fastest register tile, and whether its lanes are pixels."""
+    inner = geometry.inputs * geometry.kernel[0] * geometry.kernel[1]
+    by_channel, tile = timed_micro_tile(target, row, geometry.outputs, inner, _turning)
+    if row >= 4 * target.lanes(32) and geometry.strides[1] <= LONGEST_STEP:
+        by_pixel, other = timed_micro_tile(target, geometry.outputs, row, inner, _storing)
+        if by_pixel < by_channel:
+            return other.columns, other.rows, True
+    return tile.rows, tile.columns, False
 
 
 def _staged_bytes(geometry: Geometry, pixels: int) -> int:
@@ -179,27 +204,35 @@ def _staged_bytes(geometry: Geometry, pixels: int) -> int:
     return geometry.inputs * geometry.kernel[0] * 4 * geometry.row_width(pixels)
 
 
-def _staged_share(geometry: Geometry, best: MicroTile, row: int, rows: int, target: CpuTarget) -> tuple[int, int]:
+def _staged_share(
+    geometry: Geometry, register_tile: tuple[int, int], row: int, rows: int, target: CpuTarget
+) -> tuple[int, int]:
     """How many register tiles along a row and panels of channels an item takes, so that cores are done together and
     few inputs are computed twice."""
-    tiles, panels = -(-row // best.rows), -(-geometry.outputs // best.columns)
+    pixels, channels = register_tile
+    tiles, panels = -(-row // pixels), -(-geometry.outputs // channels)
     taps, lanes = geometry.kernel[0] * geometry.kernel[1], target.lanes(32)
 
     def time(share: tuple[int, int]) -> tuple[int, int]:
-        width = geometry.row_width(share[0] * best.rows)
+        width = geometry.row_width(share[0] * pixels)
         items = rows * geometry.group * -(-tiles // share[0]) * -(-panels // share[1])
-        products = share[0] * share[1] * taps * best.rows * best.columns // lanes
+        products = share[0] * share[1] * taps * pixels * channels // lanes
         staging = STAGING * geometry.kernel[0] * -(-width // lanes)
         return -(-items // target.cores) * geometry.inputs * (products + staging), items
 
     shares = [(t, p) for t in range(1, min(tiles, 8) + 1) for p in range(1, panels + 1)]
-    fitting = [share for share in shares if _staged_bytes(geometry, share[0] * best.rows) <= SCRATCH_BYTES]
+    fitting = [share for share in shares if _staged_bytes(geometry, share[0] * pixels) <= SCRATCH_BYTES]
     return min(fitting or [share for share in shares if share[0] == 1], key=time)
 
 
 def _turning(option: MicroTile) -> float:
     """What turning, finishing and storing a register tile costs: shuffles by squares, then a few steps a channel."""
     return -(-option.rows // 16) * (option.columns / 16) * 64 + 4 * option.columns
+
+
+def _storing(option: MicroTile) -> float:
+    """What finishing and storing a register tile of channels by pixels costs."""
+    return 4 * option.rows * (option.columns / 16)
 
 
 def pack_weights(func: kernel.Func, root: Conv, geometry: Geometry, columns: int) -> None:
@@ -227,6 +260,7 @@ def pack_weights(func: kernel.Func, root: Conv, geometry: Geometry, columns: int
 class _Conv:
     frame: Frame
     root: Conv
+    weights: Value
     geometry: Geometry
     sizes: ConvSchedule
 
@@ -322,19 +356,31 @@ class _Conv:
             body.limits[indices.lane_of(channel_lane)] = (channel, g.outputs)
 
         def products(position: Expr, part: int, total: Value) -> Value:
-            for row in range(g.kernel[0]):
-                for column in range(g.kernel[1]):
-                    start = self._place(position + part, (row, column)) + first * g.strides[1]
-                    left = column_of(body, self.source, start, sizes.pixels, g.strides[1])
-                    place = (self.group * g.outputs + channel, position + part, row, column)
-                    right = as_matrix(body, body.cast(body.read(self.root.w, place), f32).value, 1, sizes.channels)
-                    total = multiply_add(body, left, right, total)
+            for tap in itertools.product(range(g.kernel[0]), range(g.kernel[1])):
+                pixels = self._place(position + part, tap) + first * g.strides[1]
+                total = self._product(pixels, channel, position + part, tap, total)
             return total
 
-        acc = accumulate(body, g.inputs, sizes.unroll, zeros(body, sizes.pixels, sizes.channels), products)
+        shape = (sizes.channels, sizes.pixels) if sizes.by_pixel else (sizes.pixels, sizes.channels)
+        acc = accumulate(body, g.inputs, sizes.unroll, zeros(body, *shape), products)
         lanes = (indices.lane_of(channel_lane), indices.lane_of(pixel_lane))
-        turned = Element(transposed(body, acc), f32, lanes)
-        self._finish(turned, self.group * g.outputs + channel, indices.derived(first + pixel_lane, self.row_pixels))
+        total = Element(acc if sizes.by_pixel else transposed(body, acc), f32, lanes)
+        self._finish(total, self.group * g.outputs + channel, indices.derived(first + pixel_lane, self.row_pixels))
+
+    def _product(self, pixels: Dim, channel: Dim, inner: Dim, tap: tuple[int, int], total: Value) -> Value:
+        """The pixels from place `pixels` of the source on times the weights of an input channel's tap, added up."""
+        g, sizes, body = self.geometry, self.sizes, self.frame.body
+        if not sizes.by_pixel:
+            left = column_of(body, self.source, pixels, sizes.pixels, g.strides[1])
+            place = (self.group * g.outputs + channel, inner, *tap)
+            right = as_matrix(body, body.cast(body.read(self.root.w, place), f32).value, 1, sizes.channels)
+            return multiply_add(body, left, right, total)
+        packed = body.memories[self.weights]
+        flat = Memory(body.builder.pure(tile.Flatten(packed.value)), (symbols.product(packed.shape),))
+        row = (self.group * self.panels + self.panel) * g.inputs + inner
+        place = (row * g.taps + tap[0] * g.kernel[1] + tap[1]) * sizes.channels
+        left = column_of(body, flat, place, sizes.channels, 1)
+        return multiply_add(body, left, row_of(body, self.source, pixels, sizes.pixels, g.strides[1]), total)
 
     def _finish(self, acc: Element, channel: Dim, pixel: Dim) -> None:
         """Bias and the element-wise ops that follow, on channels by pixels."""

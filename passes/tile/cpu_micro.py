@@ -45,10 +45,17 @@ def micro_tiles(target: CpuTarget) -> list[MicroTile]:
 def best_micro_tile(
     target: CpuTarget, rows: Dim, columns: int, inner: Dim = 256, finish: Callable[[MicroTile], float] | None = None
 ) -> MicroTile:
-    """The register tile that covers a `rows` x `columns` result in the least time, in equal tiles.
+    """The register tile that covers a `rows` x `columns` result in the least time, in equal tiles."""
+    return timed_micro_tile(target, rows, columns, inner, finish)[1]
+
+
+def timed_micro_tile(
+    target: CpuTarget, rows: Dim, columns: int, inner: Dim = 256, finish: Callable[[MicroTile], float] | None = None
+) -> tuple[float, MicroTile]:
+    """The time, in multiply-adds of a vector, of the best register tile for a `rows` x `columns` result; and that tile.
 
     A step of a tile costs its multiply-adds and part of its loads: one a row, one a vector of columns. `finish` is what
-    a tile costs beyond its `inner` steps, in multiply-adds of a vector.
+    a tile costs beyond its `inner` steps.
     """
     lanes = target.lanes(32)
     steps = inner if isinstance(inner, int) else 256
@@ -66,7 +73,8 @@ def best_micro_tile(
             height = -(-rows // -(-rows // option.rows))  # equal tiles instead of a thin last one
             options += [MicroTile(n, option.columns) for n in range(max(height // 2, 1), height) if rows % n == 0]
         options.append(MicroTile(max(height, 1), option.columns))
-    return min(options, key=lambda option: (time(option), -option.rows))
+    best = min(options, key=lambda option: (time(option), -option.rows))
+    return time(best), best
 
 
 def unroll_of(extent: Dim, limit: int = 4) -> int:
@@ -127,9 +135,28 @@ def column_of(body: TileBody, memory: Memory, start: Dim, rows: int, step: int) 
         (step, 1),
         result_types=[VectorType((rows, 1), memory.dtype)],
     )
+    return _in_f32(body, memory, load)
+
+
+def row_of(body: TileBody, memory: Memory, start: Dim, columns: int, step: int) -> Value:
+    """`columns` scalars from flat memory, `step` elements apart, as a matrix of one row of f32."""
+    load = tile.Load(
+        memory.value,
+        (body.indices.scalar_code(start),),
+        (-1, 0),
+        (1, step),
+        result_types=[VectorType((1, columns), memory.dtype)],
+    )
+    return _in_f32(body, memory, load)
+
+
+def _in_f32(body: TileBody, memory: Memory, load: tile.Load) -> Value:
     value = body.builder.pure(load) if memory.is_constant else body.builder.effect(load).results[0]
-    wide = VectorType((rows, 1), f32)
-    return value if memory.dtype == f32 else body.builder.op("arith.extf", (value,), wide)
+    if memory.dtype == f32:
+        return value
+    type = value.type
+    assert isinstance(type, VectorType)
+    return body.builder.op("arith.extf", (value,), VectorType(type.shape, f32))
 
 
 def is_float_up_to_f32(dtype: Scalar) -> bool:

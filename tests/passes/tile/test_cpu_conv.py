@@ -13,12 +13,14 @@ from weights import OneKernel
 
 from kernelwright.compiler.host import host
 from kernelwright.ir import target
+from kernelwright.ir.attributes import IntegerAttr
 from kernelwright.ir.core import Block
 from kernelwright.ir.dialects import nn
 from kernelwright.ir.symbols import symbol
 from kernelwright.ir.target import CpuTarget
 from kernelwright.ir.tile_interpreter import run_kernel
 from kernelwright.ir.types import TensorType, scalar_of
+from kernelwright.passes.base import PassContext, lookup
 
 BATCH = symbol("batch")
 
@@ -69,6 +71,10 @@ class Convolution:
 CONVOLUTIONS = {
     "pointwise": Convolution((1, 8, 6, 7), (20, 8, 1, 1)),
     "pointwise-of-primes": Convolution((2, 5, 13, 11), (17, 5, 1, 1)),
+    "pointwise-by-pixel": Convolution((2, 5, 9, 11), (18, 5, 1, 1)),
+    "first-by-pixel": Convolution((1, 3, 21, 140), (9, 3, 3, 3), strides=(2, 2), pads=(1, 1, 1, 1)),
+    "groups-by-pixel": Convolution((1, 4, 5, 70), (22, 2, 3, 3), pads=(1, 1, 1, 1), group=2),
+    "f16-by-pixel": Convolution((1, 4, 13, 11), (17, 4, 1, 1), dtype=np.float16),
     "one-pixel": Convolution((1, 33, 1, 1), (19, 33, 1, 1)),
     "strided-pointwise": Convolution((1, 6, 9, 9), (16, 6, 1, 1), strides=(2, 2)),
     "padded": Convolution((1, 4, 9, 15), (16, 4, 3, 3), pads=(1, 1, 1, 1)),
@@ -127,3 +133,20 @@ def test_smaller_registers(name: str) -> None:
         found.append(NativeKernel(func, avx2)(inputs, sizes))
     for (result,) in found:
         check(convolution, result)
+
+
+@pytest.mark.parametrize("name", [name for name in CONVOLUTIONS if name.endswith("by-pixel")])
+def test_few_products_have_lanes_of_pixels(name: str) -> None:
+    func = CONVOLUTIONS[name].kernel()
+    target.builtin("cpu-avx512").attach(func.module)
+    lookup("schedule-kernels")().run(func.module, PassContext())
+    assert func.func.schedule is not None
+    assert dict(func.func.schedule.items)["by_pixel"] == IntegerAttr(1)
+
+
+def test_many_products_have_lanes_of_channels() -> None:
+    func = Convolution((1, 512, 7, 7), (512, 512, 1, 1)).kernel()
+    target.builtin("cpu-avx512").attach(func.module)
+    lookup("schedule-kernels")().run(func.module, PassContext())
+    assert func.func.schedule is not None
+    assert dict(func.func.schedule.items)["by_pixel"] == IntegerAttr(0)
