@@ -14,10 +14,13 @@ import numpy as np
 
 from . import host
 from .dtypes import OBJECT, numpy_dtype
+from .errors import SizeError
 from .expressions import evaluate, names
-from .layout import Layout
-from .plan import Copy, Fill, Host, If, Launch, Loop, Native, Plan, Read, Step
+from .layout import Layout, lay_out_segment
+from .layout import Place as Location
+from .plan import Copy, Equality, Fill, Host, If, Launch, Loop, Native, Place, Plan, Read, Step
 from .profile import StepTime, label
+from .shapes import unequal
 
 DeviceStep = Launch | Native | Copy | Fill
 Action = Callable[[dict[str, int]], None]
@@ -43,6 +46,10 @@ class Backend(Protocol):
         """Put what the host wrote to the array of to_host() back, where that was a copy."""
         ...
 
+    def place(self, segment: int, places: Mapping[int, Location], arena_bytes: int) -> None:
+        """Give buffers of a later segment, whose arena has `arena_bytes`, their memory."""
+        ...
+
 
 class ControlFlow:
     """The steps of a plan as actions on a back end."""
@@ -55,11 +62,13 @@ class ControlFlow:
         self._backend = backend
         self._timed = timed
         self._buffers = {buffer.name: index for index, buffer in enumerate(plan.buffers)}
+        self._places = list(layout.places)
         self.actions = self._prepare(plan.steps)
 
     def run(self) -> dict[str, int]:
         """Run all steps; the values of all symbols, those that steps computed included."""
         symbols = dict(self._layout.symbols)
+        self._places = list(self._layout.places)
         self.times.clear()
         for action in self.actions:
             action(symbols)
@@ -80,12 +89,18 @@ class ControlFlow:
                 actions.append(self._action(step))
         return [*actions, self._backend.stretch(stretch)] if stretch else actions
 
-    def _action(self, step: Host | Read | If | Loop) -> Action:
-        if isinstance(step, Host):
-            return self._host(step)
-        if isinstance(step, Read):
-            return self._read(step)
-        return self._branch(step) if isinstance(step, If) else self._loop(step)
+    def _action(self, step: Host | Read | Place | If | Loop) -> Action:
+        match step:
+            case Host():
+                return self._host(step)
+            case Read():
+                return self._read(step)
+            case Place():
+                return self._place(step)
+            case If():
+                return self._branch(step)
+            case Loop():
+                return self._loop(step)
 
     def _host(self, step: Host) -> Action:
         def run(symbols: dict[str, int]) -> None:
@@ -103,10 +118,28 @@ class ControlFlow:
 
     def _read(self, step: Read) -> Action:
         dtype, buffer = numpy_dtype(step.dtype), self._buffers[step.buffer]
+        size = dtype.itemsize * len(step.symbols)
+        needed = _equalities_of(self._plan, step.symbols)
 
         def run(symbols: dict[str, int]) -> None:
-            content = self._backend.to_host(buffer, evaluate(step.offset, symbols), dtype.itemsize)
-            symbols[step.symbol] = int(content.view(dtype)[0])
+            content = self._backend.to_host(buffer, evaluate(step.offset, symbols), size)
+            values = content.view(dtype).tolist()
+            symbols.update(zip(step.symbols, map(int, values), strict=True))
+            if min(values) < 0:
+                raise SizeError(
+                    f"the model computed the size {min(values)} ('{step.symbols[values.index(min(values))]}')"
+                )
+            for equality in needed:
+                _check(equality, symbols)
+
+        return run
+
+    def _place(self, step: Place) -> Action:
+        slots = [slot for slot, buffer in enumerate(self._plan.buffers) if buffer.segment == step.segment]
+
+        def run(symbols: dict[str, int]) -> None:
+            self._places, size = lay_out_segment(self._plan, step.segment, symbols, self._places)
+            self._backend.place(step.segment, {slot: self._places[slot] for slot in slots}, size)
 
         return run
 
@@ -139,7 +172,7 @@ class ControlFlow:
     def _array(self, name: str, symbols: dict[str, int]) -> np.ndarray:
         """A buffer as an array: of its shape, or flat and with room for the most where the shape is not known yet."""
         index = self._buffers[name]
-        buffer, place = self._plan.buffers[index], self._layout.places[index]
+        buffer, place = self._plan.buffers[index], self._places[index]
         if buffer.dtype == OBJECT:
             return self._backend.object(index)
         dtype = numpy_dtype(buffer.dtype)
@@ -147,6 +180,17 @@ class ControlFlow:
         if buffer.shape is not None and all(names(size) <= symbols.keys() for size in buffer.shape):
             shape = tuple(evaluate(size, symbols) for size in buffer.shape)
         return self._backend.to_host(index, 0, math.prod(shape) * dtype.itemsize).view(dtype).reshape(shape)
+
+
+def _equalities_of(plan: Plan, symbols: Sequence[str]) -> list[Equality]:
+    """The equalities that mention any of `symbols`."""
+    return [e for e in plan.equalities if (names(e.left) | names(e.right)) & set(symbols)]
+
+
+def _check(equality: Equality, symbols: Mapping[str, int]) -> None:
+    """Raise SizeError where both sizes are known and differ."""
+    if names(equality.left) | names(equality.right) <= symbols.keys() and (text := unequal(equality, symbols)):
+        raise SizeError(text, "the model computes these sizes from its data; check its inputs")
 
 
 def fill_element(step: Fill, symbols: Mapping[str, int]) -> bytes:

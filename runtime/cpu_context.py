@@ -10,15 +10,16 @@ from typing import Any, Self
 import numpy as np
 
 from .arguments import Arguments
+from .cpu_memory import ContextMemory
 from .cpu_pool import Library, Pool, check_target, physical_cores
 from .cpu_program import ProgramBuilder
 from .cpu_steps import CpuSteps
 from .dtypes import OBJECT, holder, numpy_dtype
-from .errors import DeviceMemoryError, InputError
+from .errors import InputError
 from .expressions import evaluate, names
 from .index_checks import checked
 from .layout import Layout, lay_out
-from .plan import ALIGNMENT, ARGUMENT_ALIGNMENT, Native, Plan, Symbol, TensorSpec, Weight, walk
+from .plan import ARGUMENT_ALIGNMENT, Native, Plan, Symbol, TensorSpec, Weight, walk
 from .profile import StepTime
 from .shapes import ShapeBinder
 
@@ -56,10 +57,10 @@ class CpuDevice:
 class _Prepared:
     """Everything about a run that depends only on the shapes of its inputs."""
 
-    def __init__(self, plan: Plan, device: CpuDevice, layout: Layout, arena: int, pool: Pool) -> None:
+    def __init__(self, plan: Plan, device: CpuDevice, layout: Layout, memory: ContextMemory, pool: Pool) -> None:
         self.layout = layout
         self.pool = pool
-        bases = {"arena": arena, "input": 0, "output": 0, "object": 0}
+        bases = {"arena": memory.arena(0), "input": 0, "output": 0, "object": 0, "late": 0}
         addresses = [
             (device.weights[str(place.key)].ctypes.data if place.root == "weight" else bases[place.root]) + place.offset
             for place in layout.places
@@ -72,7 +73,7 @@ class _Prepared:
             for i, spec in enumerate(plan.outputs)
         ]
         self.objects = {slot: holder() for slot, buffer in enumerate(plan.buffers) if buffer.dtype == OBJECT}
-        self.steps = CpuSteps(device.builder, layout, self.table, self.objects, pool)
+        self.steps = CpuSteps(device.builder, layout, self.table, self.objects, pool, memory)
         self.timed_steps: CpuSteps | None = None
 
 
@@ -91,7 +92,7 @@ class CpuContext:
         self._pool = device.new_pool(threads) if self._owns_pool else device.pool
         self._prepared: dict[Signature, _Prepared] = {}
         self._names = [spec.name for spec in plan.outputs]
-        self._arena = np.empty(0, np.uint8)
+        self._memory = ContextMemory()
         self._lock = threading.Lock()
         largest = self._binder.largest() if profile is not None else None
         if largest is not None:
@@ -130,6 +131,7 @@ class CpuContext:
                     prepared.table,
                     prepared.objects,
                     prepared.pool,
+                    self._memory,
                     timed=True,
                 )
             prepared.timed_steps.run()
@@ -138,13 +140,13 @@ class CpuContext:
     @property
     def arena_bytes(self) -> int:
         """Bytes of the arena as it is now; it grows with the shapes that are run."""
-        return max(0, len(self._arena) - ALIGNMENT)
+        return self._memory.bytes
 
     def close(self) -> None:
         """Give back the arena and the context's own threads; a later run takes them anew."""
         with self._lock:
             self._prepared.clear()
-            self._arena = np.empty(0, np.uint8)
+            self._memory.clear()
             if self._owns_pool:
                 self._pool.close()
 
@@ -158,24 +160,18 @@ class CpuContext:
         prepared = self._prepared.get(signature)
         if prepared is None:
             layout = lay_out(self._plan, self._binder.bind(signature))
-            arena = self._reserve(layout.arena_bytes)
+            self._reserve(layout.arena_bytes)
             if len(self._prepared) >= _MOST_SHAPES:
                 del self._prepared[next(iter(self._prepared))]
-            prepared = _Prepared(self._plan, self._device, layout, arena, self._pool)
+            prepared = _Prepared(self._plan, self._device, layout, self._memory, self._pool)
             self._prepared[signature] = prepared
         return prepared
 
-    def _reserve(self, size: int) -> int:
-        """Address of an arena of at least `size` bytes. Growing it moves it, so what was prepared is dropped."""
-        if size > self.arena_bytes:
+    def _reserve(self, size: int) -> None:
+        """Have an arena of at least `size` bytes. Growing it moves it, so what was prepared is dropped."""
+        if not self._memory.holds(0, size):
             self._prepared.clear()
-            try:
-                self._arena = np.empty(size + ALIGNMENT, np.uint8)
-            except MemoryError:
-                raise DeviceMemoryError(
-                    f"cannot allocate {size / 1e6:.1f} MB for the arena", "run smaller shapes, or fewer contexts"
-                ) from None
-        return -(-self._arena.ctypes.data // ALIGNMENT) * ALIGNMENT
+            self._memory.arena(0, size)
 
     def _results(
         self, prepared: _Prepared, inputs: Sequence[np.ndarray], given: Mapping[str, Any] | None
@@ -210,7 +206,9 @@ class CpuContext:
         for index, (_, shape, _) in enumerate(prepared.outputs):
             if shape is None:
                 final = tuple(evaluate(size, symbols) for size in self._plan.outputs[index].shape)
-                results[index] = results[index][: math.prod(final)].reshape(final)
+                made = self._memory.outputs.pop(index, None)
+                flat = results[index] if made is None else made.view(results[index].dtype)
+                results[index] = flat[: math.prod(final)].reshape(final)
         values = [
             result[()] if spec.dtype == OBJECT else result
             for spec, result in zip(self._plan.outputs, results, strict=True)

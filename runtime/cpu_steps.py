@@ -8,16 +8,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .control import Action, ControlFlow, DeviceStep
+from .cpu_memory import ContextMemory
 from .cpu_pool import Pool
 from .cpu_program import Program, ProgramBuilder
-from .layout import Layout
+from .layout import Layout, Place, roots
 from .profile import StepTime, label
 
 
 class CpuSteps:
     """The steps of a plan, prepared for one layout and one table of buffers (addresses, in order of the plan).
 
-    `objects` are the places of the buffers that hold objects."""
+    `objects` are the places of the buffers that hold objects; `memory` is the context's.
+    """
 
     def __init__(
         self,
@@ -26,6 +28,7 @@ class CpuSteps:
         table: np.ndarray,
         objects: Mapping[int, np.ndarray],
         pool: Pool,
+        memory: ContextMemory,
         timed: bool = False,
     ) -> None:
         """Where `timed`, every launch is timed on its own and run() fills `times`."""
@@ -34,6 +37,8 @@ class CpuSteps:
         self._table = table
         self._objects = objects
         self._pool = pool
+        self._memory = memory
+        self._roots = roots(builder.plan)
         self._timed = timed
         self._control = ControlFlow(builder.plan, layout, self, timed)
         self.run = self._control.run
@@ -69,3 +74,15 @@ class CpuSteps:
 
     def from_host(self, buffer: int, content: np.ndarray) -> None:
         """Nothing to do: to_host() gave the memory itself."""
+
+    def place(self, segment: int, places: Mapping[int, Place], arena_bytes: int) -> None:
+        self._memory.arena(segment, arena_bytes)
+        for slot, place in places.items():
+            root = self._roots.get((place.root, place.key))
+            if root is None:
+                base = self._memory.arena(int(place.key))
+            elif root == slot:
+                base = self._memory.output(int(place.key), place.bytes)
+            else:
+                base = int(self._table[root])
+            self._table[slot] = base + place.offset

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from .control import Action, ControlFlow, DeviceStep
 from .cuda_device import CudaDevice
 from .cuda_program import CudaProgram
 from .errors import PlanError
-from .layout import Layout
+from .layout import Layout, Place, roots
 from .plan import Plan
 from .profile import StepTime, label
 
@@ -19,6 +19,10 @@ HOST, COPIED = 0, -1
 Route = int
 """How an input reaches the plan, or an output leaves it: through pinned memory (HOST), by a copy between the context's
 own GPU memory and the caller's (COPIED), or, where it is an address, in the caller's GPU memory itself."""
+
+
+Late = tuple[Literal["arena", "output"], int]
+"""The arena of a segment after the first, or an output that lies in one: memory that a run asks for."""
 
 
 class Transfer(NamedTuple):
@@ -39,16 +43,25 @@ class CudaBinding:
         layout: Layout,
         addresses: Sequence[int],
         transfers: tuple[Sequence[Transfer], Sequence[Transfer]],
+        late: Callable[[Late, int], int],
         stream: int,
         capture_stream: int | None,
         timed: bool = False,
     ) -> None:
-        """`transfers` come before and after the steps. Without a `capture_stream` no graphs are used."""
+        """`transfers` come before and after the steps. `late` gives the address of that many bytes.
+
+        Without a `capture_stream` no graphs are used.
+        """
         self._plan = plan
         self._device = device
         self._driver = device.driver
         self._layout = layout
-        self._addresses = addresses
+        self._addresses = list(addresses)
+        self._late = late
+        self.outputs: dict[int, int] = {}
+        """The addresses of the outputs that the last run placed."""
+        self._roots = roots(plan)
+        self._arenas = {0: _arena_base(layout, addresses)}
         self._before, self._after = transfers
         self._stream = stream
         self._capture_stream = capture_stream
@@ -111,6 +124,18 @@ class CudaBinding:
             self._driver.copy(self._addresses[buffer], content.ctypes.data, content.nbytes, self._stream)
             self._driver.synchronize(self._stream)
 
+    def place(self, segment: int, places: Mapping[int, Place], arena_bytes: int) -> None:
+        self._arenas[segment] = self._late(("arena", segment), arena_bytes)
+        for slot, place in places.items():
+            root = self._roots.get((place.root, place.key))
+            if root is None:
+                base = self._arenas[int(place.key)]
+            elif root == slot:
+                base = self.outputs[int(place.key)] = self._late(("output", int(place.key)), place.bytes)
+            else:
+                base = self._addresses[root]
+            self._addresses[slot] = base + place.offset
+
     def _everything(self, stream: int) -> None:
         self._transfer(self._before, stream)
         self._programs[0].issue(stream, self._layout.symbols)
@@ -159,3 +184,9 @@ class CudaBinding:
             self.times.append(StepTime(*label(self._plan, step), driver.seconds_between(start, end)))
         for event in events:
             driver.destroy_event(event)
+
+
+def _arena_base(layout: Layout, addresses: Sequence[int]) -> int:
+    """Where the arena of segment 0 begins; 0 where nothing lies in it."""
+    pairs = zip(layout.places, addresses, strict=True)
+    return next((address - place.offset for place, address in pairs if place.root == "arena"), 0)

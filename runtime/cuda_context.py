@@ -7,6 +7,7 @@ import ctypes
 import math
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -84,7 +85,7 @@ class CudaContext:
             binding = self._binding(prepared, routes)
             self._send(prepared, tensors, routes)
             symbols = binding.run()
-            found = self._receive(prepared, routes, given, symbols, tensors) | dict(outputs or {})
+            found = self._receive(prepared, routes, given, symbols, tensors, binding.outputs) | dict(outputs or {})
         return checked(self._plan, found, symbols) if self._plan.index_checks else found
 
     def profile(self, inputs: Mapping[str, Any]) -> list[StepTime]:
@@ -115,7 +116,7 @@ class CudaContext:
     @property
     def arena_bytes(self) -> int:
         """Bytes of GPU memory the context holds as it is now; they grow with the shapes that are run."""
-        return self._memory.bytes
+        return self._memory.total_bytes
 
     def synchronize(self) -> None:
         """Wait until everything that was run is complete."""
@@ -228,6 +229,7 @@ class CudaContext:
             prepared.layout,
             prepared.addresses(self._memory, routes),
             prepared.transfers(self._memory, routes),
+            partial(self._memory.late, self.stream),
             self.stream,
             self._capture_stream,
             timed,
@@ -256,8 +258,9 @@ class CudaContext:
         given: Mapping[int, Tensor],
         symbols: Mapping[str, int],
         tensors: Sequence[Tensor],
+        late: Mapping[int, int],
     ) -> dict[str, Any]:
-        """The outputs; waits for the GPU where any of them is the host's."""
+        """The outputs, `late` ones from their addresses; waits for the GPU where any of them is the host's."""
         results: dict[str, Any] = {}
         first = len(self._plan.inputs)
         for index, spec in enumerate(self._plan.outputs):
@@ -267,10 +270,13 @@ class CudaContext:
                 if not isinstance(result, dlpack.View):
                     result = DeviceTensor(self._driver, spec.dtype, shape, self._order)
                 size = math.prod(shape) * item_size(spec.dtype)
+                source = late.get(index) or prepared.own(self._memory, first + index)
                 if size:
-                    self._driver.copy(result.pointer, prepared.own(self._memory, first + index), size, self.stream)
+                    self._driver.copy(result.pointer, source, size, self.stream)
             elif result is None:
                 result = np.empty(shape, numpy_dtype(spec.dtype))
+                if index in late and result.nbytes:
+                    self._driver.copy(result.ctypes.data, late[index], result.nbytes, self.stream)
             results[spec.name] = result
         if HOST not in routes[first:]:
             self._keep(tensors, given)
@@ -278,7 +284,7 @@ class CudaContext:
         self._wait()
         for index, spec in enumerate(self._plan.outputs):
             result = results[spec.name]
-            if isinstance(result, np.ndarray) and result.nbytes:
+            if isinstance(result, np.ndarray) and result.nbytes and index not in late:
                 ctypes.memmove(result.ctypes.data, prepared.pinned(self._memory, first + index), result.nbytes)
         return results
 

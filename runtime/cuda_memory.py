@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from .cuda_binding import HOST, CudaBinding, Route, Transfer
+from .cuda_binding import HOST, CudaBinding, Late, Route, Transfer
 from .cuda_device import CudaDevice
 from .dtypes import item_size
 from .expressions import evaluate, names
@@ -23,6 +23,22 @@ class ContextMemory:
         self._driver = device.driver
         self.bytes = self.staging_bytes = 0
         self.base = self.pinned = 0
+        self._late: dict[Late, tuple[int, int]] = {}
+
+    def late(self, stream: int, what: Late, size: int) -> int:
+        """Address of at least `size` bytes, whose content is of no use any more, for what a run places."""
+        address, held = self._late.get(what, (0, -1))
+        if held < size:
+            if address:
+                self._driver.synchronize(stream)  # earlier work may still use it
+                self._driver.free(self._late.pop(what)[0])
+            address = self._driver.allocate(max(size, ALIGNMENT))
+            self._late[what] = address, size
+        return address
+
+    @property
+    def total_bytes(self) -> int:
+        return self.bytes + sum(size for _, size in self._late.values())
 
     def fits(self, size: int, staging: int) -> bool:
         return size <= self.bytes and staging <= self.staging_bytes
@@ -30,12 +46,18 @@ class ContextMemory:
     def grow(self, size: int, staging: int) -> None:
         """At least `size` bytes on the GPU and `staging` pinned; what was there before is gone."""
         size, staging = max(size, self.bytes), max(staging, self.staging_bytes)
-        self.free()
+        self._free_block()
         self.base = self._driver.allocate(size)
         self.pinned = self._driver.allocate_pinned(staging)
         self.bytes, self.staging_bytes = size, staging
 
     def free(self) -> None:
+        for address, _ in self._late.values():
+            self._driver.free(address)
+        self._late.clear()
+        self._free_block()
+
+    def _free_block(self) -> None:
         if self.base:
             self._driver.free(self.base)
         if self.pinned:
@@ -73,6 +95,8 @@ class PreparedShapes:
                 base = memory.base
             elif root == "weight":
                 base = self._device.weights[str(key)]
+            elif root == "late":
+                base = 0
             else:
                 base = roots[int(key) + (inputs if root == "output" else 0)]
             table.append(base + offset)

@@ -36,11 +36,11 @@ class CudaProgram:
     ) -> None:
         """Without `overlap`, no kernel starts before the one before it ends, whatever its launch says."""
         self.steps = steps
-        self.is_static = all(_names(step) <= layout.symbols.keys() for step in steps)
-        """False where sizes are known only after other steps have run; such a program cannot become a graph."""
+        late = {buffer.name for buffer in plan.buffers if buffer.segment}
+        self.is_static = all(_names(step) <= layout.symbols.keys() and not _buffers(step) & late for step in steps)
+        """False where sizes or places are known only after other steps; such a program cannot become a graph."""
         self._plan = plan
         self._device = device
-        self._layout = layout
         self._addresses = addresses
         self._overlap = overlap
         self._buffers = {buffer.name: index for index, buffer in enumerate(plan.buffers)}
@@ -108,7 +108,8 @@ class CudaProgram:
     def _fill(self, step: Fill, symbols: Mapping[str, int]) -> Command:
         element = fill_element(step, symbols)
         index = self._buffers[step.dst]
-        count, target = self._layout.places[index].bytes // item_size(step.dtype), self._addresses[index]
+        size = evaluate(self._plan.buffers[index].bytes, symbols)
+        count, target = size // item_size(step.dtype), self._addresses[index]
         driver = self._device.driver
         return (lambda stream: driver.fill(target, element, count, stream)) if count else _nothing
 
@@ -159,3 +160,12 @@ def _names(step: DeviceStep) -> set[str]:
     elif isinstance(step, Fill):
         expressions.append(step.value)
     return {name for expression in expressions if isinstance(expression, str) for name in names(expression)}
+
+
+def _buffers(step: DeviceStep) -> set[str]:
+    """The buffers that a step uses."""
+    if isinstance(step, Launch):
+        return {*step.buffers, *(map_.buffer for map_ in step.tensor_maps)}
+    if isinstance(step, Copy):
+        return {step.src, step.dst}
+    return {step.dst} if isinstance(step, Fill) else set()

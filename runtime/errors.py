@@ -58,6 +58,10 @@ class IndexRangeError(EngineError):
     """A run of a plan compiled with `--debug-bounds` met an index outside its axis."""
 
 
+class SizeError(EngineError):
+    """A run computed sizes that cannot be: a negative one, or two that must be equal and are not."""
+
+
 class DeviceError(EngineError):
     """The device refused: no driver, no GPU, or a failed driver call."""
 

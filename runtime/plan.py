@@ -41,7 +41,7 @@ class Symbol:
     """A symbolic dimension and its profile: any value from `min` to `max` runs; None is unbounded.
 
     `origin` says who gives it a value: the shapes of the inputs ("input"), or a step of the plan ("step", see Read and
-    Host). Sizes and offsets of buffers mention input symbols only; scalars, grids and output shapes may mention both.
+    Host). Sizes and offsets of buffers of segment 0 mention input symbols only; all else may mention both.
     """
 
     name: str
@@ -53,7 +53,10 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Equality:
-    """Two sizes, of input symbols, that must be equal for the model to run; `onnx_nodes` are those that need it."""
+    """Two sizes that must be equal for the model to run; `onnx_nodes` are those that need it.
+
+    Those that mention step symbols are compared when the last of these has its value.
+    """
 
     left: Expression
     right: Expression
@@ -105,10 +108,10 @@ class Weight:
 
 @dataclass(frozen=True)
 class Arena:
-    """Memory at `offset` bytes into the arena of the execution context.
+    """Memory at `offset` bytes into the arena of the buffer's segment.
 
-    The expression may mention symbols and `NAME.end`, where the arena buffer NAME, earlier in the plan, ends.
-    The value is rounded up to ALIGNMENT.
+    The expression may mention symbols and `NAME.end`, where the arena buffer NAME of the same segment, earlier in the
+    plan, ends. The value is rounded up to ALIGNMENT.
     """
 
     offset: Expression = 0
@@ -135,13 +138,18 @@ Storage = Input | Output | Weight | Arena | Alias | Object
 
 @dataclass(frozen=True)
 class Buffer:
-    """A named piece of memory. `dtype` and `shape` are for readers, and required where a Host step uses the buffer."""
+    """A named piece of memory. `dtype` and `shape` are for readers, and required where a Host step uses the buffer.
+
+    Buffers of `segment` 0 have their places before a run, by the input symbols. Those of another one are given places
+    by the step `Place` of that segment, and may mention the step symbols known there.
+    """
 
     name: str
     bytes: Expression
     storage: Storage
     dtype: str = ""
     shape: Shape | None = None
+    segment: int = 0
 
 
 @dataclass(frozen=True)
@@ -247,12 +255,22 @@ class Host:
 
 @dataclass(frozen=True)
 class Read:
-    """Give `symbol` the value of the element of type `dtype` at `offset` bytes into `buffer`."""
+    """Give `symbols` the values of consecutive elements of type `dtype` from `offset` bytes into `buffer` on.
 
-    symbol: str
+    They are sizes, counts or conditions: a negative one stops the run.
+    """
+
+    symbols: tuple[str, ...]
     buffer: str
     dtype: str = "i64"
     offset: Expression = 0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Give the buffers of `segment` memory for the values that symbols have now; what they held before is gone."""
+
+    segment: int
 
 
 @dataclass(frozen=True)
@@ -277,7 +295,7 @@ class Loop:
     induction: str = ""
 
 
-Step = Launch | Native | Copy | Fill | Host | Read | If | Loop
+Step = Launch | Native | Copy | Fill | Host | Read | Place | If | Loop
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,8 @@ class ShapeBinder:
         for spec, shape in zip(self._inputs, shapes, strict=True):
             self._check(spec, shape, symbols, origins)
         for equality in self._equalities:
+            if not names(equality.left) | names(equality.right) <= symbols.keys():
+                continue  # compared once the steps have computed its sizes
             _check_equality(equality, symbols, origins)
         return symbols
 
@@ -104,16 +106,21 @@ def narrowed(plan: Plan, ranges: Mapping[str, tuple[int, int]]) -> dict[str, Sym
 
 
 def _check_equality(equality: Equality, symbols: Mapping[str, int], origins: Mapping[str, str]) -> None:
-    left, right = evaluate(equality.left, symbols), evaluate(equality.right, symbols)
-    if left == right:
+    text = unequal(equality, symbols)
+    if text is None:
         return
-    nodes = ", ".join(f"'{node}'" for node in equality.onnx_nodes) or "the model"
     used = sorted({*names(equality.left), *names(equality.right)})
     given = ", ".join(f"'{name}' = {symbols[name]} (from {origins[name]})" for name in used)
-    raise InputError(
-        f"{nodes} needs {_size(equality.left, left)} and {_size(equality.right, right)} to be equal; found {given}",
-        "give inputs whose sizes agree",
-    )
+    raise InputError(f"{text}; found {given}", "give inputs whose sizes agree")
+
+
+def unequal(equality: Equality, symbols: Mapping[str, int]) -> str | None:
+    """What is wrong with two sizes that must be equal; None where they are."""
+    left, right = evaluate(equality.left, symbols), evaluate(equality.right, symbols)
+    if left == right:
+        return None
+    nodes = ", ".join(f"'{node}'" for node in equality.onnx_nodes) or "the model"
+    return f"{nodes} needs {_size(equality.left, left)} and {_size(equality.right, right)} to be equal"
 
 
 def _size(expression: Expression, value: int) -> str:

@@ -25,6 +25,7 @@ from .plan import (
     Native,
     Object,
     Output,
+    Place,
     Plan,
     Read,
     Step,
@@ -45,6 +46,10 @@ class _Verifier:
         self.input_symbols = {symbol.name for symbol in plan.symbols if symbol.origin == "input"}
         self.symbols = {symbol.name for symbol in plan.symbols}
         self.buffers: dict[str, int] = {}
+        self.segments = {buffer.name: buffer.segment for buffer in plan.buffers}
+        self.placed = {0}
+        self.bound = set(self.input_symbols)
+        """The symbols that have values where the walk through the steps is."""
         self.kernels = {kernel.name for kernel in plan.kernels}
 
     def run(self) -> None:
@@ -59,6 +64,9 @@ class _Verifier:
                 self._require(tensor in self.tensors, f"kernel '{kernel.name}': no tensor '{tensor}'")
         for step in walk(self.plan.steps):
             self._step(step)
+        for buffer in self.plan.buffers:
+            placed = buffer.segment in self.placed
+            self._require(placed, f"buffer '{buffer.name}': no step places segment {buffer.segment}")
 
     def _interface(self) -> None:
         for what, specs in (("input", self.plan.inputs), ("output", self.plan.outputs)):
@@ -70,7 +78,7 @@ class _Verifier:
                 known = self.input_symbols if what == "input" else self.symbols
                 self._expressions(f"{what} '{spec.name}'", spec.shape, known)
         for equality in self.plan.equalities:
-            self._expressions("equality", (equality.left, equality.right), self.input_symbols)
+            self._expressions("equality", (equality.left, equality.right), self.symbols)
         given = {spec.name for spec in self.plan.outputs}
         for check in self.plan.index_checks:
             self._expressions("index check", check.sizes, self.symbols)
@@ -81,11 +89,12 @@ class _Verifier:
             self._require(False, f"no input has a dimension that is '{name}' alone, so no run can give it a value")
 
     def _buffers(self) -> None:
-        scope = set(self.input_symbols)
+        ends: dict[int, set[str]] = {}
         for index, buffer in enumerate(self.plan.buffers):
             where, storage = f"buffer '{buffer.name}'", buffer.storage
             self._require(buffer.name not in self.buffers, f"two buffers are called '{buffer.name}'")
-            self._expressions(where, (buffer.bytes,), self.input_symbols)
+            known = self.symbols if buffer.segment else self.input_symbols
+            self._expressions(where, (buffer.bytes,), known)
             if isinstance(storage, Input | Output):
                 specs = self.plan.inputs if isinstance(storage, Input) else self.plan.outputs
                 inside = 0 <= storage.index < len(specs)
@@ -94,10 +103,12 @@ class _Verifier:
                 self._weight(where, storage.tensor, buffer.bytes)
             elif isinstance(storage, Alias):
                 self._require(storage.of in self.buffers, f"{where}: '{storage.of}' is not an earlier buffer")
-                self._expressions(where, (storage.offset,), self.input_symbols)
+                self._expressions(where, (storage.offset,), known)
+                earlier = self.segments[storage.of] <= buffer.segment
+                self._require(earlier, f"{where}: '{storage.of}' is of a later segment")
             elif isinstance(storage, Arena):
-                self._expressions(where, (storage.offset,), scope)
-                scope.add(f"{buffer.name}.end")
+                self._expressions(where, (storage.offset,), known | ends.setdefault(buffer.segment, set()))
+                ends[buffer.segment].add(f"{buffer.name}.end")
             else:
                 assert isinstance(storage, Object)
                 self._require(buffer.dtype == OBJECT, f"{where}: an object has the element type '{OBJECT}'")
@@ -120,19 +131,40 @@ class _Verifier:
             numpy_dtype(step.dtype)
             self._used("fill", (step.dst,), (step.value,) if isinstance(step.value, str) else ())
         elif isinstance(step, Host):
-            self._used(f"host function '{step.function}'", (*step.inputs, *step.outputs), step.symbols)
+            self._used(f"host function '{step.function}'", (*step.inputs, *step.outputs), ())
+            self._binds(f"host function '{step.function}'", step.symbols)
             for name in (*step.inputs, *step.outputs):
                 numpy_dtype(self.plan.buffers[self.buffers[name]].dtype)
         elif isinstance(step, Read):
             numpy_dtype(step.dtype)
-            self._used("read", (step.buffer,), (step.symbol, step.offset))
+            self._require(bool(step.symbols), f"read of '{step.buffer}': it gives no symbol a value")
+            self._used("read", (step.buffer,), (step.offset,))
+            self._binds(f"read of '{step.buffer}'", step.symbols)
+        elif isinstance(step, Place):
+            self._place(step.segment)
         elif isinstance(step, If):
             self._used("if", (), (step.condition,))
         elif isinstance(step, Loop):
             trips = () if step.trip_count is None else (step.trip_count,)
-            self._used("loop", (), (step.condition, *trips, *filter(None, (step.induction,))))
+            self._binds("loop", filter(None, (step.induction,)))
+            self._used("loop", (), (step.condition, *trips))
         else:
             assert isinstance(step, Native)  # its launches are walked too
+
+    def _binds(self, where: str, symbols: Iterable[str]) -> None:
+        for name in symbols:
+            known = name in self.symbols - self.input_symbols
+            self._require(known, f"{where}: '{name}' is no symbol that steps give a value")
+            self.bound.add(name)
+
+    def _place(self, segment: int) -> None:
+        own = [buffer for buffer in self.plan.buffers if buffer.segment == segment]
+        self._require(segment > 0 and bool(own), f"place: there is no later segment {segment}")
+        ends = {f"{buffer.name}.end" for buffer in own}
+        for buffer in own:
+            offsets = (buffer.storage.offset,) if isinstance(buffer.storage, Arena | Alias) else ()
+            self._expressions(f"place of segment {segment}", (buffer.bytes, *offsets), self.bound | ends)
+        self.placed.add(segment)
 
     def _launch(self, step: Launch) -> None:
         where = f"launch of '{step.kernel}'"
@@ -147,7 +179,11 @@ class _Verifier:
     def _used(self, where: str, buffers: Iterable[str], expressions: Iterable[Expression]) -> None:
         for buffer in buffers:
             self._require(buffer in self.buffers, f"{where}: no buffer '{buffer}'")
-        self._expressions(where, expressions, self.symbols)
+            placed = self.segments[buffer] in self.placed
+            self._require(
+                placed, f"{where}: buffer '{buffer}' has no place yet, which segment {self.segments[buffer]} gives"
+            )
+        self._expressions(where, expressions, self.bound)
 
     def _expressions(self, where: str, expressions: Iterable[Expression], known: set[str]) -> None:
         for expression in expressions:

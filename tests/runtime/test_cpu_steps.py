@@ -65,32 +65,32 @@ def test_copies_with_offsets(n: int) -> None:
 
 @pytest.mark.parametrize(("k", "factor"), [(0, 1), (1, 2), (5, 6)])
 def test_a_loop_with_a_trip_count_from_memory(k: int, factor: int) -> None:
-    y = run((Fill("k", k, "i64"), Read("k", "k"), ADD, Loop((AGAIN,), "k"), REVERSE), 500)
+    y = run((Fill("k", k, "i64"), Read(("k",), "k"), ADD, Loop((AGAIN,), "k"), REVERSE), 500)
     np.testing.assert_allclose(y, (ramp(500) + factor * weights(500))[::-1], rtol=1e-6, atol=1e-5)
 
 
 def test_a_loop_that_counts_until_a_condition() -> None:
-    body = (AGAIN, Fill("k", "i * i", "i64"), Read("k", "k"))
-    y = run((Fill("k", 0, "i64"), Read("k", "k"), ADD, Loop(body, None, "max(10 - k, 0)", "i"), REVERSE), 100)
+    body = (AGAIN, Fill("k", "i * i", "i64"), Read(("k",), "k"))
+    y = run((Fill("k", 0, "i64"), Read(("k",), "k"), ADD, Loop(body, None, "max(10 - k, 0)", "i"), REVERSE), 100)
     # bodies with i = 0 to 4: k becomes 16 in the fifth
     np.testing.assert_allclose(y, (ramp(100) + 6 * weights(100))[::-1], rtol=1e-6, atol=1e-5)
 
 
 @pytest.mark.parametrize(("value", "copies"), [(0, False), (1, True)])
 def test_branches(value: int, copies: bool) -> None:
-    y = run((Fill("k", value, "i32"), Read("k", "k", "i32"), If("k", (Copy("x", "y", "4 * n"),), (ADD, REVERSE))), 33)
+    y = run((Fill("k", value, "i32"), Read(("k",), "k", "i32"), If("k", (Copy("x", "y", "4 * n"),), (ADD, REVERSE))), 33)
     np.testing.assert_array_equal(y, ramp(33) if copies else expected(ramp(33)))
 
 
 def test_native_entries_see_sizes_that_steps_computed() -> None:
     """The entry works on symbol 0 elements; symbol 0 is n and stays n when others get values."""
-    y = run((Fill("k", 9, "i64"), Read("k", "k"), Native("kw_main", (ADD, REVERSE))), 64)
+    y = run((Fill("k", 9, "i64"), Read(("k",), "k"), Native("kw_main", (ADD, REVERSE))), 64)
     np.testing.assert_array_equal(y, expected(ramp(64)))
 
 
 def test_scalars_that_steps_computed() -> None:
     late = dataclasses.replace(ADD, scalars=("min(k, n)",))
-    steps = (Fill("h", 0, "f32"), Fill("k", 5, "i64"), Read("k", "k"), late, REVERSE)
+    steps = (Fill("h", 0, "f32"), Fill("k", 5, "i64"), Read(("k",), "k"), late, REVERSE)
     y = run(steps, 9)
     np.testing.assert_array_equal(y[::-1], np.concatenate([(ramp(9) + weights(9))[:5], np.zeros(4, np.float32)]))
 

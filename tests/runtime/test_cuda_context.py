@@ -262,9 +262,9 @@ def test_branches_loops_and_sizes_read_from_memory(graph: bool) -> None:
     steps = (
         ADD,
         Fill("k", 3, "i64"),
-        Read("k", "k"),
+        Read(("k",), "k"),
         If("k - 2", (SCALE,), (Copy("x", "h", "4 * n"),)),
-        Loop((Fill("k", 2, "i64"), Read("k", "k"), SCALE), trip_count=2),
+        Loop((Fill("k", 2, "i64"), Read(("k",), "k"), SCALE), trip_count=2),
         If("k - 2", (SCALE,), ()),
         REVERSE,
     )

@@ -98,7 +98,7 @@ EVERYTHING = Plan(
             {"axis": 1, "eps": 1e-5, "mode": "c", "flag": True},
             ("NonZero_3",),
         ),
-        Read("k", "b", "i32", 4),
+        Read(("k",), "b", "i32", 4),
         Loop((If("k - 1", (LAUNCH,), (Loop((), 3),)),), "n", "k", "i"),
     ),
     symbols=(Symbol("n", 1, 8, 64), Symbol("k", 0, None, None, "step")),
