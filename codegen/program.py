@@ -35,7 +35,7 @@ class Program:
     equalities: tuple[run.Equality, ...]
     index_checks: tuple[run.IndexCheck, ...]
     buffers: tuple[run.Buffer, ...]
-    steps: tuple[run.Launch | run.Copy | run.Host, ...]
+    steps: tuple[run.Step, ...]
     kernels: tuple[kernel.Func, ...]
     tensors: dict[str, np.ndarray]
 
@@ -66,7 +66,8 @@ class _Reader:
         self.inputs: dict[int, run.TensorSpec] = {}
         self.outputs: dict[int, run.TensorSpec] = {}
         self.buffers: list[run.Buffer] = []
-        self.steps: list[run.Launch | run.Copy | run.Host] = []
+        self.steps: list[run.Step] = []
+        self.segments = plan.segments(module.main)
         self.kernels: dict[str, kernel.Func] = {}
 
     def read(self) -> Program:
@@ -97,6 +98,10 @@ class _Reader:
             case plan.Copy():
                 source, target = self.names[op.source], self.names[op.target]
                 self.steps.append(run.Copy(source, target, expression(plan.byte_size(plan.tensor_of(op.source)))))
+            case plan.Read():
+                self.steps.append(run.Read(op.symbols, self.names[op.buffer], str(plan.tensor_of(op.buffer).dtype)))
+            case plan.Place():
+                self.steps.append(run.Place(op.segment))
             case Return():
                 pass
             case _:
@@ -114,7 +119,8 @@ class _Reader:
         shape = tuple(expression(dim) for dim in tensor.dims)
         dtype = str(tensor.dtype)
         storage = self.storage(op, tensor, name)
-        self.buffers.append(run.Buffer(name, expression(plan.byte_size(tensor)), storage, dtype, shape))
+        segment = self.segments[op.result]
+        self.buffers.append(run.Buffer(name, expression(plan.byte_size(tensor)), storage, dtype, shape, segment))
 
     def object_storage(self, op: plan.Memory) -> run.Storage:
         match op:
@@ -190,9 +196,13 @@ class _Reader:
                 names.update(*(free_symbols(dim) for dim in plan.tensor_of(op.result).dims))
         for function in self.kernels.values():
             names |= set(kernel_symbols(function))
+        read = {name for op in self.module.main.walk() if isinstance(op, plan.Read) for name in op.symbols}
         ranges = Profile.of(self.module).ranges
-        for name in sorted(names):
+        for name in sorted(names | read):
             known = ranges.get(name)
+            if name in read:
+                yield run.Symbol(name, origin="step")
+                continue
             yield run.Symbol(name) if known is None else run.Symbol(name, known.min, known.opt, known.max)
 
     def index_checks(self) -> Iterable[run.IndexCheck]:

@@ -146,6 +146,15 @@ def _atom(atom: Atom) -> Expr:
     return Expr((((atom,), 1),))
 
 
+RUN_TIME = "run_"
+"""How the names of symbols begin that get their value while a model runs, and may be 0 then."""
+
+
+def is_run_time(name: str) -> bool:
+    """Whether the symbol is no size of an input, but one that the model computes from its data."""
+    return name.startswith(RUN_TIME)
+
+
 def symbol(name: str) -> Expr:
     """The expression that is the symbol `name`."""
     return _atom(Symbol(name))

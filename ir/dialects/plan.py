@@ -7,9 +7,9 @@ expressions over the model's symbols where shapes are dynamic.
 from __future__ import annotations
 
 from ..attributes import Attribute, DenseAttr, DenseResourceAttr, SymbolRefAttr
-from ..core import Value
+from ..core import Operation, Value
 from ..declare import Op
-from ..symbols import Dim, mul
+from ..symbols import Dim, free_symbols, mul
 from ..types import OpaqueType, TensorType, Type
 
 ALIGNMENT = 256
@@ -77,6 +77,7 @@ class Arena(Memory, name="plan.arena"):
 
     Offsets are absent until they are assigned. Where sizes are expressions, `after` holds the labels of the
     buffers that this one must not overlap and that lie below it: its offset is the largest of their ends.
+    Each segment (see `segments`) has an arena of its own.
     """
 
     label: str
@@ -159,3 +160,39 @@ class Copy(Op, name="plan.copy"):
 
     def infer(self) -> list[Type]:
         return []
+
+
+class Read(Op, name="plan.read"):
+    """The elements of an integer buffer become the values of `symbols`: the host waits for the steps before."""
+
+    buffer: Value
+    symbols: tuple[str, ...]
+
+    def infer(self) -> list[Type]:
+        return []
+
+
+class Place(Op, name="plan.place"):
+    """The buffers of `segment`, whose sizes are known now, get their memory (see `segments`)."""
+
+    segment: int
+
+    def infer(self) -> list[Type]:
+        return []
+
+
+def segments(main: Operation) -> dict[Value, int]:
+    """When each buffer of `main` gets its memory: 0 is before the run, n after the n-th `plan.read`.
+
+    That is the last one to give a value to a symbol in the sizes of the buffer, or of one that it is an alias of.
+    """
+    reads = (op for op in main.walk() if isinstance(op, Read))
+    known = {name: number for number, op in enumerate(reads, 1) for name in op.symbols}
+    found: dict[Value, int] = {}
+    for op in main.walk():
+        if isinstance(op, Memory) and not is_object(op.result):
+            sizes = [*tensor_of(op.result).dims, op.offset] if isinstance(op, Alias) else tensor_of(op.result).dims
+            needed = [known.get(name, 0) for size in sizes for name in free_symbols(size)]
+            needed += [found.get(op.source, 0)] if isinstance(op, Alias) else []
+            found[op.result] = max(needed, default=0)
+    return found

@@ -22,7 +22,7 @@ class Lifetime:
 
 def arena_lifetimes(main: Func) -> list[Lifetime]:
     """The lifetime of every arena buffer: from the first step that writes it to the last that uses it or an alias."""
-    steps = [op for op in main.block if isinstance(op, plan.Launch | plan.Copy | plan.Host)]
+    steps = [op for op in main.block if isinstance(op, plan.Launch | plan.Copy | plan.Host | plan.Read)]
     first: dict[Value, int] = {}
     last: dict[Value, int] = {}
     for number, step in enumerate(steps):

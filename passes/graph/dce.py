@@ -5,11 +5,12 @@ from __future__ import annotations
 from ...ir.core import Block, Operation
 from ...ir.declare import PURE
 from ...ir.dialects.builtin import Module
+from ..analysis.read_sizes import needless_reads
 from ..base import EXACT, Pass, PassContext
 
 
 class Dce(Pass):
-    """Remove ops without effects whose results nobody reads.
+    """Remove ops without effects whose results nobody reads, and reads of sizes that nothing has.
 
     Before:
         %0 = "nn.relu"(%x) : (tensor<4xf32>) -> tensor<4xf32>
@@ -27,7 +28,11 @@ class Dce(Pass):
 
 def erase_dead(op: Operation) -> int:
     """Erase dead ops inside `op`, users before their producers; how many."""
-    return sum(_sweep(block) for region in op.regions for block in region.blocks)
+    erased = sum(_sweep(block) for region in op.regions for block in region.blocks)
+    needless = needless_reads(op) if isinstance(op, Module) else []
+    for read in needless:
+        read.erase()
+    return erased + (len(needless) + erase_dead(op) if needless else 0)
 
 
 def _sweep(block: Block) -> int:

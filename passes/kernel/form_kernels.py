@@ -96,7 +96,7 @@ def stays_in_main(op: Operation) -> bool:
     """
     if isinstance(op, nn.Reshape):
         return not is_linear_reshape(op)
-    return isinstance(op, Return | host.Call) or (isinstance(op, nn.Constant) and not op.is_splat)
+    return isinstance(op, Return | host.Call | nn.ReadSizes) or (isinstance(op, nn.Constant) and not op.is_splat)
 
 
 def _copy_sources_to_users(main: Func) -> None:

@@ -7,6 +7,7 @@ array of `int` and `Expr`. An operator that needs sizes asks for the content; th
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from ...ir import symbols
 from ...ir.attributes import DenseAttr, DenseResourceAttr
-from ...ir.core import Operation, OpResult, Value
+from ...ir.core import Block, Operation, OpResult, Value
 from ...ir.dialects import nn
 from ...ir.symbols import Dim, Expr
 from ...ir.types import Scalar, TensorType
@@ -28,10 +29,20 @@ class UndecidedError(Exception):
 
 
 class Contents:
-    """The known contents of values."""
+    """The known contents of values, and the symbols for those that a run reads."""
 
-    def __init__(self) -> None:
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        """`taken` are the names of the model's own symbols."""
         self._known: dict[Value, np.ndarray] = {}
+        self._taken = set(taken)
+        self.read: dict[Value, tuple[Block, tuple[Dim, ...]]] = {}
+        """What `Builder.read` made of values, and where, so that each is read once."""
+
+    def fresh_symbol(self) -> str:
+        """The name of a symbol that a run gives a value to."""
+        name = next(name for i in itertools.count() if (name := f"{symbols.RUN_TIME}{i}") not in self._taken)
+        self._taken.add(name)
+        return name
 
     def get(self, value: Value) -> np.ndarray | None:
         """Numbers in the value's dtype, or an object array of sizes; None where unknown."""

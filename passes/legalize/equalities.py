@@ -31,8 +31,12 @@ class Equalities:
 
     def learn(self, op: Operation) -> None:
         for a, b in _required(op):
-            if a != b and a != 1 and b != 1 and (b, a) not in self.pairs:
-                self.pairs[a, b] = op.location.names
+            if a != 1 and b != 1:
+                self.need(a, b, op.location.names)
+
+    def need(self, a: Dim, b: Dim, nodes: tuple[str, ...]) -> None:
+        if a != b and (b, a) not in self.pairs:
+            self.pairs[a, b] = nodes
 
     def needed(self) -> list[Equality]:
         """What is left for a run to check."""

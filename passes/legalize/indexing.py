@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import typing
 
-import numpy as np
-
 from ...ir import symbols
 from ...ir.core import Value
 from ...ir.dialects import nn
@@ -13,7 +11,7 @@ from ...ir.dialects.nn.indexing import Combination
 from ...ir.types import i64
 from .content import dims, scalar
 from .node import Node
-from .registry import UnsupportedError, legalize
+from .registry import legalize
 
 
 @legalize("Gather")
@@ -66,7 +64,7 @@ def one_hot(n: Node) -> Value:
     rank = len(dims(indices)) + 1
     axis = n.axis(rank, default=-1)
     declared = n.declared()
-    depth = declared[axis] if declared is not None else n.sizes(1, "the depth")[0]
+    depth = declared[axis] if declared is not None else n.sizes(1)[0]
     whole = n.cast(indices, i64)
     size = n.constant(depth, i64) if isinstance(depth, int) else n.cast(n.reshape(n[1], ()), i64)
     wrapped = n(nn.Where(n(nn.Lt(whole, n.constant(0, i64))), n(nn.Add(whole, size)), whole))
@@ -96,7 +94,7 @@ def top_k(n: Node) -> list[Value]:
         k: symbols.Dim = n.int("k")
     else:
         known, declared = n.sizes_of(n[1]), n.declared()
-        (k,) = (declared[axis],) if known is None and declared is not None else n.sizes(1, "'k'")
+        (k,) = (declared[axis],) if known is None and declared is not None else n.sizes(1)
     return list(n.all(nn.TopK(n[0], k, axis, largest=n.flag("largest", True))))
 
 
@@ -161,29 +159,3 @@ def hardmax(n: Node) -> Value:
     best = n(nn.ArgMax(x, axis, keep_dims=True, select_last=False))
     hit = n(nn.Eq(n.iota(dims(x), axis), best))
     return n.reshape(n.cast(hit, scalar(x)), shape)
-
-
-@legalize("NonZero")
-def non_zero(n: Node) -> Value:
-    known = n.constant_of(n[0])
-    if known is None:
-        raise UnsupportedError("its result's size depends on data")
-    return n.constant(np.array(np.nonzero(known)), i64)
-
-
-@legalize("Compress")
-def compress(n: Node) -> Value:
-    """The entries along an axis, or of the flattened operand, where the condition holds."""
-    x, condition = n[0], n.constant_of(n[1])
-    if condition is None:
-        raise UnsupportedError("its result's size depends on data")
-    if n.attribute("axis") is None:
-        x, axis = n.reshape(x, [symbols.product(dims(x))]), 0
-    else:
-        axis = n.axis(len(dims(x)))
-    return n(nn.Gather(x, n.constant(np.flatnonzero(condition), i64), axis))
-
-
-@legalize("Unique")
-def unique(n: Node) -> Value:
-    raise UnsupportedError("its result's size depends on data")

@@ -9,10 +9,11 @@ from ...ir.diagnostics import CompileError, Diagnostic, VerifyError
 from ...ir.dialects import host, nn
 from ...ir.dialects import onnx as dialect
 from ...ir.dialects.builtin import Func, Module
-from ...ir.equalities import attach
+from ...ir.equalities import Equality, attach
 from ...ir.profile import Profile
-from ...ir.symbols import Dim
+from ...ir.symbols import Dim, free_symbols, is_run_time
 from ...ir.types import NoneType, Scalar, TensorType
+from ..analysis.read_sizes import needless_reads
 from ..base import Pass, PassContext
 from . import (
     attention,
@@ -30,6 +31,7 @@ from . import (
     regions,
     resize,
     sampling,
+    selection,
     sequences,
     shape,
     spectral,
@@ -59,6 +61,7 @@ FAMILIES = (
     regions,
     resize,
     sampling,
+    selection,
     sequences,
     shape,
     spectral,
@@ -112,14 +115,24 @@ def legalized(
     if renaming := equalities.renaming(function):
         rename(function, renaming)
         copy, equalities = _legalized(function, opsets, host_fallback)
-    attach(copy, equalities.needed())
+    attach(copy, _checkable(copy, equalities.needed()))
     return copy, renaming, equalities.limits()
+
+
+def _checkable(function: Func, needed: Iterable[Equality]) -> list[Equality]:
+    """The equalities whose sizes have a value in a run: not those of reads that turned out to be needless."""
+    read = {name for op in function.walk() if isinstance(op, nn.ReadSizes) for name in op.symbols}
+
+    def is_known(size: Dim) -> bool:
+        return all(name in read or not is_run_time(name) for name in free_symbols(size))
+
+    return [e for e in needed if is_known(e.left) and is_known(e.right)]
 
 
 def _legalized(function: Func, opsets: dict[str, int], host_fallback: bool) -> tuple[Func, Equalities]:
     copy = function.clone()
     assert isinstance(copy, Func)
-    legalizer = _Legalizer(opsets, set(input_symbols(function)), host_fallback)
+    legalizer = _Legalizer(opsets, set(input_symbols(function)), _all_symbols(function), host_fallback)
     legalizer.check(copy)
     legalizer.block(list(copy.block))
     legalizer.raise_unsupported()
@@ -134,11 +147,11 @@ def _legalized(function: Func, opsets: dict[str, int], host_fallback: bool) -> t
 
 
 class _Legalizer:
-    def __init__(self, opsets: dict[str, int], symbols: set[str], host_fallback: bool) -> None:
+    def __init__(self, opsets: dict[str, int], symbols: set[str], taken: set[str], host_fallback: bool) -> None:
         self.opsets = opsets
         self.symbols = symbols
         self.host_fallback = host_fallback
-        self.contents = Contents()
+        self.contents = Contents(taken)
         self.equalities = Equalities()
         self.unsupported: dict[tuple[str, str], list[str]] = {}
         """Node names by operator and reason."""
@@ -195,7 +208,7 @@ class _Legalizer:
         function = self.find(op)
         if function is None:
             raise UnsupportedError("")
-        results = function(Node(op, opset, self.contents, self.symbols, self.learn, self.block))
+        results = function(Node(op, opset, self.contents, self.symbols, self.equalities, self.learn, self.block))
         values = [results] if isinstance(results, Value) else list(results)
         if self.host_fallback:
             for value in values:
@@ -246,6 +259,13 @@ class _Legalizer:
         raise CompileError(*diagnostics)
 
 
+def _all_symbols(function: Func) -> set[str]:
+    """The names of all symbols in the types of a function."""
+    values = [*function.block.arguments, *(result for op in function.walk() for result in op.results)]
+    shapes = (value.type.shape for value in values if isinstance(value.type, TensorType))
+    return {name for shape in shapes for dim in shape or () for name in free_symbols(dim)}
+
+
 def _is_node(op: Operation) -> bool:
     return dialect.is_onnx(op) and not isinstance(op, dialect.NoValue | dialect.Sequence | dialect.Yield)
 
@@ -278,3 +298,5 @@ def _remove_dead(function: Func) -> None:
         removable = isinstance(op, nn.NnOp | dialect.NoValue | dialect.Sequence | host.Call) or _is_node(op)
         if unused and removable and op.parent is not None:
             op.erase()
+    for op in needless_reads(function):
+        op.erase()

@@ -29,10 +29,30 @@ def materialize(function: Func, contents: Contents) -> None:
             continue
         for i, value in enumerate(op.operands):
             content = contents.get(value)
-            if content is not None and not _is_source(value) and (new := writer.write(content, scalar(value))):
+            if content is None or _is_source(value):
+                continue
+            here = _mentions_run_time(content)
+            new = _sizes_before(op, content, scalar(value), contents) if here else writer.write(content, scalar(value))
+            if new is not None:
                 op.set_operand(i, new)
                 if isinstance(new.owner, nn.Constant) and isinstance(value.owner, Operation):
                     new.owner.location = fuse([new.owner.location, value.owner.location])
+
+
+def _mentions_run_time(content: np.ndarray) -> bool:
+    """Whether sizes in `content` have their value only from some op on."""
+    found = (symbols.free_symbols(size) for size in content.flat if isinstance(size, Expr))
+    return any(symbols.is_run_time(name) for names in found for name in names)
+
+
+def _sizes_before(op: Operation, content: np.ndarray, dtype: Scalar, contents: Contents) -> Value:
+    """A value with `content`, made in front of `op`."""
+    builder = Builder(op, contents)
+    numbers = [
+        builder(nn.Size(size)) if isinstance(size, Expr) else builder.constant(size, i64) for size in content.flat
+    ]
+    row = builder.concat([builder.reshape(number, (1,)) for number in numbers], 0)
+    return builder.cast(builder.reshape(row, content.shape), dtype)
 
 
 def _is_followed(op: Operation, contents: Contents) -> bool:

@@ -25,6 +25,7 @@ from ...ir.location import Location
 from ...ir.symbols import Dim, Expr
 from ...ir.types import NoneType, Scalar, TensorType, i64, none
 from .content import Contents, constant, dims, scalar
+from .equalities import Equalities
 from .registry import UnsupportedError
 
 
@@ -72,6 +73,42 @@ class Builder:
         if known is None:
             known = constant(value)
         return None if known is None else tuple(v if isinstance(v, Expr) else int(v) for v in known.reshape(-1))
+
+    def read(self, values: Value) -> tuple[Dim, ...]:
+        """The elements of an integer tensor, none negative, as symbols that a run reads where this is called."""
+        blocks = {self.anchor.parent, *(around.parent for around in self.anchor.ancestors())}
+        known = self.contents.read.get(values)
+        if known is None or known[0] not in blocks:
+            count = TensorType(dims(values), i64).size
+            if not isinstance(count, int):
+                raise UnsupportedError(f"how many sizes '{values.type}' holds is only known at run time")
+            names = tuple(self.contents.fresh_symbol() for _ in range(count))
+            if names:
+                self.all(nn.ReadSizes(self.reshape(self.cast(values, i64), (count,)), names))
+            assert self.anchor.parent is not None
+            known = self.contents.read[values] = self.anchor.parent, tuple(map(symbols.symbol, names))
+        return known[1]
+
+    def elements(self, values: Value) -> list[Dim | None]:
+        """The elements of an integer vector (or number) as sizes, None for those of run time."""
+        known = self.sizes_of(values)
+        if known is not None:
+            return list(known)
+        if isinstance(values.owner, nn.Concat):
+            return [size for part in values.owner.tensors for size in self.elements(part)]
+        count = TensorType(dims(values), i64).size
+        if not isinstance(count, int):
+            raise UnsupportedError(f"how many sizes '{values.type}' holds is only known at run time")
+        return [None] * count
+
+    def read_unknown(self, values: Value, known: Sequence[Dim | None]) -> list[Dim]:
+        """`known`, with symbols for the elements of `values` that it lacks."""
+        lacking = [i for i, size in enumerate(known) if size is None]
+        if len(lacking) == len(known):
+            return list(self.read(values))
+        parts = [self.narrow(values, 0, i, i + 1) for i in lacking]
+        read = iter(self.read(self.concat(parts, 0)) if parts else ())
+        return [next(read) if size is None else size for size in known]
 
     # Usual steps; each returns its operand where there is nothing to do
 
@@ -123,6 +160,10 @@ class Builder:
         """The size of x along an axis as a tensor without dimensions."""
         return self.cast(self.reshape(self.narrow(self(nn.ShapeOf(x)), 0, axis, axis + 1), ()), dtype)
 
+    def number(self, value: Dim) -> Value:
+        """A size as an i64 tensor without dimensions."""
+        return self.constant(value, i64) if isinstance(value, int) else self(nn.Size(value))
+
     def iota(self, shape: Sequence[Dim], axis: int, dtype: Scalar = i64) -> Value:
         """The index along `axis` at every place of a tensor."""
         return self(nn.Iota(axis, result_types=[TensorType(tuple(shape), dtype)]))
@@ -147,6 +188,7 @@ class Node(Builder):
         opset: int,
         contents: Contents,
         known_symbols: AbstractSet[str],
+        equalities: Equalities,
         learn: Callable[[Operation], None],
         legalize: Callable[[Iterable[Operation]], None],
     ) -> None:
@@ -154,6 +196,7 @@ class Node(Builder):
         self.op = op
         self.opset = opset
         self.known_symbols = known_symbols
+        self.equalities = equalities
         self.legalize = legalize
         """Legalizes ops of the onnx dialect where they stand."""
 
@@ -249,14 +292,16 @@ class Node(Builder):
         end.detach().drop_operands()
         return values
 
-    # Inputs that must be known at compile time
+    def sizes(self, index: int) -> tuple[Dim, ...]:
+        """The elements of an input as sizes, none negative: those that are known, or symbols that a run reads."""
+        known = self.elements(self[index])
+        return tuple(self.read_unknown(self[index], known))
 
-    def sizes(self, index: int, what: str) -> tuple[Dim, ...]:
-        """The elements of an input as sizes. Raises UnsupportedError where they are only known at run time."""
-        known = self.sizes_of(self[index])
-        if known is None:
-            raise UnsupportedError(f"{what} is computed from data at run time")
-        return known
+    def equal(self, a: Dim, b: Dim) -> None:
+        """Have two sizes compared at run time, where they are not known to be equal."""
+        self.equalities.need(a, b, self.op.location.names)
+
+    # Inputs that must be known at compile time
 
     def numbers(self, index: int, what: str) -> np.ndarray:
         """The elements of an input. Raises UnsupportedError where they are only known at run time."""

@@ -108,7 +108,7 @@ def _by_sizes(n: Node, axes: Sequence[int], mode: _Mode) -> Value:
     if policy == "stretch":
         if sizes is None and declared is not None:
             return _resize(n, declared, (), mode)
-        for axis, size in zip(axes, n.sizes(3, "'sizes'"), strict=True):
+        for axis, size in zip(axes, n.sizes(3), strict=True):
             shape[axis] = size
         return _resize(n, shape, (), mode)
     scales: list[Scale] = [1.0] * len(shape)
@@ -117,7 +117,7 @@ def _by_sizes(n: Node, axes: Sequence[int], mode: _Mode) -> Value:
         for axis in axes:
             scales[axis] = common
         return _resize(n, declared, scales, mode)
-    if not _numbers(n.sizes(3, "'sizes'"), shape, axes):
+    if not _numbers(n.sizes(3), shape, axes):
         raise UnsupportedError(f"keep_aspect_ratio_policy '{policy}' with sizes that are only known at run time")
     ratios = [size / shape[axis] for size, axis in zip(sizes or (), axes, strict=True)]  # type: ignore[operator]
     scale = min(ratios) if policy == "not_larger" else max(ratios)

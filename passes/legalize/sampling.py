@@ -184,7 +184,7 @@ def max_unpool(n: Node) -> Value:
     if n.get(2) is None:
         return y
     # A larger result than the window reaches is padded at the end.
-    wanted = n.declared() or n.sizes(2, "the output's shape")
+    wanted = n.declared() or n.sizes(2)
     missing = tuple(symbols.add(new, symbols.mul(old, -1)) for new, old in zip(wanted, shape, strict=True))
     return n(nn.Pad(y, (0,) * len(shape), missing)) if any(missing) else y
 

@@ -85,7 +85,7 @@ def split_to_sequence(n: Node) -> Value:
         count = n.static(x, axis, "the number of parts")
         parts = [n.narrow(x, axis, i, i + 1) for i in range(count)]
         return _sequence(n, parts if n.flag("keepdims", True) else [n.squeeze(part, [axis]) for part in parts])
-    sizes = n.sizes(1, "'split'")
+    sizes = n.sizes(1)
     if dims(n[1]) == ():
         (step,) = sizes
         if not isinstance(size, int) or not isinstance(step, int):

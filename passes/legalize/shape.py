@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -12,7 +13,8 @@ from ...ir.attributes import DenseAttr, DenseResourceAttr
 from ...ir.core import Value
 from ...ir.dialects import nn
 from ...ir.symbols import Dim
-from ...ir.types import TensorType, i64
+from ...ir.types import i64
+from . import run_time
 from .content import dims, scalar
 from .node import Node, normal_axis
 from .registry import UnsupportedError, legalize
@@ -22,7 +24,7 @@ _ONE = (1.0, math.inf)
 
 
 def at_least_one(value: Dim) -> dict[str, tuple[float, float]]:
-    return dict.fromkeys(symbols.free_symbols(value), _ONE)
+    return {name: _ONE for name in symbols.free_symbols(value) if not symbols.is_run_time(name)}
 
 
 def simplified(value: Dim) -> Dim:
@@ -39,7 +41,7 @@ def constant(n: Node) -> Value:
 
 @legalize("ConstantOfShape")
 def constant_of_shape(n: Node) -> Value:
-    shape = n.sizes_of(n[0]) or n.declared() or n.sizes(0, "the shape")
+    shape = n.sizes_of(n[0]) or n.declared() or n.sizes(0)
     value = n.array("value")
     if value is None:
         value = np.zeros(1, np.float32)
@@ -65,9 +67,10 @@ def size(n: Node) -> Value:
 @legalize("Reshape")
 def reshape(n: Node) -> Value:
     target = n.sizes_of(n[1])
-    if target is None and (declared := n.declared()) is not None:
-        return n.reshape(n[0], declared)
-    return n.reshape(n[0], reshaped(n, dims(n[0]), n.sizes(1, "the shape")))
+    if target is None:
+        declared = n.declared()
+        return run_time.reshape(n) if declared is None else n.reshape(n[0], declared)
+    return n.reshape(n[0], reshaped(n, dims(n[0]), target))
 
 
 def reshaped(n: Node, old: Sequence[Dim], target: Sequence[Dim]) -> list[Dim]:
@@ -145,7 +148,7 @@ def concat(n: Node) -> Value:
 
 @legalize("Expand")
 def expand(n: Node) -> Value:
-    own, target = dims(n[0]), n.sizes_of(n[1]) or n.declared() or n.sizes(1, "the shape")
+    own, target = dims(n[0]), n.sizes_of(n[1]) or n.declared() or n.sizes(1)
     rank = max(len(own), len(target))
     padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in (own, target)]
     # A size of 1 in the target keeps the operand's.
@@ -163,7 +166,7 @@ def tile(n: Node) -> Value:
     repeats = n.sizes_of(n[1])
     if repeats is None and (declared := n.declared()) is not None:
         repeats = tuple(symbols.floordiv(new, old) for new, old in zip(declared, dims(n[0]), strict=True))
-    repeats = repeats or n.sizes(1, "'repeats'")
+    repeats = repeats or n.sizes(1)
     return n[0] if all(r == 1 for r in repeats) else n(nn.Tile(n[0], repeats))
 
 
@@ -177,7 +180,9 @@ def split(n: Node) -> list[Value]:
         shapes = [n.declared(i) for i in range(len(n.op.results))]
         if sizes is None and all(shapes):
             sizes = [shape[axis] for shape in shapes if shape is not None]
-        sizes = sizes or n.sizes(1, "'split'")
+        if sizes is None:
+            sizes = n.sizes(1)
+            n.equal(functools.reduce(symbols.add, sizes, 0), shape[axis])
     if sizes is None:
         count = n.int("num_outputs", len(n.op.results))
         part = symbols.ceildiv(shape[axis], count)
@@ -200,11 +205,13 @@ def slice_attributes(n: Node) -> Value:
 
 @legalize("Slice", since=10)
 def slice(n: Node) -> Value:
-    if n.sizes_of(n[1]) is None and (shape := n.declared()) is not None:
-        return _dynamic_slice(n, shape)
+    starts, ends = n.sizes_of(n[1]), n.sizes_of(n[2])
+    late = [i for i in (3, 4) if n.get(i) is not None and n.constant_of(n[i]) is None]
+    if starts is None or ends is None or late:
+        return run_time.slice_(n)
     axes = n.ints_of(3, "'axes'") if n.get(3) is not None else None
     steps = n.ints_of(4, "'steps'") if n.get(4) is not None else None
-    return _slice(n, n.sizes(1, "'starts'"), n.sizes(2, "'ends'"), axes, steps)
+    return _slice(n, starts, ends, axes, steps)
 
 
 def _slice(
@@ -218,24 +225,6 @@ def _slice(
     if all(bounds == (0, dim, 1) for bounds, dim in zip(full, shape, strict=True)):
         return n[0]
     return n(nn.Slice(n[0], *map(tuple, zip(*full, strict=True))))  # type: ignore[arg-type]
-
-
-def _dynamic_slice(n: Node, shape: tuple[Dim, ...]) -> Value:
-    """A slice of known size from a start of run time; steps of 1."""
-    own = dims(n[0])
-    axes = n.ints_of(3, "'axes'") if n.get(3) is not None else range(dims(n[1])[0])  # type: ignore[arg-type]
-    steps = n.ints_of(4, "'steps'") if n.get(4) is not None else (1,)
-    if any(step != 1 for step in steps):
-        raise UnsupportedError("'starts' is computed from data at run time, and steps are not 1")
-    given = n.cast(n[1], i64)
-    starts = [n.constant([0], i64)] * len(own)
-    for i, axis in enumerate(axes):
-        axis = normal_axis(axis, len(own))
-        start = n.narrow(given, 0, i, i + 1)
-        size = n.narrow(n(nn.ShapeOf(n[0])), 0, axis, axis + 1)
-        from_end = n(nn.Lt(start, n.constant([0], i64)))
-        starts[axis] = n(nn.Where(from_end, n(nn.Add(start, size)), start))
-    return n(nn.DynamicSlice(n[0], n.concat(starts, 0), result_types=[TensorType(shape, scalar(n[0]))]))
 
 
 def _bounds(dim: Dim, start: Dim, end: Dim, step: int) -> tuple[Dim, Dim, int]:
@@ -282,10 +271,8 @@ def range_(n: Node) -> Value:
     dtype = scalar(n[0])
     if dtype.is_float:
         return _float_range(n)
-    if (start is None or limit is None or delta is None) and (declared := n.declared()) is not None:
-        return n(nn.Add(n(nn.Mul(n.iota(declared, 0, dtype), n.reshape(n[2], ()))), n.reshape(n[0], ())))
     if start is None or limit is None or delta is None:
-        raise UnsupportedError("its length is computed from data at run time")
+        return run_time.range_(n)
     length = symbols.ceildiv(symbols.add(limit[0], symbols.mul(start[0], -1)), delta[0])
     length = max(length, 0) if isinstance(length, int) else length
     steps = n.iota((length,), 0, dtype)
@@ -295,8 +282,8 @@ def range_(n: Node) -> Value:
 
 
 def _float_range(n: Node) -> Value:
-    if n.constant_of(n[0]) is None and (declared := n.declared()) is not None:
-        return n(nn.Add(n(nn.Mul(n.iota(declared, 0, scalar(n[0])), n.reshape(n[2], ()))), n.reshape(n[0], ())))
+    if any(n.constant_of(n[i]) is None for i in range(3)):
+        return run_time.range_(n)
     start, limit, delta = (float(n.numbers(i, "its length").reshape(())) for i in range(3))
     length = max(math.ceil((limit - start) / delta), 0)
     steps = n.iota((length,), 0, scalar(n[0]))
@@ -337,9 +324,13 @@ def pad_attributes(n: Node) -> Value:
 @legalize("Pad", since=11)
 def pad(n: Node) -> Value:
     rank = len(dims(n[0]))
+    late = [i for i in (2, 3) if n.get(i) is not None and n.constant_of(n[i]) is None]
+    pads = n.sizes_of(n[1])
+    if pads is None or late:
+        return run_time.pad(n)
     axes = [normal_axis(a, rank) for a in n.ints_of(3, "'axes'")] if n.get(3) is not None else range(rank)
     value = n.numbers(2, "the padding value").reshape(-1) if n.get(2) is not None else None
-    return _pad(n, n.sizes(1, "'pads'"), axes, float(value[0]) if value is not None and value.size else 0.0)
+    return _pad(n, pads, axes, float(value[0]) if value is not None and value.size else 0.0)
 
 
 def _pad(n: Node, pads: Sequence[Dim], axes: Sequence[int], value: float) -> Value:
@@ -366,7 +357,7 @@ def center_crop_pad(n: Node) -> Value:
     rank = len(dims(x))
     axes = [normal_axis(a, rank) for a in n.ints("axes") or range(rank)]
     declared = n.declared()
-    target = [declared[axis] for axis in axes] if declared is not None else n.sizes(1, "the shape")
+    target = [declared[axis] for axis in axes] if declared is not None else n.sizes(1)
     for axis, size in zip(axes, target, strict=True):
         own = dims(x)[axis]
         if not isinstance(own, int) or not isinstance(size, int):

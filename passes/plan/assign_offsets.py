@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from ...ir.dialects import plan
-from ...ir.dialects.builtin import Module
+from ...ir.dialects.builtin import Func, Module
 from ...ir.profile import Profile
 from ...ir.symbols import Dim, free_symbols, substitute
 from ..analysis.liveness import Lifetime, arena_lifetimes, conflict
@@ -23,20 +23,29 @@ class AssignOffsets(Pass):
     Static sizes give integers. Where sizes are expressions, the order found at the profile's optimum is kept for all
     sizes: `after` names the buffers below, and an offset is the largest of their ends.
 
+    Buffers whose sizes are only read while the model runs are placed apart from the others, in an arena for each
+    `plan.read` they wait for, which a `plan.place` behind it lays out.
+
     `inspect` reports the arena beside the largest live set, below which no placement can go.
     """
 
     name: ClassVar[str] = "assign-offsets"
 
     def run(self, module: Module, context: PassContext) -> None:
-        lifetimes = arena_lifetimes(module.main)
-        sizes = {life.op: _align(_size_at(life.bytes, typical_sizes(module))) for life in lifetimes}
-        offsets = place(lifetimes, sizes)
-        if all(isinstance(life.bytes, int) for life in lifetimes):
-            for op, offset in offsets.items():
-                op.offset = offset
-        else:
-            _order_by_offset(module, lifetimes, offsets)
+        segment_of = plan.segments(module.main)
+        by_segment: dict[int, list[Lifetime]] = {}
+        for life in arena_lifetimes(module.main):
+            by_segment.setdefault(segment_of[life.op.result], []).append(life)
+        typical = typical_sizes(module)
+        for _, lifetimes in sorted(by_segment.items(), reverse=True):
+            sizes = {life.op: _align(_size_at(life.bytes, typical)) for life in lifetimes}
+            offsets = place(lifetimes, sizes)
+            if all(isinstance(life.bytes, int) for life in lifetimes):
+                for op, offset in offsets.items():
+                    op.offset = offset
+            else:
+                _order_by_offset(module, lifetimes, offsets)
+        _place_segments(module.main, set(segment_of.values()))
 
 
 def typical_sizes(module: Module) -> dict[str, int]:
@@ -86,3 +95,11 @@ def _order_by_offset(module: Module, lifetimes: list[Lifetime], offsets: dict[pl
         life.op.after = tuple(lower.op.label for lower in ordered[:position] if conflict(lower, life))
         life.op.detach()
         anchor = block.insert_after(life.op, anchor) if anchor is not None else block.append(life.op)
+
+
+def _place_segments(main: Func, used: set[int]) -> None:
+    """A `plan.place` behind every read that buffers wait for."""
+    reads = [op for op in main.walk() if isinstance(op, plan.Read)]
+    for number, read in enumerate(reads, 1):
+        if number in used and read.parent is not None:
+            read.parent.insert_after(plan.Place(number, location=read.location), read)

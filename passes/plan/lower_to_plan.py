@@ -123,6 +123,8 @@ class _Lowering:
                 self.launch(op)
             case host.Call():
                 self.host_step(op)
+            case nn.ReadSizes():
+                self.block.append(plan.Read(self.buffer[op.x], op.symbols, location=op.location))
             case Return():
                 self.fill_outputs(op)
             case _:

@@ -78,7 +78,9 @@ def test_a_loop_that_counts_until_a_condition() -> None:
 
 @pytest.mark.parametrize(("value", "copies"), [(0, False), (1, True)])
 def test_branches(value: int, copies: bool) -> None:
-    y = run((Fill("k", value, "i32"), Read(("k",), "k", "i32"), If("k", (Copy("x", "y", "4 * n"),), (ADD, REVERSE))), 33)
+    y = run(
+        (Fill("k", value, "i32"), Read(("k",), "k", "i32"), If("k", (Copy("x", "y", "4 * n"),), (ADD, REVERSE))), 33
+    )
     np.testing.assert_array_equal(y, ramp(33) if copies else expected(ramp(33)))
 
 

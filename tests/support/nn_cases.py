@@ -265,6 +265,15 @@ CASES = [
         for reverse in (False, True)
     ),
     Case("TopK", lambda x: nn.TopK(x, 3, 1), [np.array([[1, 5, 5, 2, 5], [0, 0, -1, 3, 0]], np.float32)]),
+    Case("SearchSorted", nn.SearchSorted, [ints(-3, 0, 0, 4, 9), ints(-5, -3, 0, 1, 4, 9, 10)]),
+    Case(
+        "SearchSorted-symbolic",
+        nn.SearchSorted,
+        [ints(1, 1, 2), ints(3, 1, 0, 2)],
+        {"b": 3},
+        [tensor(B, dtype=types.i64)],
+    ),
+    Case("SearchSorted-empty", nn.SearchSorted, [ints(), ints(-1, 0, 1)]),
     Case("TopK-smallest", lambda x: nn.TopK(x, B, 0, False), [(7, 3)], {"b": 2}),
     # Pooling
     Case("MaxPool", lambda x: nn.MaxPool(x, **pool()), [(2, 3, 7, 5)]),

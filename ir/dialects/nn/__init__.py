@@ -44,7 +44,7 @@ from .arithmetic import (
     Xor,
 )
 from .base import Binary, Elementwise, Emit, NnOp, Unary
-from .constants import Constant, DimOf, Iota, ShapeOf, Size
+from .constants import Constant, DimOf, Iota, ReadSizes, ShapeOf, Size
 from .contraction import Attention, MatMul
 from .control import If, Loop, Yield
 from .convolution import Conv, ConvTranspose
@@ -72,7 +72,7 @@ from .elementwise import (
     Sqrt,
     Tanh,
 )
-from .indexing import Gather, GatherElements, GatherNd, OneHot, ScatterElements, ScatterNd
+from .indexing import Gather, GatherElements, GatherNd, OneHot, ScatterElements, ScatterNd, SearchSorted
 from .normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LogSoftmax, Lrn, RmsNorm, Softmax
 from .pooling import AvgPool, MaxPool
 from .recurrent import Gru, Lstm, Rnn
@@ -165,6 +165,7 @@ __all__ = [
     "Pad",
     "Pow",
     "Prelu",
+    "ReadSizes",
     "Reciprocal",
     "Reduce",
     "Relu",
@@ -177,6 +178,7 @@ __all__ = [
     "Rsqrt",
     "ScatterElements",
     "ScatterNd",
+    "SearchSorted",
     "Selu",
     "ShapeOf",
     "ShiftLeft",

@@ -9,6 +9,7 @@ import numpy as np
 
 from ...attributes import Attribute, DenseAttr, DenseResourceAttr
 from ...core import Value
+from ...declare import Op
 from ...loop_nest import Body, E
 from ...numpy_body import convert
 from ...symbols import Dim
@@ -146,3 +147,31 @@ class ShapeOf(NnOp, name="nn.shape_of"):
             here = body.apply("eq", body.number(index[0], i64), body.number(axis, i64))
             size = body.apply("select", here, body.number(dims[axis], i64), size)
         return size
+
+
+class ReadSizes(Op, name="nn.read_sizes"):
+    """The elements of x become the values of `symbols`, for the types of all ops that follow in the block.
+
+    That is how a size gets into types that only the data say: the number of elements that are not 0, a shape that is
+    So sizes get into types that only the data say. No element may be negative. Not pure, since all that mentions the
+    symbols depends on it. ONNX NonZero, Reshape.
+
+    Example: "nn.read_sizes"(%x) {symbols = ["run_0", "run_1"]} : (tensor<2xi64>) -> ()
+    """
+
+    x: Value
+    symbols: tuple[str, ...]
+    sized = True
+
+    def infer(self) -> list[Type]:
+        return []
+
+    def verify(self) -> None:
+        super().verify()
+        wanted = TensorType((len(self.symbols),), i64)
+        self.require(bool(self.symbols) and self.x.type == wanted, f"needs a {wanted}, found {self.x.type}")
+
+    def evaluate(self, x: Array, *, sizes: dict[str, int]) -> tuple[Array, ...]:
+        self.require(not (x < 0).any(), f"reads the sizes {x.tolist()}; none may be negative")
+        sizes.update(zip(self.symbols, map(int, x), strict=True))
+        return ()

@@ -304,3 +304,42 @@ class OneHot(NnOp, name="nn.one_hot"):
         place = body.apply("select", below, body.apply("add", place, body.number(self.depth, i64)), place)
         hit = body.apply("eq", place, body.number(index[self.axis], i64))
         return body.apply("select", hit, body.read(self.values, (1,)), body.read(self.values, (0,)))
+
+
+class SearchSorted(NnOp, name="nn.search_sorted"):
+    """How many elements of the ascending vector x are less than each element of `values`, by binary search.
+    ONNX NonZero, Compress.
+
+    Example: %y = "nn.search_sorted"(%x, %values) : (tensor<9xi64>, tensor<2x3xi64>) -> tensor<2x3xi64>
+    """
+
+    x: Value
+    values: Value
+
+    def infer(self) -> list[Type]:
+        type, values = tensor_type(self.x), tensor_type(self.values)
+        self.require(type.rank == 1 and type.dtype == values.dtype, f"cannot search {values} in {type}")
+        return [values.with_dtype(i64)]
+
+    def evaluate(self, x: Array, values: Array) -> Array:
+        return np.searchsorted(widen(x), widen(values)).astype(np.int64)
+
+    def element(self, body: Body[E], index: Sequence[Dim], result: int = 0) -> E:
+        value, (size,) = body.read(self.values, index), shape(self.x)
+        one = body.constant(1, i64)
+
+        def step(_: Dim, state: Sequence[E]) -> Sequence[E]:
+            low, high = state
+            middle = body.apply("shift_right", body.apply("add", low, high), one)
+            before = body.apply("lt", body.read(self.x, (body.as_index(middle),), 0), value)
+            goes_on = body.apply("lt", low, high)
+            up = body.apply("select", before, body.apply("add", middle, one), low)
+            down = body.apply("select", before, high, middle)
+            return body.apply("select", goes_on, up, low), body.apply("select", goes_on, down, high)
+
+        steps = size.bit_length() if isinstance(size, int) else _MOST_STEPS
+        return body.fold(steps, (body.constant(0, i64), body.number(size, i64)), step)[0]
+
+
+_MOST_STEPS = 48
+"""Halvings that find a place in any vector that memory holds."""

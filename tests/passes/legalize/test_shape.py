@@ -9,6 +9,7 @@ from onnx_graphs import check, graph, legalized, normal, ops
 
 from kernelwright.compiler.onnx import import_model
 from kernelwright.ir.diagnostics import CompileError
+from kernelwright.ir.dialects import nn
 from kernelwright.ir.equalities import equalities
 from kernelwright.ir.profile import Profile, Range
 from kernelwright.passes.base import PassContext
@@ -212,14 +213,26 @@ def test_triangles(upper: int, k: int) -> None:
     check(text, x=normal(2, 4, 5))
 
 
-def test_a_shape_from_data_is_refused_with_a_reason() -> None:
-    with pytest.raises(CompileError) as caught:
-        legalized(graph("(float[6] x, int64[2] s) => (float[?, ?] y) { y = Reshape(x, s) }"))
-    text = str(caught.value)
-    assert (
-        "operator 'Reshape' of ai.onnx opset 21 is not supported: the shape is computed from data at run time" in text
+def test_a_shape_from_data_is_read() -> None:
+    module = legalized(graph("(float[6] x, int64[2] s) => (float[?, ?] y) { y = Reshape<allowzero = 1>(x, s) }"))
+    (read,) = (op for op in module.main.block if isinstance(op, nn.ReadSizes))
+    assert read.symbols == ("run_0", "run_1")
+    assert str(module.main.block.terminator.operands[0].type) == 'tensor<?x?xf32, #kw.dims<"run_0", "run_1">>'
+    assert [(str(e.left), str(e.right)) for e in equalities(module.main)] == [("6", "run_0 * run_1")]
+
+
+def test_sizes_of_inputs_are_not_read() -> None:
+    module = legalized(
+        graph(
+            """(float[N, 6] x, int64[1] k) => (float[?, ?, ?] y) {
+            n = Shape <end = 1> (x)  two = Constant <value_ints = [2]> ()
+            s = Concat <axis = 0> (n, k, two)  y = Reshape(x, s)
+        }"""
+        )
     )
-    assert "1 node: 'y'" in text
+    (read,) = (op for op in module.main.block if isinstance(op, nn.ReadSizes))
+    assert read.symbols == ("run_0",)
+    assert str(module.main.block.terminator.operands[0].type) == 'tensor<?x?x2xf32, #kw.dims<"N", "run_0">>'
 
 
 def test_all_unsupported_operators_are_in_one_error() -> None:
