@@ -42,6 +42,8 @@ def roots(plan: Plan) -> dict[tuple[str, int | str], int]:
                 found["output", index] = slot
             case Weight(tensor):
                 found["weight", tensor] = slot
+            case _:
+                pass
     return found
 
 

@@ -13,7 +13,7 @@ from ...ir.core import Value
 from ...ir.dialects import nn
 from ...ir.dialects.nn.resample import Coordinates
 from ...ir.symbols import Dim
-from ...ir.types import TensorType, f32
+from ...ir.types import TensorType, f32, i64
 from .content import dims, scalar
 from .node import Node, normal_axis
 from .registry import UnsupportedError, legalize
@@ -83,23 +83,23 @@ def _by_scales(n: Node, scales: Sequence[Scale], mode: _Mode) -> Value:
     declared = n.declared()
     if declared is not None:
         return _resize(n, declared, scales, mode)
-    shape: list[Dim] = []
-    for dim, scale in zip(dims(n[0]), scales, strict=True):
-        if isinstance(scale, Value):
-            raise UnsupportedError("'scales' is only known at run time, and the model does not state the shape")
-        shape.append(_scaled(dim, scale))
+    shape = [_scaled(n, axis, scale) for axis, scale in enumerate(scales)]
     return _resize(n, shape, scales, mode)
 
 
-def _scaled(dim: Dim, scale: float) -> Dim:
-    """floor(dim * scale)"""
-    if isinstance(dim, int):
-        return math.floor(dim * scale)
-    if scale == int(scale):
-        return symbols.mul(dim, int(scale))
-    if (inverse := 1 / scale) == int(inverse):
-        return symbols.floordiv(dim, int(inverse))
-    raise UnsupportedError(f"size '{dim}', which is only known at run time, scaled by {scale}")
+def _scaled(n: Node, axis: int, scale: Scale) -> Dim:
+    """floor(dim * scale); a run reads what no expression says."""
+    dim = dims(n[0])[axis]
+    if not isinstance(scale, Value):
+        if isinstance(dim, int):
+            return math.floor(dim * scale)
+        if scale == int(scale):
+            return symbols.mul(dim, int(scale))
+        if (inverse := 1 / scale) == int(inverse):
+            return symbols.floordiv(dim, int(inverse))
+        scale = n.constant(scale, f32)
+    exact = n(nn.Mul(n.size(n[0], axis, f32), n.reshape(scale, ())))
+    return n.read(n.cast(n(nn.Floor(exact)), i64))[0]
 
 
 def _by_sizes(n: Node, axes: Sequence[int], mode: _Mode) -> Value:

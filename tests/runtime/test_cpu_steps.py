@@ -9,13 +9,14 @@ import pytest
 from cpu_plans import ADD, KERNELS, REVERSE, compile_object, expected, objects, reversed_sum, weights
 
 from kernelwright.runtime import Engine, PlanError
-from kernelwright.runtime.errors import HostFunctionError
+from kernelwright.runtime.errors import HostFunctionError, SizeError
 from kernelwright.runtime.host import host_function
 from kernelwright.runtime.plan import (
     Alias,
     Arena,
     Buffer,
     Copy,
+    Equality,
     Fill,
     Host,
     If,
@@ -24,6 +25,7 @@ from kernelwright.runtime.plan import (
     Loop,
     Native,
     Output,
+    Place,
     Plan,
     Read,
     Step,
@@ -264,3 +266,89 @@ def test_an_object_that_calls_what_is_not_there() -> None:
     )
     with pytest.raises(PlanError, match="the plan's object cannot be linked"):
         Engine(plan, tensors | {"object": compile_object(source)}).run({"x": ramp(3)})
+
+
+def late_plan(**changes) -> Plan:
+    """y = the first k elements of x + w reversed, k being read from the input and y as long as that."""
+    plan, _ = reversed_sum()
+    late = {"segment": 1}
+    return dataclasses.replace(
+        plan,
+        inputs=(*plan.inputs, TensorSpec("count", "i64", (1,))),
+        outputs=(TensorSpec("y", "f32", ("k",)), TensorSpec("z", "f32", ("k", 1))),
+        buffers=(
+            Buffer("x", "4 * n", Input(0), "f32", ("n",)),
+            Buffer("w", "4 * n", Weight("w"), "f32", ("n",)),
+            Buffer("count", 8, Input(1), "i64", (1,)),
+            Buffer("h", "4 * k", Arena(), "f32", ("k",), **late),
+            Buffer("more", "4 * k", Arena("h.end"), "f32", ("k",), **late),
+            Buffer("y", "4 * k", Output(0), "f32", ("k",), **late),
+            Buffer("z", "4 * k", Output(1), "f32", ("k", 1), **late),
+            Buffer("same", "4 * k", Alias("more"), "f32", ("k", 1), **late),
+        ),
+        steps=(
+            Read(("k",), "count"),
+            Place(1),
+            Launch("add", ("x", "w", "h"), ("k",), ("k", 1, 1)),
+            Launch("reverse", ("h", "more"), ("k",), ("k", 1, 1)),
+            Copy("same", "y", "4 * k"),
+            Copy("h", "z", "4 * k"),
+        ),
+        symbols=(*plan.symbols, Symbol("k", origin="step")),
+        **changes,
+    )
+
+
+def late_engine(plan: Plan) -> Engine:
+    return Engine(plan, reversed_sum()[1], threads=2)
+
+
+def test_buffers_and_outputs_whose_size_is_read() -> None:
+    with late_engine(late_plan()) as engine:
+        for k in (3, 1000, 0, 1, 999, 3):
+            found = engine.run({"x": ramp(1000), "count": np.array([k])})
+            total = (ramp(1000) + weights(1000))[:k]
+            np.testing.assert_array_equal(found["y"], total[::-1])
+            np.testing.assert_array_equal(found["z"], total[:, None])
+
+
+def test_outputs_of_earlier_runs_stay() -> None:
+    with late_engine(late_plan()) as engine:
+        first = engine.run({"x": ramp(9), "count": np.array([9])})["y"]
+        engine.run({"x": -ramp(9), "count": np.array([9])})
+        np.testing.assert_array_equal(first, expected(ramp(9)))
+
+
+def test_sizes_that_cannot_be() -> None:
+    with late_engine(late_plan(equalities=(Equality("k", "n", ("Add_1",)),))) as engine:
+        assert engine.run({"x": ramp(4), "count": np.array([4])})["y"].shape == (4,)
+        with pytest.raises(SizeError, match="'Add_1' needs 'k' = 3 and 'n' = 4 to be equal"):
+            engine.run({"x": ramp(4), "count": np.array([3])})
+        with pytest.raises(SizeError, match=r"the model computed the size -2 \('k'\)"):
+            engine.run({"x": ramp(4), "count": np.array([-2])})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": (Read((), "count"),)}, "read of 'count': it gives no symbol a value"),
+        ({"steps": (Read(("n",), "count"),)}, "'n' is no symbol that steps give a value"),
+        ({"steps": (Read(("k",), "missing"),)}, "read: no buffer 'missing'"),
+        ({"steps": (Place(1), Read(("k",), "count"))}, "place of segment 1: '4 \\* k' mentions 'k'"),
+        ({"steps": (Read(("k",), "count"), Place(2))}, "place: there is no later segment 2"),
+        ({"steps": (Read(("k",), "count"), Place(0))}, "place: there is no later segment 0"),
+        ({"steps": (Read(("k",), "count"),)}, "buffer 'h': no step places segment 1"),
+        ({"steps": (Read(("k",), "count"), Copy("h", "y", 4))}, "buffer 'h' has no place yet, which segment 1 gives"),
+        ({"steps": (Copy("x", "w", "4 * k"),)}, "'4 \\* k' mentions 'k', which is not known there"),
+    ],
+)
+def test_corrupt_steps(change: dict[str, tuple[Step, ...]], message: str) -> None:
+    with pytest.raises(PlanError, match=message):
+        late_engine(dataclasses.replace(late_plan(), **change))
+
+
+def test_an_alias_of_a_later_segment() -> None:
+    plan = late_plan()
+    buffers = tuple(dataclasses.replace(b, segment=0, bytes=4) if b.name == "same" else b for b in plan.buffers)
+    with pytest.raises(PlanError, match="buffer 'same': 'more' is of a later segment"):
+        late_engine(dataclasses.replace(plan, buffers=buffers))

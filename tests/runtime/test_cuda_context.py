@@ -18,6 +18,7 @@ from kernelwright.runtime.cuda_tensor import DeviceTensor
 from kernelwright.runtime.errors import DeviceMemoryError, InputError, PlanTargetError
 from kernelwright.runtime.host import host_function
 from kernelwright.runtime.plan import (
+    Alias,
     Arena,
     Buffer,
     Copy,
@@ -29,6 +30,7 @@ from kernelwright.runtime.plan import (
     Launch,
     Loop,
     Output,
+    Place,
     Plan,
     Read,
     Step,
@@ -271,6 +273,41 @@ def test_branches_loops_and_sizes_read_from_memory(graph: bool) -> None:
     run = Run(steps, graph=graph)
     for n in (1, 100):
         run.check(n, factor=12)
+
+
+@pytest.mark.parametrize("graph", [True, False])
+@pytest.mark.parametrize("on_device", [True, False])
+def test_buffers_and_outputs_whose_size_is_read(graph: bool, on_device: bool) -> None:
+    """The size grows and shrinks from run to run; what is known before stays a graph, and nothing leaks."""
+    late = {"dtype": "f32", "segment": 1}
+    part = Launch("add", ("x", "w", "part"), ("k",), ("ceildiv(k, 32)", 1, 1), 32)
+    turned = Launch("reverse", ("same", "y"), ("k",), ("ceildiv(k, 32)", 1, 1), 32)
+    plan, tensors = reversed_sum(
+        steps=(ADD, Read(("k",), "count"), Place(1), part, turned),
+        inputs=(TensorSpec("x", "f32", ("n",)), TensorSpec("count", "i64", (1,))),
+        outputs=(TensorSpec("y", "f32", ("k",)),),
+        buffers=(
+            Buffer("x", "4 * n", Input(0), "f32", ("n",)),
+            Buffer("count", 8, Input(1), "i64", (1,)),
+            Buffer("w", "4 * n", Weight("w"), "f32", ("n",)),
+            Buffer("h", "4 * n", Arena(0), "f32", ("n",)),
+            Buffer("part", "4 * k", Arena(0), shape=("k",), **late),
+            Buffer("same", "4 * k", Alias("part"), shape=("k", 1), **late),
+            Buffer("y", "4 * k", Output(0), shape=("k",), **late),
+        ),
+    )
+    driver = new_driver()
+    device = CudaDevice(plan, tensors, driver=cast(Driver, driver))
+    with CudaContext(plan, device, graph=graph) as context:
+        x = np.random.default_rng(1).standard_normal(2000, np.float32)
+        for k in (3, 2000, 0, 1, 1999, 3):
+            y = context.run({"x": x, "count": np.array([k])}, on_device=on_device)["y"]
+            y = y.numpy() if on_device else y
+            np.testing.assert_array_equal(y, (x + tensors["w"][:2000])[:k][::-1])
+        assert driver.calls["capture"] == (1 if graph else 0)
+        del y
+    device.close()
+    assert not driver.allocated
 
 
 def test_host_functions_between_launches() -> None:

@@ -27,3 +27,21 @@ func.func @unknown_ops_may_have_effects(%x: tensor<4xf32>) -> tensor<4xf32> {
   %0 = "their.op"(%x) : (tensor<4xf32>) -> tensor<4xf32>
   return %x : tensor<4xf32>
 }
+
+// -----
+
+// A size that is read goes where no type mentions it any more, and what computed it goes with it.
+// CHECK-LABEL: func.func @main
+// CHECK-NEXT: "nn.read_sizes"(%k) {symbols = ["run_1"]}
+// CHECK-NEXT: "nn.iota"
+// CHECK-NEXT: return
+module {
+  func.func @main(%k: tensor<1xi64>) -> tensor<?xi64, #kw.dims<"run_1">> {
+    %0 = "nn.abs"(%k) : (tensor<1xi64>) -> tensor<1xi64>
+    "nn.read_sizes"(%0) {symbols = ["run_0"]} : (tensor<1xi64>) -> ()
+    "nn.read_sizes"(%k) {symbols = ["run_1"]} : (tensor<1xi64>) -> ()
+    %1 = "nn.iota"() {axis = 0 : i64} : () -> tensor<?xi64, #kw.dims<"run_0">>
+    %2 = "nn.iota"() {axis = 0 : i64} : () -> tensor<?xi64, #kw.dims<"run_1">>
+    return %2 : tensor<?xi64, #kw.dims<"run_1">>
+  }
+}

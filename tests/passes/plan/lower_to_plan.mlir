@@ -86,3 +86,35 @@ module {
     return %6 : tensor<1x12x4xf32>
   }
 }
+
+// -----
+
+// A size that is read: what is of that size lies in a segment of its own, which is placed behind the read.
+// CHECK: "plan.arena"() {label = "b1", after = []} : () -> !plan.buffer<tensor<?xf32, #kw.dims<"run_0">>>
+// CHECK: %[[K:.*]] = "plan.input"() {index = 1 : i64, tensor_name = "k"}
+// CHECK: "plan.arena"() {label = "b0", offset = 0 : i64} : () -> !plan.buffer<tensor<8xf32>>
+// CHECK: "plan.launch"(%{{.*}}) {callee = @relu
+// CHECK: "plan.read"(%[[K]]) {symbols = ["run_0"]}
+// CHECK-NEXT: "plan.place"() {segment = 1 : i64}
+// CHECK-NEXT: "plan.launch"(%{{.*}}) {callee = @part
+module {
+  "kernel.func"() ({
+  ^bb0(%a: memref<8xf32>, %b: memref<8xf32>):
+    "kernel.return"() : () -> ()
+  }) {sym_name = "relu", grid = [1 : i64], arg_shapes = ["8", "8"]} : () -> ()
+  "kernel.func"() ({
+  ^bb0(%a: memref<8xf32>, %b: memref<?xf32>):
+    "kernel.return"() : () -> ()
+  }) {sym_name = "part", grid = [1 : i64], arg_shapes = ["8", "run_0"]} : () -> ()
+  "kernel.func"() ({
+  ^bb0(%a: memref<?xf32>, %b: memref<f32>):
+    "kernel.return"() : () -> ()
+  }) {sym_name = "sum", grid = [1 : i64], arg_shapes = ["run_0", ""]} : () -> ()
+  func.func @main(%x: tensor<8xf32> {kw.name = "x"}, %k: tensor<1xi64> {kw.name = "k"}) -> (tensor<f32> {kw.name = "y"}) {
+    %0 = "kernel.call"(%x) {callee = @relu} : (tensor<8xf32>) -> tensor<8xf32>
+    "nn.read_sizes"(%k) {symbols = ["run_0"]} : (tensor<1xi64>) -> ()
+    %1 = "kernel.call"(%0) {callee = @part} : (tensor<8xf32>) -> tensor<?xf32, #kw.dims<"run_0">>
+    %2 = "kernel.call"(%1) {callee = @sum} : (tensor<?xf32, #kw.dims<"run_0">>) -> tensor<f32>
+    return %2 : tensor<f32>
+  }
+}
