@@ -11,6 +11,7 @@ from ...ir.diagnostics import CompileError
 from ...ir.dialects import host, kernel, nn, plan
 from ...ir.dialects.builtin import Func, Module, Return
 from ...ir.location import UNKNOWN
+from ...ir.symbols import free_symbols
 from ...ir.types import FunctionType, TensorType
 from ..analysis.sub_buffers import origin, sub_buffers
 from ..base import Pass, PassContext
@@ -81,7 +82,8 @@ class _Lowering:
             output.result.name = value.name
             self.outputs.append(output.result)
             made = origin(value)
-            if isinstance(made.owner, kernel.Call | host.Call | nn.Concat) and made not in self.buffer:
+            early = _has_place_before(self.main, value, made)
+            if isinstance(made.owner, kernel.Call | host.Call | nn.Concat) and made not in self.buffer and early:
                 self.buffer[made] = self.alias(output.result, made)
 
     def place_parts(self) -> None:
@@ -198,6 +200,16 @@ def tensor_name(attributes: tuple[DictAttr, ...] | None, index: int, default: st
     entries = dict(attributes[index].items) if attributes else {}
     name = entries.get("kw.name")
     return name.value if isinstance(name, StringAttr) else default
+
+
+def _has_place_before(main: Func, value: Value, made: Value) -> bool:
+    """Whether the memory of `value` is there when the op that makes `made` runs: its sizes are read before that."""
+    maker = made.owner
+    if not isinstance(maker, Operation) or not isinstance(value.type, TensorType) or value.type.shape is None:
+        return True
+    symbols = {name for dim in value.type.shape for name in free_symbols(dim)}
+    reads = (op for op in main.walk() if isinstance(op, nn.ReadSizes) and not symbols.isdisjoint(op.symbols))
+    return all(op.parent is maker.parent and op.is_before(maker) for op in reads)
 
 
 def _last_readers(main: Func) -> dict[Value, Operation]:

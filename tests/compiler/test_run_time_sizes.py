@@ -209,3 +209,17 @@ def test_indices_outside_are_told_with_debug_bounds() -> None:
     np.testing.assert_array_equal(checked.run({**given, "i": ints(1)})["y"], given["x"][2:3])
     with pytest.raises(IndexRangeError, match="index 2 is outside its axis of size 2"):
         checked.run({**given, "i": ints(2)})
+
+
+def test_an_output_whose_size_is_read_after_it_was_computed() -> None:
+    check(
+        "(float[N, M] x, int64[2] s) => (float[A, B] y) { a = Exp (x)  y = Reshape (a, s) }",
+        x=floats(6, 4),
+        s=ints(3, -1),
+    )
+    text = """(float[N, M] x) => (float[A, B] y) {
+        a = Exp (x)  t = ReduceMax <keepdims = 0> (a)  i = Cast <to = 7> (t)  z = Mul (i, i)  o = Sub (i, z)
+        one = Constant <value_ints = [-1]> ()  two = Constant <value_ints = [2]> ()  s = Concat <axis = 0> (two, one)
+        n = Add (s, o)  m = Sub (n, o)  y = Reshape (a, m)
+    }"""
+    check(text, x=floats(6, 4))
