@@ -56,11 +56,9 @@ def run_kernel(func: kernel.Func, inputs: Sequence[np.ndarray], sizes: Mapping[s
         else:
             memories.append(tile.Buffer.allocate(MemRefType(bound, argument.type.dtype)))
     grid = tuple(_size(dim, sizes) for dim in func.grid or ())
-    workers = []
-    for program in itertools.product(*map(range, grid)):
-        frame = Frame(tile.Worker(program, grid, sizes), dict(zip(func.block.arguments, memories, strict=True)))
-        workers.append(frame.block(func.block))
-    _run_all(workers)
+    workers = [tile.Worker(program, grid, sizes) for program in itertools.product(*map(range, grid))]
+    values = dict(zip(func.block.arguments, memories, strict=True))
+    _run_all([_together([Frame(w, dict(values)).block(func.block) for w in c]) for c in _clusters(func, workers)])
     return [memory.array for memory in memories[len(inputs) :]]
 
 
@@ -69,6 +67,33 @@ def _size(dim: Dim, sizes: Mapping[str, int]) -> int:
     if not isinstance(bound, int):
         raise tile.ExecutionError(f"the size {dim} depends on symbols without a value")
     return bound
+
+
+def _clusters(func: kernel.Func, workers: Sequence[tile.Worker]) -> list[list[tile.Worker]]:
+    """The workers by clusters, in the order of their numbers; each knows its own."""
+    if func.cluster is None:
+        return [[worker] for worker in workers]
+    found: dict[tuple[int, ...], list[tile.Worker]] = {}
+    for worker in sorted(workers, key=lambda w: w.program[::-1]):
+        place = tuple(p // n for p, n in zip(worker.program, func.cluster, strict=True))
+        found.setdefault(place, []).append(worker)
+    for cluster in found.values():
+        for worker in cluster:
+            worker.cluster = cluster
+    return list(found.values())
+
+
+def _together(workers: list[Paused]) -> Paused:
+    """Run the workers of a cluster from one of its barriers to the next; stops where all wait for other clusters."""
+    while True:
+        pauses = {next(worker, None) for worker in workers}
+        if len(pauses) > 1:
+            raise tile.ExecutionError("some workers of a cluster ended before a barrier that others wait at")
+        (pause,) = pauses
+        if pause is None:
+            return
+        if pause != "cluster":
+            yield pause
 
 
 def _run_all(workers: list[Paused]) -> None:
@@ -108,8 +133,8 @@ class Frame:
                 if isinstance(op, tile.TileOp):
                     while not op.ready(self.worker, *operands):
                         yield "blocked"
-                if isinstance(op, tile.GridBarrier):
-                    yield "grid"
+                if isinstance(op, tile.GridBarrier | tile.ClusterBarrier):
+                    yield "grid" if isinstance(op, tile.GridBarrier) else "cluster"
                 results = self._evaluate(op, operands)
             self.values.update(zip(op.results, results, strict=True))
         return ()

@@ -78,4 +78,8 @@ def _step(step: run.Step, program: Program, texts: dict[str, Source]) -> run.Ste
     function = next(f for f in program.kernels if f.sym_name == step.kernel)
     if any(isinstance(op, tile.WaitDependencies) for op in function.walk()):
         attributes["pdl"] = True
-    return dataclasses.replace(step, block=source.threads, shared_bytes=source.shared_bytes, attributes=attributes)
+    x, y, z = (*(function.cluster or ()), *(1,) * (3 - len(function.cluster or ())))
+    cluster = (x, y, z) if function.cluster else None
+    return dataclasses.replace(
+        step, block=source.threads, shared_bytes=source.shared_bytes, cluster=cluster, attributes=attributes
+    )

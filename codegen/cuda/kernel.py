@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...ir.attributes import DenseAttr, IntegerAttr
 from ...ir.core import Block, Operation, Value
@@ -402,6 +402,13 @@ class KernelEmitter:
         name = self.writer.hoisted(self.index, text, op.results[0].name or "block")
         self.values[op.results[0]] = ScalarValue(name, element_type(op.results[0]))
 
+    def _peer(self, op: tile.Peer) -> None:
+        source = self.memory(op.source)
+        name, dtype = self.writer.fresh(op.source.name, "peer"), c_type(source.dtype, self.index)
+        text = f"peer_memory({source.pointer}, {self.scalar(op.rank)})"
+        self.writer.line(f"const {dtype}* {name} = reinterpret_cast<const {dtype}*>({text});")
+        self.values[op.result] = replace(source, pointer=name)
+
     def _flatten(self, op: tile.Flatten) -> None:
         source = self.memory(op.source)
         size: str | int = 1
@@ -458,6 +465,7 @@ _SIMPLE: dict[str, _Emit] = {
     "tile.num_programs": KernelEmitter._num_programs,  # type: ignore[dict-item]
     "tile.symbol": KernelEmitter._symbol,  # type: ignore[dict-item]
     "tile.alloc": KernelEmitter._alloc,  # type: ignore[dict-item]
+    "tile.peer": KernelEmitter._peer,  # type: ignore[dict-item]
     "tile.flatten": KernelEmitter._flatten,  # type: ignore[dict-item]
     "tile.view": KernelEmitter._window,  # type: ignore[dict-item]
     "scf.yield": lambda emitter, op: None,
@@ -479,6 +487,7 @@ _EFFECTS: dict[str, _Emit] = {
     "tile.wait_group": lambda emitter, op: emitter.writer.line(f"wait_group<{op.pending}>();"),  # type: ignore[attr-defined]
     "tile.barrier": _text("__syncthreads();"),
     "tile.grid_barrier": _text("grid_barrier();"),
+    "tile.cluster_barrier": _text("cluster_barrier();"),
     "tile.trigger_dependents": _text("trigger_dependents();"),
     "tile.wait_dependencies": _text("wait_dependencies();"),
 }

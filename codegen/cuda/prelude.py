@@ -292,6 +292,21 @@ __device__ __forceinline__ void grid_barrier() {
   __syncthreads();
 }
 """,
+    "cluster_barrier": """
+// All threads of all blocks of the cluster.
+__device__ __forceinline__ void cluster_barrier() {
+  asm volatile("barrier.cluster.arrive.aligned;" ::: "memory");
+  asm volatile("barrier.cluster.wait.aligned;" ::: "memory");
+}
+""",
+    "peer_memory": """
+// Where a block of the cluster has what this one has at p, in shared memory.
+__device__ __forceinline__ const void* peer_memory(const void* p, int rank) {
+  const void* there;
+  asm("mapa.u64 %0, %1, %2;" : "=l"(there) : "l"(p), "r"(rank));
+  return there;
+}
+""",
     "trigger_dependents": """
 __device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
 """,

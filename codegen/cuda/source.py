@@ -38,7 +38,8 @@ def emit(function: kernel.Func) -> Source:
     head += [f"  const int {name} = {text};" for name, text in places if name in code]
     ops: list[Operation | None] = [None] * len(head) + [line.op for line in body.lines] + [None]
     text = "\n".join([*head, *(line.text for line in body.lines), "}", ""])
-    return Source(body.name, text, tuple(ops), body.threads, body.shared_bytes, body.cooperative)
+    shared_bytes = max(body.shared_bytes, function.shared_bytes or 0)
+    return Source(body.name, text, tuple(ops), body.threads, shared_bytes, body.cooperative)
 
 
 def _description(function: kernel.Func) -> list[str]:

@@ -33,7 +33,9 @@ class Func(Op, name="kernel.func", traits=(ISOLATED, SYMBOL)):
     `onnx` names the nodes the kernel came from, `tactic` the strategy, `schedule` its parameters. `flops` and `bytes`
     are the work of one launch. `in_place` lists the operands whose memory may be the result's as well: each element is
     read before it is written, by the same worker. `index_type` is the type of indices on a GPU: i64, or i32 where that
-    suffices.
+    suffices. `cluster` workers along each axis of the grid run at the same time and see each other's shared memory
+    (GPU); the grid is a multiple of it. `shared_bytes` is the least shared memory a thread block asks for: what it does
+    not use keeps others off its multiprocessor.
     """
 
     body: Region
@@ -48,6 +50,8 @@ class Func(Op, name="kernel.func", traits=(ISOLATED, SYMBOL)):
     bytes: Dim | None = None
     in_place: tuple[int, ...] | None = None
     index_type: Scalar | None = None
+    cluster: tuple[int, ...] | None = None
+    shared_bytes: int | None = None
 
     def infer(self) -> list[Type]:
         return []

@@ -24,7 +24,8 @@ ENOUGH = 1.0
 class AttentionSchedule:
     """A block takes `rows` queries, and `keys` keys at a time, `stages` such steps in flight.
 
-    `warps_m` x `warps_n` warps share queries x keys. With `hoist_queries` the queries stay in registers.
+    `warps_m` x `warps_n` warps share queries x keys. With `hoist_queries` the queries stay in registers. The keys are
+    split among `splits` blocks, a cluster.
     """
 
     rows: int
@@ -33,6 +34,7 @@ class AttentionSchedule:
     warps_n: int
     stages: int
     hoist_queries: int
+    splits: int = 1
 
     @property
     def threads(self) -> int:
@@ -42,7 +44,8 @@ class AttentionSchedule:
         """Queries and stages of keys and values, sizes of heads rounded up, and what warps exchange."""
         size, value = (-(-n // 32) * 32 for n in (heads.size, heads.value))
         elements = self.rows * size + self.stages * self.keys * (size + value)
-        return elements * dtype.bytes + 4 * self.rows * self.keys
+        exchanged = self.rows * self.keys if self.splits == 1 else self.rows * (value + 2)
+        return elements * dtype.bytes + 4 * exchanged
 
     def to_attribute(self) -> DictAttr:
         return DictAttr.of({f.name: IntegerAttr(getattr(self, f.name)) for f in fields(self)})

@@ -20,7 +20,9 @@ from ...ir.dialects.nn.contraction import Attention
 from ...ir.dialects.vector import ExtractStridedSlice
 from ...ir.symbols import Dim, Expr, ceildiv, floordiv, maximum, minimum
 from ...ir.target import CudaTarget
-from ...ir.types import VectorType, f32
+from ...ir.types import MemRefType, VectorType, f32
+from . import access
+from .access import Memory
 from .attention_blocks import AttentionSchedule, Heads, attention_instruction, choose_attention
 from .cuda_blocks import instruction_depth, usual_sizes
 from .cuda_gemm import finish, operand, program_ids, single_root
@@ -105,8 +107,10 @@ class _Attention:
     def build(self, overlap: bool) -> None:
         heads, sizes, indices = self.heads, self.sizes, self.indices
         blocks = ceildiv(heads.rows, sizes.rows)
-        grid = (blocks, heads.programs, heads.batch)
-        block, head, batch = program_ids(self.frame, grid)
+        grid = (blocks * sizes.splits, heads.programs, heads.batch)
+        program, head, batch = program_ids(self.frame, grid)
+        block = indices.derived(floordiv(program, sizes.splits), blocks)
+        self.rank = indices.derived(program - block * sizes.splits, sizes.splits)
         if self.root.causal:  # those that see most keys first
             block = indices.derived(blocks - 1 - block, blocks)
         self.first_row = block * sizes.rows
@@ -118,8 +122,12 @@ class _Attention:
         self.column = self._position(0, self.value_lane, heads.value, self.value)
         self._open_operands()
         state = self._run(overlap)
+        if sizes.splits > 1:
+            state = self._gather(state)
         self._finish(state)
         self.frame.finish(grid, sizes.threads)
+        if sizes.splits > 1:
+            self.frame.func.cluster = (sizes.splits, 1, 1)
 
     @property
     def size(self) -> int:
@@ -129,7 +137,7 @@ class _Attention:
     @property
     def value(self) -> int:
         """Elements of a value in whole instructions of all warps that share them."""
-        return _multiple(self.heads.value, max(16, 8 * self.sizes.warps_n))
+        return _multiple(self.heads.value, 8 * max(2, self.sizes.warps_n, self.sizes.splits))
 
     def _position(self, first: Dim, lane: Expr, extent: Dim, size: int) -> Expr:
         """The positions of a lane, which stop at the extent."""
@@ -167,18 +175,30 @@ class _Attention:
 
     def _run(self, overlap: bool) -> _State:
         """All steps: first those whose keys all queries of the block see, then those that some do not."""
-        steps, whole = self._bounds()
+        first, whole, last = self._bounds()
         if overlap:
             self.builder.effect(tile.WaitDependencies())
-        self._start(steps)
+        self._start(first, last)
         state = self._initial()
         if whole != 0:
-            state = self._loop(state, 0, whole, steps, masked=False)
-        if whole != steps:
-            state = self._loop(state, whole, steps, steps, masked=True)
+            state = self._loop(state, first, whole, last, masked=False)
+        if whole != last:
+            state = self._loop(state, whole, last, last, masked=True)
         return state
 
-    def _bounds(self) -> tuple[Dim, Dim]:
+    def _bounds(self) -> tuple[Dim, Dim, Dim]:
+        """The first of this program's blocks of keys, the end of those that all its queries see whole, and the end."""
+        steps, whole = self._visible()
+        if self.sizes.splits == 1:
+            return 0, whole, steps
+        share = ceildiv(steps, self.sizes.splits)
+        first = minimum(self.rank * share, steps)
+        last = minimum(first + share, steps)
+        if whole == steps:
+            return first, last, last
+        return first, minimum(maximum(whole, first), last), last
+
+    def _visible(self) -> tuple[Dim, Dim]:
         """How many blocks of keys the block's queries see, and how many of them whole."""
         size, keys = self.sizes.keys, self.heads.keys
         steps, whole = ceildiv(keys, size), floordiv(keys, size)
@@ -189,13 +209,13 @@ class _Attention:
         seen, all_seen = maximum(ceildiv(last, size), 0), maximum(floordiv(first + 1, size), 0)
         return minimum(steps, seen), minimum(whole, all_seen)
 
-    def _start(self, steps: Dim) -> None:
+    def _start(self, first: Dim, last: Dim) -> None:
         """Bring the queries, and fill all stages but one."""
         self.q.copy(self.first_row, 0, 0)
         self.q.read(self.row, 0)
         self.q.store(0)
         for stage in range(self.sizes.stages - 1):
-            self._copy(stage, steps)
+            self._copy(first + stage, last)
             self.builder.effect(tile.CommitGroup())
         self.query: list[Value] | None = None
         if self.sizes.hoist_queries:
@@ -361,6 +381,53 @@ class _Attention:
             b = self.v.fragment(window, k, step, inner_first=True)
             acc = self._multiply(a, b, acc, paired=self.depth == 8)
         return Element(acc, f32, values.lanes)
+
+    def _gather(self, state: _State) -> _State:
+        """This block's columns of what all blocks of the cluster have found together."""
+        limits, self.body.limits = self.body.limits, {}
+        rows, columns = self.sizes.rows, self.value
+        parts = [self._share(state.largest, (rows,), (self.row_lane,))]
+        parts.append(self._share(state.total, (rows,), (self.row_lane,)))
+        parts.append(self._share(state.values, (rows, columns), (self.row_lane, self.value_lane)))
+        self.builder.effect(tile.ClusterBarrier())
+        width = columns // self.sizes.splits
+        lane = self.indices.lane(width)
+        column = self.indices.derived(self.rank * width + lane, columns)
+        places = ((self.row_lane,), (self.row_lane,), (self.row_lane, column))
+        found = [
+            _State(*(self._of_peer(part, peer, place) for part, place in zip(parts, places, strict=True)))
+            for peer in range(self.sizes.splits)
+        ]
+        self.builder.effect(tile.ClusterBarrier())
+        self.body.limits = limits
+        self.column = self.indices.derived(self.rank * width + lane, self.heads.value)
+        if self.heads.value != columns:
+            self.body.limits[self.indices.lane_of(lane)] = (self.column, self.heads.value)
+        return self._merged(found)
+
+    def _share(self, element: Element, shape: tuple[int, ...], place: tuple[Expr, ...]) -> Memory:
+        """An element in shared memory, for the cluster."""
+        alloc = tile.Alloc(result_types=[MemRefType(shape, f32, "shared")])
+        alloc.result.name = "part"
+        memory = Memory(self.builder.effect(alloc).results[0], shape)
+        access.store(self.body, memory, place, element)
+        return memory
+
+    def _of_peer(self, memory: Memory, peer: int, place: Sequence[Dim]) -> Element:
+        there = self.builder.pure(tile.Peer(memory.value, self.indices.scalar_code(peer)))
+        return access.load(self.body, Memory(there, memory.shape), place, False, 0.0)
+
+    def _merged(self, parts: Sequence[_State]) -> _State:
+        apply = self.body.apply
+        largest = parts[0].largest
+        for part in parts[1:]:
+            largest = apply("max", largest, part.largest)
+        total = values = self.body.constant(0.0, f32)
+        for part in parts:
+            scale = self._power(apply("mul", apply("sub", part.largest, largest), self._unit))
+            total = apply("add", total, apply("mul", part.total, scale))
+            values = apply("add", values, apply("mul", part.values, scale))
+        return _State(largest, total, values)
 
     def _finish(self, state: _State) -> None:
         """Divide by the sums; queries that see no key get zeros."""

@@ -9,13 +9,14 @@ a `vector<MxN>` is M registers of N lanes.
 from __future__ import annotations
 
 from .compute import ConvertLayout, Iota, Mma, MmaWait, NumPrograms, ProgramId, Reduce, SymbolValue, TileOp
-from .memory import Alloc, Copy, CopyAsync, Flatten, Gather, Load, Prefetch, Scatter, Store, View
+from .memory import Alloc, Copy, CopyAsync, Flatten, Gather, Load, Peer, Prefetch, Scatter, Store, View
 from .on_tiles import ON_TILES, CmpF, CmpI, ExtSI, ExtUI, FPToSI, FPToUI, IndexCast, Select, SIToFP, TruncI, UIToFP
 from .state import Barriers, Buffer, ExecutionError, Worker, register_type
 from .sync import (
     AllocBarriers,
     Arrive,
     Barrier,
+    ClusterBarrier,
     CommitGroup,
     End,
     GridBarrier,
@@ -35,6 +36,7 @@ __all__ = [
     "Barrier",
     "Barriers",
     "Buffer",
+    "ClusterBarrier",
     "CmpF",
     "CmpI",
     "CommitGroup",
@@ -56,6 +58,7 @@ __all__ = [
     "Mma",
     "MmaWait",
     "NumPrograms",
+    "Peer",
     "Prefetch",
     "ProgramId",
     "Reduce",

@@ -83,6 +83,27 @@ class View(TileOp, name="tile.view", traits=(PURE,)):
         return source[tuple(key)]
 
 
+class Peer(TileOp, name="tile.peer", traits=(PURE,)):
+    """The memory of a `tile.alloc` that worker number `rank` of the cluster has; numbers go along axis 0 first.
+
+    It may be read between two `tile.cluster_barrier`s, the last of which keeps the other worker from ending.
+    """
+
+    source: Value
+    rank: Value
+
+    def infer(self) -> list[Type]:
+        made = isinstance(self.source.owner, Alloc)
+        self.require(made and self.memref_type(self.source, "source").space == "shared", "needs a shared tile.alloc")
+        return [self.source.type]
+
+    def interpret(self, worker: Worker, *operands: Any) -> Buffer:
+        buffer, rank = operands
+        self.require(0 <= int(rank) < len(worker.cluster), f"names worker {rank} of {len(worker.cluster)}")
+        number = next(n for n, own in enumerate(worker.shared) if own is buffer)
+        return Buffer(worker.cluster[int(rank)].shared[number].array, buffer.space)
+
+
 class Flatten(TileOp, name="tile.flatten", traits=(PURE,)):
     """The same dense, row-major memory with one dimension."""
 

@@ -6,7 +6,7 @@ marks of what was read and written since the last barrier, so a program that wou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,7 +122,10 @@ class Barriers:
 
 @dataclass
 class Worker:
-    """One worker of a launch: its place in the grid, the sizes of the model's symbols, and what is under way."""
+    """One worker of a launch: its place in the grid, the sizes of the model's symbols, and what is under way.
+
+    `cluster` has the workers that see each other's shared memory.
+    """
 
     program: tuple[int, ...]
     grid: tuple[int, ...]
@@ -130,6 +133,7 @@ class Worker:
     shared: list[Buffer] = field(default_factory=list)
     uncommitted: list[Delivery] = field(default_factory=list)
     groups: list[list[Delivery]] = field(default_factory=list)
+    cluster: Sequence[Worker] = ()
 
     def allocate(self, type: MemRefType) -> Buffer:
         buffer = Buffer.allocate(type)

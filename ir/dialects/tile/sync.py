@@ -34,6 +34,13 @@ class GridBarrier(Effect, name="tile.grid_barrier"):
         worker.barrier()
 
 
+class ClusterBarrier(Effect, name="tile.cluster_barrier"):
+    """All workers of a cluster (`cluster` of `kernel.func`): each sees what the others did to shared memory before."""
+
+    def interpret(self, worker: Worker, *operands: Any) -> None:
+        worker.barrier()
+
+
 class CommitGroup(Effect, name="tile.commit_group"):
     """Close a group: the asynchronous copies started since the last one (maybe none)."""
 
