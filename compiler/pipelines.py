@@ -35,6 +35,7 @@ from ..passes.options import parse_pipeline
 from ..passes.plan.assign_offsets import AssignOffsets
 from ..passes.plan.lower_to_plan import LowerToPlan
 from ..passes.tile.assign_layouts import AssignLayouts
+from ..passes.tile.overlap_launches import OverlapLaunches
 from ..passes.tile.schedule_kernels import ScheduleKernels
 from ..passes.tile.tile_kernels import TileKernels
 from . import phases
@@ -88,6 +89,7 @@ TILE: dict[str, tuple[Entry, ...]] = {
         (ScheduleKernels(), "the strategy and its parameters are written down before they are followed"),
         (TileKernels(), "each kernel becomes the program of one thread block"),
         (AssignLayouts(), "which thread holds what is decided once, for the whole program of a block"),
+        (OverlapLaunches(), "programs and their grids are final"),
         (Dce(), "weights that were packed anew are not kept twice"),
     ),
 }

@@ -57,7 +57,7 @@ def run_kernel(func: kernel.Func, inputs: Sequence[np.ndarray], sizes: Mapping[s
             memories.append(tile.Buffer.allocate(MemRefType(bound, argument.type.dtype)))
     grid = tuple(_size(dim, sizes) for dim in func.grid or ())
     workers = [tile.Worker(program, grid, sizes) for program in itertools.product(*map(range, grid))]
-    values = dict(zip(func.block.arguments, memories, strict=True))
+    values: dict[Value, Runtime] = dict(zip(func.block.arguments, memories, strict=True))
     _run_all([_together([Frame(w, dict(values)).block(func.block) for w in c]) for c in _clusters(func, workers)])
     return [memory.array for memory in memories[len(inputs) :]]
 

@@ -16,6 +16,12 @@ from .indices import Indices
 WIDEST_HEAD = 256
 SMALLEST = 32
 """Queries of the smallest block of more than a decoder's."""
+DECODING = 16
+"""The most queries of a block whose warps share keys instead of queries."""
+FEWEST_KEYS = 128
+"""Keys that are worth a block of their own."""
+FIRST_CLUSTERS = 90
+"""The first GPUs whose blocks see each other's shared memory."""
 ENOUGH = 1.0
 """Blocks a multiprocessor, from which larger ones are better."""
 
@@ -122,11 +128,16 @@ def choose_attention(
     heads: Heads, usual: tuple[int, int, int], dtype: Scalar, target: CudaTarget
 ) -> AttentionSchedule | str:
     """Sizes for usual numbers of (batch, rows, keys): large tiles where there are enough of them for the machine."""
-    batch, rows, _ = usual
+    batch, rows, keys = usual
     width = max(heads.size, heads.value)
     if width > WIDEST_HEAD:
         return f"heads of size {width} do not fit into registers"
-    for schedule in _candidates(rows, width * dtype.bytes // 2):
+    if rows <= DECODING:
+        splits = _splits(batch * heads.programs, keys, target)
+        schedule = AttentionSchedule(DECODING, 64, 1, 4, 3 if width * dtype.bytes <= 256 else 2, 0, splits)
+        if schedule.shared_bytes(heads, dtype) <= target.shared_bytes_per_block:
+            return schedule
+    for schedule in _candidates(width * dtype.bytes // 2):
         blocks = batch * heads.programs * -(-rows // schedule.rows)
         fits = schedule.shared_bytes(heads, dtype) <= target.shared_bytes_per_block
         if fits and (blocks >= ENOUGH * target.multiprocessors or schedule.rows <= SMALLEST):
@@ -134,10 +145,16 @@ def choose_attention(
     return f"{target.name} has too little shared memory for heads of size {width}"
 
 
-def _candidates(rows: int, width: int) -> list[AttentionSchedule]:
+def _splits(programs: int, keys: int, target: CudaTarget) -> int:
+    """How many blocks share the keys of a program, so that all multiprocessors have some."""
+    if target.compute_capability < FIRST_CLUSTERS:
+        return 1
+    wanted = min(target.multiprocessors // programs, keys // FEWEST_KEYS)
+    return next((n for n in (8, 4, 2) if n <= wanted), 1)
+
+
+def _candidates(width: int) -> list[AttentionSchedule]:
     """The largest first; `width` is the size of a head in 16-bit elements. Fitted to an H200."""
-    if rows <= 16:
-        return [AttentionSchedule(16, 128, 1, 4, 2, 0), AttentionSchedule(16, 64, 1, 4, 2, 0)]
     if width <= 64:
         large = AttentionSchedule(128, 64, 4, 1, 2, 1)
         return [large, AttentionSchedule(64, 64, 4, 1, 3, 1), AttentionSchedule(SMALLEST, 64, 2, 1, 2, 1)]

@@ -160,8 +160,8 @@ def matrix_load(op: tile.Load, layout: Layout) -> str | None:
     first = layout.registers[0]
     if per_word == 2 and first.strides != tuple(int(s > 0) for s in words.strides):
         return None
-    count = next((c for c in (4, 2) if layout.register_count % (c * per_word) == 0), None)
-    if count is None or (count == 4 and not _regular(layout, per_word)):
+    count = 4 if layout.register_count % (4 * per_word) == 0 and _regular(layout, per_word) else 2
+    if layout.register_count % (count * per_word):
         return None
     fast = len(memref.shape) - 1
     if op.dims[words.strides.index(per_word)] == fast:
@@ -172,9 +172,16 @@ def matrix_load(op: tile.Load, layout: Layout) -> str | None:
 
 
 def _regular(layout: Layout, per_word: int) -> bool:
-    """Whether the first four words of registers lie at the corners of a parallelogram."""
-    zero, one, two, three = layout.register_offsets[: 4 * per_word : per_word]
-    return all(d - c == b - a for a, b, c, d in zip(zero, one, two, three, strict=True))
+    """Whether every four words of registers lie at the corners of one parallelogram."""
+    words = layout.register_offsets[::per_word]
+    corners = {
+        tuple(tuple(b - a for a, b in zip(words[first], word, strict=True)) for word in words[first : first + 4])
+        for first in range(0, len(words), 4)
+    }
+    if len(corners) > 1:
+        return False
+    ((_, one, two, three),) = corners
+    return all(d == b + c for b, c, d in zip(one, two, three, strict=True))
 
 
 def _shape(value: Value) -> tuple[int, ...]:

@@ -1,29 +1,37 @@
 """overlap-launches: programmatic dependent launch from the start of every kernel.
 
-Strategies place the wait for the launch before where their loads of weights are on the way. The next launch then starts
-as the blocks of this one end. To start it with this one's first blocks, as this pass does, pays where every launch has
-about one block a multiprocessor; where several fit, the blocks that wait crowd together on few of them: ResNet-50 in
-fp32 at batch 1 took 4.6 ms on an H200 with it and 2.6 ms without. So the default pipeline leaves it out.
+Strategies place the wait for the launch before where their loads of weights are on the way. Without this pass the next
+launch starts when the blocks of this one end; with it, when the last of them has started: what it takes to launch is
+hidden, and so is what the next kernel does before it waits. Its blocks take the places that are free then, and would
+crowd on few multiprocessors where several fit on one. So every kernel asks for enough shared memory that none gets more
+than an even share of its blocks. On an H200 a product of BERT-base at 128 rows takes 0.4 to 1.2 us less with both, and
+up to 30 % more with the first alone.
 """
 
 from __future__ import annotations
 
 from ...ir.core import Operation
-from ...ir.dialects import kernel, scf, tile
+from ...ir.dialects import kernel, tile
 from ...ir.dialects.builtin import Module
+from ...ir.symbols import product
 from ...ir.target import CudaTarget, Target
 from ..base import EXACT, Pass, PassContext
+from .cuda_blocks import usual_sizes
 
 FIRST_CAPABILITY = 90
 """The first GPUs whose launches can start before the one before is over."""
+RESERVED = 1024
+"""Shared memory of a multiprocessor that every block takes beside its own."""
+LARGEST_SHARE = 4
+"""With more blocks a multiprocessor, uneven shares make little difference."""
 
 
 class OverlapLaunches(Pass):
     """Let the next launch start while a kernel runs, and each kernel wait for the one before it.
 
     A kernel first says that its successor may start, and waits for its predecessor before it touches memory; where
-    its program already waits, later than its loads of weights, only the first is added. Kernels that meet at grid
-    barriers are launched as ever.
+    its program already waits, later than its loads of weights, only the first is added. `shared_bytes` keeps more
+    blocks than an even share off a multiprocessor. Kernels that meet at grid barriers are launched as ever.
 
     Before:
         %0 = "tile.program_id"() {axis = 0 : i64} : () -> index
@@ -35,14 +43,15 @@ class OverlapLaunches(Pass):
 
     name = "overlap-launches"
     tolerance = EXACT
-    early: bool = True
 
     def run(self, module: Module, context: PassContext) -> None:
-        if not overlaps(Target.of(module)):
+        target = Target.of(module)
+        if not isinstance(target, CudaTarget) or not overlaps(target):
             return
         for function in module.block:
             if isinstance(function, kernel.Func) and function.is_tiled and not _meets(function):
-                _overlap(function, context, self.early)
+                _overlap(function, context)
+                _spread(function, target)
 
 
 def overlaps(target: object) -> bool:
@@ -54,22 +63,23 @@ def _meets(function: kernel.Func) -> bool:
     return any(isinstance(op, tile.GridBarrier) for op in function.walk())
 
 
-def _overlap(function: kernel.Func, context: PassContext, early: bool) -> None:
+def _overlap(function: kernel.Func, context: PassContext) -> None:
     ops = list(function.walk())
-    block, added = function.block, 0
-    if not any(isinstance(op, tile.WaitDependencies) for op in ops):
-        assert block.first is not None
-        block.insert_before(tile.WaitDependencies(), block.first)
-        added += 1
+    added: list[Operation] = []
     if not any(isinstance(op, tile.TriggerDependents) for op in ops):
-        block.insert_before(tile.TriggerDependents(), _place(function, early))
-        added += 1
-    context.count("kernels", added > 0)
+        added.append(tile.TriggerDependents())
+    if not any(isinstance(op, tile.WaitDependencies) for op in ops):
+        added.append(tile.WaitDependencies())
+    first = function.block.first
+    assert first is not None
+    for op in added:
+        function.block.insert_before(op, first)
+    context.count("kernels", len(added) > 0)
 
 
-def _place(function: kernel.Func, early: bool) -> Operation:
-    """Where the next launch may start: behind the last loop, where there is one and it is not to be `early`."""
-    loops = [op for op in function.block if isinstance(op, scf.For)]
-    place = loops[-1].next if loops and not early else function.block.first
-    assert place is not None
-    return place
+def _spread(function: kernel.Func, target: CudaTarget) -> None:
+    """Let no multiprocessor take more than an even share of the blocks."""
+    blocks = usual_sizes(function)(product(function.grid or ()))
+    share = -(-blocks // target.multiprocessors)
+    if share <= LARGEST_SHARE:
+        function.shared_bytes = target.shared_bytes_per_multiprocessor // (share + 1) - RESERVED + 16

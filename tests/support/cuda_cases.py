@@ -136,6 +136,24 @@ def weighted_values(batch: int, length: int, heads: int, width: int) -> Build:
     return build
 
 
+def attention(
+    batch: int, length: int, heads: int, width: int, *, keys: int = 0, groups: int = 0, **attributes: Any
+) -> Build:
+    """Attention in [batch, length, heads · width]: of slices of one tensor as in `scores`, or of own `keys`."""
+
+    def build(net: Network) -> Value:
+        if keys:
+            sizes = [(heads, length), *[(groups or heads, keys)] * 2]
+            parts = [net.input(batch, count, rows, width) for count, rows in sizes]
+        else:
+            joined = net.input(batch, length, 3 * heads * width)
+            parts = [_heads(net, joined, part, heads, width) for part in range(3)]
+        rows = net.add(nn.Transpose(net.add(nn.Attention(*parts, **attributes)), (0, 2, 1, 3)))
+        return net.add(nn.Reshape(rows, result_types=[TensorType((batch, length, heads * width), net.dtype)]))
+
+    return build
+
+
 def _heads(net: Network, joined: Value, part: int, heads: int, width: int) -> Value:
     batch, length, _ = joined.type.dims  # type: ignore[attr-defined]
     first = part * heads * width
@@ -248,6 +266,13 @@ CASES = [
     CudaCase("gate-one-pixel", gate(3, 130, (1, 1), 1), "chain", "f32", SINGLE),
     CudaCase("gate-wide", gate(1, 1100, (7, 7), 300), "chain"),
     CudaCase("perceptron", perceptron(3, 40, 300, 17, 5), "chain", "f32", SINGLE),
+    CudaCase("attention", attention(2, 77, 3, 64), "attention"),
+    CudaCase("attention-causal", attention(1, 130, 2, 128, causal=True), "attention", "bf16", 1e-2),
+    CudaCase("attention-odd", attention(1, 37, 2, 20), "attention"),
+    CudaCase("attention-decode", attention(2, 1, 4, 64, keys=300), "attention"),
+    CudaCase("attention-grouped", attention(1, 1, 8, 72, keys=777, groups=2, causal=True, offset=600), "attention"),
+    CudaCase("attention-f32", attention(1, 70, 2, 64), "attention", "f32", 4e-6),
+    CudaCase("attention-tf32", attention(1, 70, 2, 40, precision="tf32"), "attention", "f32", TF32),
     CudaCase("softmax", softmax(37, 128), "rows"),
     CudaCase("softmax-odd", softmax(5, 1000), "rows", "f32", SINGLE),
     CudaCase("softmax-long", softmax(3, 20000), "rows", "f32", SINGLE),

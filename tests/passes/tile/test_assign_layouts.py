@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from kernelwright.codegen.cuda import nvrtc, sources
 from kernelwright.ir import target
+from kernelwright.ir.core import Block
 from kernelwright.ir.dialects import kernel, tile
 from kernelwright.ir.dialects.builtin import Module
 from kernelwright.ir.layout import layout_of
 from kernelwright.ir.parser import parse
 from kernelwright.ir.tile_interpreter import run_kernel
-from kernelwright.ir.types import VectorType
+from kernelwright.ir.types import MemRefType, VectorType, f16, index
 from kernelwright.passes.base import PassContext, lookup
+from kernelwright.passes.tile.layouts import fragments, matrix_load
 
 # y[j, i] = u[j, i] + sum over k of x[i, k]: the sums come along rows and are wanted along columns.
 CLASH = """
@@ -79,3 +82,13 @@ def test_running_again_changes_nothing() -> None:
     before = str(module)
     lookup("assign-layouts")().run(module, PassContext())
     assert str(module) == before
+
+
+@pytest.mark.parametrize(("columns", "count"), [(16, 4), (24, 2), (32, 4)])
+def test_matrices_loaded_at_once_lie_regularly(columns: int, count: int) -> None:
+    """With an odd number of them side by side, four would end in the next row of matrices."""
+    _, layout, _ = fragments("mma.m16n8k16", 16, columns, 64, (1, 1))
+    memory = Block([MemRefType((64, columns), f16, "shared"), index]).arguments
+    load = tile.Load(memory[0], (memory[1],) * 2, (0, 1), (1, 1), alignment=16,
+                     result_types=[VectorType((64, columns), f16)])  # fmt: skip
+    assert matrix_load(load, layout) == f"ldmatrix.x{count}.trans"

@@ -93,6 +93,8 @@ __device__ __forceinline__ void mma_m16n8k16(float* acc, const bf16* a, const bf
       : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]));
 }
 
+__device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+
 __device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
 // conv: no ONNX node
@@ -118,6 +120,7 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
   const int place = lane / 4;
   const int place_1 = (lane / 4) * 64;
   const int place_2 = (lane % 4) * 2 + warp * 8;
+  trigger_dependents();
   const int n = block_1 * 16;
   const int at = (int)threadIdx.x;
   const int at_1 = n + at / 8;

@@ -28,6 +28,10 @@ __device__ __forceinline__ float maximum(float a, float b) {
 }
 __device__ __forceinline__ double maximum(double a, double b) { return a != a || a > b ? a : b; }
 
+__device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+
+__device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+
 // conv: no ONNX node
 // generic: lanes = 16, reduce_lanes = 512, rows = 8, threads = 128, worker_columns = 16, worker_rows = 8
 extern "C" __global__ void __launch_bounds__(128) conv_kernel(
@@ -42,6 +46,8 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
   const int block = (int)blockIdx.x;
   const int place = lane / 16 + warp * 2;
   const int place_1 = lane % 16;
+  trigger_dependents();
+  wait_dependencies();
   const int n = (int)((unsigned)block / (unsigned)2);
   const int n_1 = block * 8;
   const int n_2 = n * (-16);

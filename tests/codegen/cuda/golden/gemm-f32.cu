@@ -41,6 +41,8 @@ template <int PENDING> __device__ __forceinline__ void wait_group() {
   asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
 }
 
+__device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+
 __device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
 // matmul: no ONNX node
@@ -61,6 +63,7 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
   float* b_tiles = reinterpret_cast<float*>(shared + 8192);
   const int place = lane / 8 + (warp % 2) * 4;
   const int place_1 = (lane % 8) * 4;
+  trigger_dependents();
   wait_dependencies();
   const int n = block_1 * 32;
   #pragma unroll

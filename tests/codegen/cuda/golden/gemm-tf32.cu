@@ -64,6 +64,8 @@ __device__ __forceinline__ void mma_m16n8k8(float* acc, const float* a, const fl
         "r"(to_tf32(b[0])), "r"(to_tf32(b[1])));
 }
 
+__device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+
 __device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
 // matmul: no ONNX node
@@ -88,6 +90,7 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
   const int place_1 = lane / 4 + warp * 8;
   const int place_2 = (lane % 4) * 2 + warp * 8;
   const int place_3 = lane / 4;
+  trigger_dependents();
   wait_dependencies();
   const int n = block_1 * 16;
   #pragma unroll

@@ -93,6 +93,8 @@ __device__ __forceinline__ void mma_m16n8k16(float* acc, const bf16* a, const bf
       : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]));
 }
 
+__device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+
 __device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
 // matmul: no ONNX node
@@ -116,6 +118,7 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
   const int matrix_2 = warp * 8;
   const int place = (lane % 4) * 2 + warp * 8;
   const int place_1 = lane / 4;
+  trigger_dependents();
   wait_dependencies();
   const int n = block_1 * 16;
   const int at = (int)threadIdx.x;

@@ -9,16 +9,22 @@ __device__ __forceinline__ float to_float(f16 x) {
 __device__ __forceinline__ float to_float(bf16 x) { return __uint_as_float((unsigned)x.bits << 16); }
 __device__ __forceinline__ float to_float(float x) { return x; }
 
+__device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+
+__device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+
 // cast: no ONNX node
 // generic: lanes = 128, reduce_lanes = 512, rows = 1, threads = 128, worker_columns = 128, worker_rows = 1
 extern "C" __global__ void __launch_bounds__(128) cast_kernel(
-    const f16* __restrict__ arg,
-    float* __restrict__ arg_1)
+    const f16* arg,
+    float* arg_1)
 {
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
   const int block = (int)blockIdx.x;
   const int place = lane + warp * 32;
+  trigger_dependents();
+  wait_dependencies();
   const int n = block * 128;
   f16 v[1];
   const int at = n + place;
@@ -63,13 +69,17 @@ template <int BYTES> __device__ __forceinline__ void move(void* to, const void* 
   *reinterpret_cast<word*>(to) = *reinterpret_cast<const word*>(from);
 }
 
+__device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+
+__device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+
 // reduce: no ONNX node
 // rows: lanes = 1024, reduce_lanes = 1024, rows = 1, threads = 128, worker_columns = 1024, worker_rows = 1
 extern "C" __global__ void __launch_bounds__(128) reduce_kernel(
-    const f16* __restrict__ x0,
-    const float* __restrict__ arg,
-    const float* __restrict__ arg_1,
-    f16* __restrict__ arg_2)
+    const f16* x0,
+    const float* arg,
+    const float* arg_1,
+    f16* arg_2)
 {
   extern __shared__ __align__(1024) unsigned char shared[];
   const int lane = threadIdx.x % 32;
@@ -77,6 +87,8 @@ extern "C" __global__ void __launch_bounds__(128) reduce_kernel(
   signed char* scratch = reinterpret_cast<signed char*>(shared + 0);
   const int block = (int)blockIdx.x;
   const int place = lane * 8 + warp * 256;
+  trigger_dependents();
+  wait_dependencies();
   alignas(16) f16 v[8];
   if ((unsigned)place < 768u) {
     move<16>(&v[0], x0 + block * 768 + place);

@@ -39,15 +39,21 @@ template <int BYTES> __device__ __forceinline__ void move(void* to, const void* 
   *reinterpret_cast<word*>(to) = *reinterpret_cast<const word*>(from);
 }
 
+__device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+
+__device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+
 // reduce: no ONNX node
 // rows: lanes = 128, reduce_lanes = 128, rows = 1, threads = 32, worker_columns = 128, worker_rows = 1
 extern "C" __global__ void __launch_bounds__(32) reduce_kernel(
-    const f16* __restrict__ x0,
-    f16* __restrict__ arg)
+    const f16* x0,
+    f16* arg)
 {
   const int lane = threadIdx.x % 32;
   const int block = (int)blockIdx.x;
   const int place = lane * 4;
+  trigger_dependents();
+  wait_dependencies();
   alignas(16) f16 v[4];
   move<8>(&v[0], x0 + block * 128 + place);
   alignas(16) float v_1[4];

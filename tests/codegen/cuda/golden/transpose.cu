@@ -21,16 +21,22 @@ template <> __device__ __forceinline__ bf16 from_float<bf16>(float x) {
   return y;
 }
 
+__device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcontrol.launch_dependents;" ::: "memory"); }
+
+__device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
+
 // transpose: no ONNX node
 // generic: lanes = 128, reduce_lanes = 512, rows = 1, threads = 128, worker_columns = 128, worker_rows = 1
 extern "C" __global__ void __launch_bounds__(128) transpose_kernel(
-    const f16* __restrict__ x0,
-    f16* __restrict__ arg)
+    const f16* x0,
+    f16* arg)
 {
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
   const int block = (int)blockIdx.x;
   const int place = lane + warp * 32;
+  trigger_dependents();
+  wait_dependencies();
   const int n = (int)((unsigned)block / (unsigned)33);
   const int n_1 = n * (-33);
   const int n_2 = block + n_1;
