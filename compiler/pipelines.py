@@ -17,8 +17,10 @@ from ..passes.graph.dce import Dce
 from ..passes.graph.fold_batch_norm import FoldBatchNorm
 from ..passes.graph.fold_constants import FoldConstants
 from ..passes.graph.infer_shapes import InferShapes
+from ..passes.graph.join_convolutions import JoinConvolutions
 from ..passes.graph.join_products import JoinProducts
 from ..passes.graph.lower_precision import LowerPrecision
+from ..passes.graph.move_pools import MovePools
 from ..passes.graph.recognize_activations import RecognizeActivations
 from ..passes.graph.recognize_attention import RecognizeAttention
 from ..passes.graph.recognize_gelu import RecognizeGelu
@@ -62,8 +64,11 @@ REWRITE: tuple[Entry, ...] = (
     (RecognizeSoftmax(), "likewise"),
     (RecognizeAttention(), "a softmax between two products is one kernel that never stores its scores"),
     (FoldBatchNorm(), "at inference it is a factor and a term a channel, most often of weights"),
+    (FoldConstants(), "the weights that batch norms were folded into"),
+    (MovePools(), "batch norms, which stand behind convolutions too, are in weights and biases now"),
+    (JoinConvolutions(), "poolings are behind the convolutions that others can be joined with"),
     (JoinProducts(), "views behind products are in one form, and joined weights are lowered as one"),
-    (FoldConstants(), "the weights that batch norms were folded into, and joined ones"),
+    (FoldConstants(), "joined weights"),
     (LowerPrecision(), "as the module's precision says; norms and activations are whole and compute in f32 inside"),
     (FoldConstants(), "weights in their new type"),
     (Canonicalize(), "one form again for what the rewrites made"),

@@ -7,7 +7,7 @@ from typing import ClassVar
 from ...ir.core import Operation, Value
 from ...ir.dialects import host, nn
 from ...ir.dialects.builtin import Func, Module, Return
-from ..analysis.sub_buffers import sub_buffers
+from ..analysis.sub_buffers import shared_memory
 from ..base import Pass, PassContext
 from .groups import (
     Group,
@@ -31,9 +31,9 @@ class FormKernels(Pass):
     them (softmax, layer norm) become one. Products and attention read slices, transposes and reshapes that split dims
     where they lie, and store their rows in the order of a transpose behind them; attention computes its mask as it goes
     where that takes cheap element-wise ops. A 1x1 convolution computes the scale, bias and activation of its input as
-    it loads it (unless `prologues` is false), where they do not end the kernel of another root. Concatenations along
-    the outermost dim stay in `main` where the kernels of their parts can write into the whole (unless `join-buffers` is
-    false). Other reshapes stay in `main` too and cost nothing. Equal kernels are one symbol.
+    it loads it (unless `prologues` is false), where they do not end the kernel of another root. Concatenations and
+    slices along the outermost dim stay in `main` where kernels can write and read where the whole lies (unless
+    `join-buffers` is false). Other reshapes stay in `main` too and cost nothing. Equal kernels are one symbol.
 
     Before:
         %0 = "nn.matmul"(%x, %w) : (tensor<4x8xf32>, tensor<8x8xf32>) -> tensor<4x8xf32>
@@ -62,7 +62,7 @@ class FormKernels(Pass):
     def _groups(self, main: Func, context: PassContext) -> list[Group]:
         """The groups in program order of their sinks."""
         group_of: dict[Operation, Group] = {}
-        free = _free_concatenations(main) if self.join_buffers else set()
+        free = _free_views(main) if self.join_buffers else set()
         for op in reversed(main.block):
             if stays_in_main(op) or op in free:
                 continue
@@ -114,15 +114,14 @@ def _copy_sources_to_users(main: Func) -> None:
             user.set_operand(index, copy.results[0])
 
 
-def _free_concatenations(main: Func) -> set[Operation]:
-    """The concatenations whose parts are made by kernels, which can write to where the whole lies."""
+def _free_views(main: Func) -> set[Operation]:
+    """The concatenations and slices of what kernels make, which can write and read where the whole lies."""
 
     def makes_memory(op: Operation) -> bool:
         return not (is_source(op) or isinstance(op, host.Call) or kind_of(op) is Kind.VIEW)
 
-    places = sub_buffers(main, makes_memory)
-    wholes = {place.whole for place in places.values()} | places.keys()
-    found: list[Operation] = [op for op in main.block if isinstance(op, nn.Concat) and op.result in wholes]
+    values = {value for region in shared_memory(main, makes_memory) for value in region.offsets}
+    found: list[Operation] = [op for op in main.block if isinstance(op, nn.Concat | nn.Slice) and op.result in values]
     return set(found)
 
 

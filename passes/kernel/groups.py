@@ -132,7 +132,7 @@ def join(op: Operation, group: Group) -> str | None:
         group.ops.add(op)
         if isinstance(op, nn.Reduce):
             _take_reduction(group, op)
-        elif kind_of(op) is Kind.ROOT:
+        elif kind_of(op) is Kind.ROOT and group.root is None:
             group.root = op
     return reason
 

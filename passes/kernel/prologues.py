@@ -1,4 +1,4 @@
-"""Which element-wise ops a convolution's kernel computes on its input, before it multiplies.
+"""What a convolution's kernel computes on its input before it multiplies: element-wise ops, means of windows apart.
 
 What stands in front of a convolution is most often the end of another kernel, and belongs there. A batch norm and
 activation of a joined tensor (DenseNet), or a gate (squeeze-and-excite), has no such kernel: computed where the
@@ -21,33 +21,44 @@ _MAKERS = (nn.MatMul, nn.Conv, nn.ConvTranspose, nn.MaxPool, nn.AvgPool, nn.Resi
 
 
 def convolution_behind(op: Operation, members: set[Operation]) -> nn.Conv | None:
-    """The convolution among the ops of a kernel whose input `op` helps to make by element-wise ops alone."""
+    """The convolution among the ops of a kernel whose input `op` helps to make, with nothing but such ops between."""
     for result in op.results:
         for user in result.users:
             if user not in members:
                 continue
             if isinstance(user, nn.Conv) and user.x is result:
                 return user
-            if isinstance(user, nn.Elementwise) and (found := convolution_behind(user, members)) is not None:
+            passes_on = isinstance(user, nn.Elementwise) or (isinstance(user, nn.AvgPool) and user.x is result)
+            if passes_on and (found := convolution_behind(user, members)) is not None:
                 return found
     return None
 
 
 def prologue_objection(op: Operation, conv: nn.Conv) -> str | None:
     """Why `conv`, whose input `op` helps to make, does not compute it while it loads; None where it does."""
-    if not isinstance(op, nn.Elementwise):
-        return f"'{conv.name}' computes only element-wise ops on its input"
-    if not isinstance(op, _CHEAP):
+    if isinstance(op, nn.AvgPool):
+        if not _has_windows_apart(op):
+            return f"'{conv.name}' would compute windows that overlap"
+    elif not isinstance(op, nn.Elementwise):
+        return f"'{conv.name}' computes no such op on its input"
+    elif not isinstance(op, _CHEAP):
         return f"'{conv.name}' would compute it again for every block of channels"
     if (reason := _convolution_objection(conv)) is not None:
         return reason
-    if tensor_type(op.result).dims != tensor_type(conv.x).dims:
-        return "it is broadcast, and would be computed again for every element"
-    if not op.result.has_one_use:
+    if not op.results[0].has_one_use:
         return "others read it too"
+    user = op.results[0].users[0]
+    if isinstance(user, nn.Elementwise) and not _is_full(op.results[0], user):
+        return "it is broadcast, and would be computed again for every element"
     if (maker := _maker_of(op)) is not None:
         return f"it belongs to the kernel of '{maker.name}', which makes its operand"
     return None
+
+
+def _has_windows_apart(pool: nn.AvgPool) -> bool:
+    """Whether every element of its input is in one window at most."""
+    apart = all(size <= stride for size, stride in zip(pool.kernel, pool.strides, strict=True))
+    return apart and not any(pool.pads) and all(step == 1 for step in pool.dilations) and not pool.ceil_mode
 
 
 def _convolution_objection(conv: nn.Conv) -> str | None:
@@ -66,6 +77,8 @@ def _convolution_objection(conv: nn.Conv) -> str | None:
 
 def _maker_of(op: Operation) -> Operation | None:
     """The op whose kernel can end with `op`: element-wise ops read by nobody else lead to it."""
+    if not isinstance(op, nn.Elementwise):
+        return None
     for operand in op.operands:
         maker = operand.owner
         if not _is_full(operand, op) or not operand.has_one_use:

@@ -10,20 +10,22 @@ from ...ir.core import Block, Operation, Region, Value
 from ...ir.diagnostics import CompileError
 from ...ir.dialects import host, kernel, nn, plan
 from ...ir.dialects.builtin import Func, Module, Return
+from ...ir.dialects.nn.base import tensor_type
 from ...ir.location import UNKNOWN
 from ...ir.symbols import free_symbols
 from ...ir.types import FunctionType, TensorType
-from ..analysis.sub_buffers import origin, sub_buffers
+from ..analysis.sub_buffers import SharedMemory, origin, shared_memory
 from ..base import Pass, PassContext
 
 
 class LowerToPlan(Pass):
     """Give every tensor of `main` a buffer and turn kernel calls into launches.
 
-    A reshape is an alias of its operand. The parts of a concatenation along the outermost dim are made in its memory
-    (analysis/sub_buffers.py). A result that the function returns is made in the output's memory; where that
-    cannot be (it is an input, a weight, or returned twice) it is copied. A kernel may write over an operand of the same
-    type that nobody reads afterwards, where its `in_place` says that it reads each element before it writes it.
+    A reshape is an alias of its operand. The parts of a concatenation along the outermost dim are made in its memory,
+    and such slices are read where they lie (analysis/sub_buffers.py). A result that the function returns is made in the
+    output's memory; where that cannot be (it is an input, a weight, or returned twice) it is copied. A kernel may write
+    over an operand of the same type that nobody reads afterwards, where its `in_place` says that it reads each element
+    before it writes it.
 
     Before:
         %1 = "kernel.call"(%x) {callee = @relu} : (tensor<4xf32>) -> tensor<4xf32>
@@ -87,13 +89,22 @@ class _Lowering:
                 self.buffer[made] = self.alias(output.result, made)
 
     def place_parts(self) -> None:
-        """Give the parts of concatenations their places in the whole."""
-        for value, place in sub_buffers(self.main, lambda op: isinstance(op, kernel.Call)).items():
-            if place.whole not in self.buffer:
-                self.buffer[place.whole] = self.arena(place.whole)
-            whole = self.buffer[place.whole]
+        """Give tensors that share memory their places in it."""
+        for region in shared_memory(self.main, lambda op: isinstance(op, kernel.Call)):
+            whole = next((self.buffer[v] for v in region.offsets if v in self.buffer), None) or self.whole(region)
             self.shared.add(plan.memory_of(whole))
-            self.buffer[value] = self.alias(whole, value, place.offset)
+            for value, offset in region.offsets.items():
+                self.buffer[value] = self.alias(whole, value, offset)
+
+    def whole(self, region: SharedMemory) -> Value:
+        """New memory for all of a region."""
+        if region.whole is not None:
+            return self.arena(region.whole)
+        dtype = tensor_type(next(iter(region.offsets))).scalar
+        type = plan.buffer_type(TensorType((region.end // dtype.bytes,), dtype))
+        op = plan.Arena(f"b{next(self.labels)}", result_types=[type])
+        self.block.append(op)
+        return op.result
 
     def arena(self, value: Value) -> Value:
         """New memory for the tensor `value`."""
@@ -119,8 +130,8 @@ class _Lowering:
                 self.define(op.result, plan.Weight(op.value, location=op.location))
             case nn.Reshape():
                 self.buffer[op.result] = self.alias(self.buffer[op.x], op.result)
-            case nn.Concat() if op.result in self.buffer:
-                pass  # its parts are made in its memory
+            case nn.Concat() | nn.Slice() if op.result in self.buffer:
+                pass  # what it consists of is made there
             case kernel.Call():
                 self.launch(op)
             case host.Call():

@@ -23,6 +23,7 @@ from ...ir.attributes import DictAttr, IntegerAttr
 from ...ir.core import BlockArgument, Value
 from ...ir.dialects import kernel, tile
 from ...ir.dialects.nn.convolution import Conv
+from ...ir.dialects.nn.pooling import AvgPool
 from ...ir.symbols import Dim, Expr
 from ...ir.target import CpuTarget
 from ...ir.types import f32
@@ -153,7 +154,7 @@ class CpuConv:
             return "its weights are not constants of the model"
         if any(tensor_type(v).dims != tensor_type(root.result).dims for v in returned(func)):
             return "a result has another shape than the convolution"
-        return _schedule(geometry, target, is_computed=not isinstance(root.x, BlockArgument)).to_attribute()
+        return _schedule(func, root, geometry, target).to_attribute()
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         sizes = ConvSchedule.from_attribute(schedule)
@@ -172,13 +173,14 @@ def _flat(shape: Sequence[Dim]) -> tuple[Dim, ...]:
     return (*shape[:2], symbols.product(shape[2:]))
 
 
-def _schedule(geometry: Geometry, target: CpuTarget, is_computed: bool) -> ConvSchedule:
-    flat = geometry.is_pointwise
+def _schedule(func: kernel.Func, root: Conv, geometry: Geometry, target: CpuTarget) -> ConvSchedule:
+    # The windows of a pooling before the convolution are in rows.
+    flat = geometry.is_pointwise and not any(isinstance(op, AvgPool) for op in func.block)
     row = geometry.out[0] * geometry.out[1] if flat else geometry.out[1]
     taps = geometry.kernel[0] * geometry.kernel[1]
     pixels, channels, by_pixel = _register_tile(geometry, target, row)
     unroll = unroll_of(geometry.inputs, 4 if taps == 1 else 1)
-    if is_computed:
+    if not isinstance(root.x, BlockArgument):
         tiles, panels = _staged_share(geometry, (pixels, channels), row, 1 if flat else geometry.out[0], target)
         return ConvSchedule(pixels, channels, tiles, panels, unroll, flat, staged=True, by_pixel=by_pixel)
     tiles = 1 if flat else -(-row // pixels)

@@ -104,3 +104,39 @@ module {
     return %2 : tensor<1x8x4x4xf32>
   }
 }
+
+// -----
+
+// A mean of windows apart is computed on the way, and what stands before it; the convolution is the kernel's root.
+// CHECK: "nn.relu"
+// CHECK-NEXT: "nn.avg_pool"
+// CHECK-NEXT: "nn.conv"
+// CHECK-NEXT: "nn.sigmoid"
+// CHECK-NEXT: "kernel.return"
+// CHECK-NOT: "kernel.func"
+// CHECK: func.func @main
+module {
+  func.func @main(%x: tensor<1x8x4x4xf32>) -> tensor<1x8x2x2xf32> {
+    %w = "nn.constant"() {value = dense_resource<w> : tensor<8x8x1x1xf32>} : () -> tensor<8x8x1x1xf32>
+    %0 = "nn.relu"(%x) : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf32>
+    %1 = "nn.avg_pool"(%0) {kernel = array<i64: 2, 2>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, ceil_mode = false} : (tensor<1x8x4x4xf32>) -> tensor<1x8x2x2xf32>
+    %2 = "nn.conv"(%1, %w) {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<1x8x2x2xf32>, tensor<8x8x1x1xf32>) -> tensor<1x8x2x2xf32>
+    %3 = "nn.sigmoid"(%2) : (tensor<1x8x2x2xf32>) -> tensor<1x8x2x2xf32>
+    return %3 : tensor<1x8x2x2xf32>
+  }
+}
+
+// -----
+
+// Windows that overlap would be computed again and again.
+// CHECK: func.func @main
+// CHECK-COUNT-2: "kernel.call"
+// CHECK-NOT: "kernel.call"
+module {
+  func.func @main(%x: tensor<1x8x5x5xf32>) -> tensor<1x8x2x2xf32> {
+    %w = "nn.constant"() {value = dense_resource<w> : tensor<8x8x1x1xf32>} : () -> tensor<8x8x1x1xf32>
+    %1 = "nn.avg_pool"(%x) {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>, ceil_mode = false} : (tensor<1x8x5x5xf32>) -> tensor<1x8x2x2xf32>
+    %2 = "nn.conv"(%1, %w) {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<1x8x2x2xf32>, tensor<8x8x1x1xf32>) -> tensor<1x8x2x2xf32>
+    return %2 : tensor<1x8x2x2xf32>
+  }
+}

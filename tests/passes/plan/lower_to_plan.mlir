@@ -50,12 +50,12 @@ module {
 // though its last reader might.
 // CHECK: %[[Y:.*]] = "plan.output"
 // CHECK: %[[W:.*]] = "plan.arena"() {label = "b0"
+// CHECK: %[[AB:.*]] = "plan.alias"(%[[W]])
+// CHECK-SAME: tensor<1x8x4xf32>
 // CHECK: %[[A:.*]] = "plan.alias"(%[[W]])
 // CHECK-SAME: tensor<1x4x4xf32>
 // CHECK: %[[B:.*]] = "plan.alias"(%[[W]]) {offset = 64 : i64}
 // CHECK: %[[C:.*]] = "plan.alias"(%[[W]]) {offset = 128 : i64}
-// CHECK: %[[AB:.*]] = "plan.alias"(%[[W]])
-// CHECK-SAME: tensor<1x8x4xf32>
 // CHECK: "plan.launch"(%{{.*}}, %[[A]]) {callee = @relu
 // CHECK: "plan.launch"(%[[A]], %[[B]]) {callee = @relu
 // CHECK: %[[N:.*]] = "plan.arena"
@@ -116,5 +116,41 @@ module {
     %1 = "kernel.call"(%0) {callee = @part} : (tensor<8xf32>) -> tensor<?xf32, #kw.dims<"run_0">>
     %2 = "kernel.call"(%1) {callee = @sum} : (tensor<?xf32, #kw.dims<"run_0">>) -> tensor<f32>
     return %2 : tensor<f32>
+  }
+}
+
+// -----
+
+// Two results of one kernel are read where they lie. The last of them begins a concatenation: the memory of both
+// overlaps there.
+// CHECK: %[[W:.*]] = "plan.arena"() {label = "b0"
+// CHECK-SAME: !plan.buffer<tensor<20xf32>>
+// CHECK: %[[WHOLE:.*]] = "plan.alias"(%[[W]]) {offset = 16 : i64}
+// CHECK-SAME: tensor<1x4x4xf32>
+// CHECK: "plan.launch"(%{{.*}}, %[[J:.*]]) {callee = @joined
+// CHECK: "plan.launch"(%{{.*}}, %{{.*}}) {callee = @part
+// CHECK: "plan.launch"(%[[WHOLE]], %{{.*}}) {callee = @last
+// CHECK-NOT: "plan.copy"
+module {
+  "kernel.func"() ({
+  ^bb0(%a: memref<1x2x4xf32>, %b: memref<1x3x4xf32>):
+    "kernel.return"() : () -> ()
+  }) {sym_name = "joined", grid = [1 : i64], arg_shapes = ["1, 2, 4", "1, 3, 4"]} : () -> ()
+  "kernel.func"() ({
+  ^bb0(%a: memref<1x1x4xf32>, %b: memref<1x2x4xf32>):
+    "kernel.return"() : () -> ()
+  }) {sym_name = "part", grid = [1 : i64], arg_shapes = ["1, 1, 4", "1, 2, 4"]} : () -> ()
+  "kernel.func"() ({
+  ^bb0(%a: memref<1x4x4xf32>, %b: memref<1x4x4xf32>):
+    "kernel.return"() : () -> ()
+  }) {sym_name = "last", grid = [1 : i64], arg_shapes = ["1, 4, 4", "1, 4, 4"]} : () -> ()
+  func.func @main(%x: tensor<1x2x4xf32> {kw.name = "x"}) -> (tensor<1x4x4xf32> {kw.name = "y"}) {
+    %0 = "kernel.call"(%x) {callee = @joined} : (tensor<1x2x4xf32>) -> tensor<1x3x4xf32>
+    %1 = "nn.slice"(%0) {starts = [0 : i64, 0 : i64, 0 : i64], ends = [1 : i64, 1 : i64, 4 : i64], steps = array<i64: 1, 1, 1>} : (tensor<1x3x4xf32>) -> tensor<1x1x4xf32>
+    %2 = "nn.slice"(%0) {starts = [0 : i64, 1 : i64, 0 : i64], ends = [1 : i64, 3 : i64, 4 : i64], steps = array<i64: 1, 1, 1>} : (tensor<1x3x4xf32>) -> tensor<1x2x4xf32>
+    %3 = "kernel.call"(%1) {callee = @part} : (tensor<1x1x4xf32>) -> tensor<1x2x4xf32>
+    %4 = "nn.concat"(%2, %3) {axis = 1 : i64} : (tensor<1x2x4xf32>, tensor<1x2x4xf32>) -> tensor<1x4x4xf32>
+    %5 = "kernel.call"(%4) {callee = @last} : (tensor<1x4x4xf32>) -> tensor<1x4x4xf32>
+    return %5 : tensor<1x4x4xf32>
   }
 }
