@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from ...ir.symbols import product
 from ..base import Pass, PassContext
 from .match import producer
 
+GROWTH = 2
+"""How many times the channels of the input the joined result may have. It lives as long as the last of its parts is
+needed, and a large one (the shortcut of a residual block) would then be kept beside what is added to it."""
 ALIGNED = 8
 """Elements at whose multiples a part may begin, so that kernels can read it where it lies in any type."""
 
@@ -51,6 +55,9 @@ class JoinConvolutions(Pass):
             if len(family) < 2:
                 continue
             for branches in _sequences([one for one in family if _may_join(one, context)], context):
+                if _is_too_large(branches):
+                    context.remark(branches[0].conv, "not joined: the result would be much larger than the input")
+                    continue
                 _join(branches)
                 context.count("joined", len(branches))
                 context.mark_changed()
@@ -125,6 +132,12 @@ def _may_join(branch: _Branch, context: PassContext) -> bool:
     if reason is not None:
         context.remark(branch.conv, f"not joined with a convolution of the same tensor: {reason}")
     return reason is None
+
+
+def _is_too_large(branches: Sequence[_Branch]) -> bool:
+    inputs = shape(branches[0].conv.w)[1]
+    assert isinstance(inputs, int)
+    return sum(one.channels for one in branches) > GROWTH * inputs
 
 
 def _sequences(family: Sequence[_Branch], context: PassContext) -> list[list[_Branch]]:
@@ -205,7 +218,7 @@ def _activated(whole: Value, branches: Sequence[_Branch], emit: Callable[[nn.NnO
     if all(one is None for one in endings):
         return whole
     if first is not None and all(one is not None for one in endings):
-        make: Callable[..., nn.Elementwise] = type(first)
+        make: Any = first.__class__  # Any: one of many ops with attributes of their own
         return emit(make(whole, **{field.name: getattr(first, field.name) for field in first.definition.attributes}))
     bounds = [np.full(one.channels, -np.inf if one.activation is None else 0.0) for one in branches]
     result = tensor_type(whole)
