@@ -177,6 +177,8 @@ def _model(text: str) -> onnx.ModelProto:
 MODELS: dict[str, Callable[[], onnx.ModelProto]] = {
     "mobile": lambda: _model(MOBILE),
     "branches": lambda: _model(BRANCHES),
+    # Of one image, channels lie side by side.
+    "branches_of_one": lambda: _model(BRANCHES.replace("[2, 12, 9, 7]", "[1, 12, 8, 8]").replace("[2, 30]", "[1, 30]")),
     "transformer": lambda: _model(TRANSFORMER),
     "recurrent": lambda: _model(RECURRENT),
     "spelled": lambda: _model(SPELLED),
