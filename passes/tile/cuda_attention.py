@@ -43,7 +43,7 @@ APPROXIMATE = OpaqueAttr("arith.fastmath", "afn")
 class FlashAttention:
     """`nn.attention` of floats, with the element-wise ops that make its mask and those that follow."""
 
-    name: str = "attention"
+    name: str = "mma_attention"
     priority: int = 100
 
     def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from ...ir.attributes import DictAttr
+from ...ir.diagnostics import InternalError
 from ...ir.dialects import kernel
 from ...ir.target import CpuTarget, CudaTarget
 from ..base import load_builtin_passes
@@ -53,7 +54,9 @@ STRATEGIES: dict[str, Strategy] = {}
 
 
 def register(strategy: Strategy) -> Strategy:
-    """Make a strategy known."""
+    """Make a strategy known. Its name is its alone: it is all that a dump says of it."""
+    if strategy.name in STRATEGIES and type(STRATEGIES[strategy.name]) is not type(strategy):
+        raise InternalError(f"two strategies are called '{strategy.name}'")
     STRATEGIES[strategy.name] = strategy
     return strategy
 

@@ -115,7 +115,7 @@ CASES = [
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_program(case: Case) -> None:
-    assert case.run().tactic == "attention"
+    assert case.run().tactic == "mma_attention"
 
 
 @pytest.mark.parametrize("target", ["cuda:h200", "cuda:sm_80"])
