@@ -15,11 +15,14 @@ endif
 export PYTHONPATH := $(CURDIR)/dev$(if $(PYTHONPATH),:$(PYTHONPATH))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo docs test test-gpu lint lint-style lint-types lint-layers format clean distclean mlir-opt
+SEEDS ?= 0:200
+
+.PHONY: help demo docs test fuzz test-gpu lint lint-style lint-types lint-layers format clean distclean mlir-opt
 
 help:
 	@echo 'make demo      compile resnet50 for this CPU, run it, compare it with the ONNX reference'
 	@echo 'make test      all tests that need no GPU (PYTEST_ARGS="-n 2 tests/ir" selects)'
+	@echo 'make fuzz      random graphs next to ONNX Runtime (SEEDS=0:2000 tries those)'
 	@echo 'make test-gpu  the tests that need an NVIDIA GPU'
 	@echo 'make lint      ruff, pyright, import-linter'
 	@echo 'make docs      the op reference, docs/ops.md, from the declarations'
@@ -31,6 +34,9 @@ demo: $(CORE)
 
 test: $(TEST) $(MLIR)
 	$(PYTHON) -m pytest -m 'not gpu' $(PYTEST_ARGS)
+
+fuzz: $(TEST)
+	PYTHONPATH=dev:tests/support $(PYTHON) -m fuzzing --seeds $(SEEDS)
 
 test-gpu: $(TEST)
 	$(PYTHON) -m pytest -m gpu tests/gpu

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
+
+from ...ir.attributes import DenseAttr
 from ...ir.core import Operation, Value
 from ...ir.dialects import host, nn
 from ...ir.dialects.builtin import Func, Module, Return
+from ...ir.types import TensorType
 from ..analysis.sub_buffers import shared_memory
 from ..base import Pass, PassContext
 from .groups import (
@@ -33,7 +37,8 @@ class FormKernels(Pass):
     where that takes cheap element-wise ops. A 1x1 convolution computes the scale, bias and activation of its input as
     it loads it (unless `prologues` is false), where they do not end the kernel of another root. Concatenations and
     slices along the outermost dim stay in `main` where kernels can write and read where the whole lies (unless
-    `join-buffers` is false). Other reshapes stay in `main` too and cost nothing. Equal kernels are one symbol.
+    `join-buffers` is false). Other reshapes stay in `main` too and cost nothing, and what has no elements
+    is a constant. Equal kernels are one symbol.
 
     Before:
         %0 = "nn.matmul"(%x, %w) : (tensor<4x8xf32>, tensor<8x8xf32>) -> tensor<4x8xf32>
@@ -50,6 +55,7 @@ class FormKernels(Pass):
 
     def run(self, module: Module, context: PassContext) -> None:
         main = module.main
+        _replace_empty(main)
         _copy_sources_to_users(main)
         if self.fuse:
             _copy_views_to_products(main)
@@ -97,6 +103,24 @@ def stays_in_main(op: Operation) -> bool:
     if isinstance(op, nn.Reshape):
         return not is_linear_reshape(op)
     return isinstance(op, Return | host.Call | nn.ReadSizes) or (isinstance(op, nn.Constant) and not op.is_splat)
+
+
+def _replace_empty(main: Func) -> None:
+    """Results without elements are constants: no schedule has to divide nothing among workers."""
+    for op in list(main.block):
+        types = [result.type for result in op.results]
+        if not isinstance(op, nn.NnOp) or isinstance(op, nn.Constant) or op.regions:
+            continue
+        if not all(isinstance(type, TensorType) and type.is_static and 0 in type.dims for type in types):
+            continue
+        for result in op.results:
+            assert isinstance(result.type, TensorType)
+            shape = [dim for dim in result.type.dims if isinstance(dim, int)]
+            empty = nn.Constant(DenseAttr(np.empty(shape, result.type.scalar.numpy)))
+            empty.location = op.location
+            main.block.insert_before(empty, op)
+            result.replace_all_uses_with(empty.result)
+        op.erase()
 
 
 def _copy_sources_to_users(main: Func) -> None:

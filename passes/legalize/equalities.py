@@ -1,7 +1,8 @@
 """Sizes that a model treats as one although its inputs name them differently.
 
 Exporters give each input dimensions of its own (`s18`, `s43`) and then add the tensors. Two sizes that are not 1 and
-are broadcast together must be equal; where both are symbols of inputs, one symbol serves for both.
+are broadcast together must be equal; where both are symbols of inputs, one symbol serves for both, and a symbol that
+meets a number is that number.
 """
 
 from __future__ import annotations
@@ -43,21 +44,21 @@ class Equalities:
         return [Equality(a, b, nodes) for (a, b), nodes in self.pairs.items()]
 
     def renaming(self, function: Func) -> dict[str, Dim]:
-        """For each symbol that must equal one of an earlier input, that symbol."""
-        order = {name: i for i, name in enumerate(input_symbols(function))}
-        root: dict[str, str] = {}
+        """For each symbol that must equal a number, or one of an earlier input, that."""
+        order = {symbols.symbol(name): i for i, name in enumerate(input_symbols(function))}
+        root: dict[Dim, Dim] = {}
 
-        def find(name: str) -> str:
-            while name in root:
-                name = root[name]
-            return name
+        def find(dim: Dim) -> Dim:
+            while dim in root:
+                dim = root[dim]
+            return dim
 
-        for a, b in self.pairs:
-            if str(a) in order and str(b) in order:
-                first, second = sorted((find(str(a)), find(str(b))), key=order.__getitem__)
-                if first != second:
+        for pair in self.pairs:
+            if all(isinstance(dim, int) or dim in order for dim in pair):
+                first, second = sorted(map(find, pair), key=lambda dim: order.get(dim, -1))
+                if first != second and not isinstance(second, int):
                     root[second] = first
-        return {name: symbols.symbol(find(name)) for name in root}
+        return {str(dim): find(dim) for dim in root}
 
     def limits(self) -> dict[str, int]:
         """The symbols that equal `min(symbol, number)`: positions in a table of that many rows."""
@@ -80,7 +81,12 @@ def narrowed(profile: Profile, renaming: dict[str, Dim], limits: dict[str, int])
     """The profile with one range for symbols that are one now, within `limits`. Raises CompileError if one is empty."""
     ranges: dict[str, Range] = {}
     for name, given in [*profile.ranges.items(), *((name, Range(1, 1, limit)) for name, limit in limits.items())]:
-        name = str(renaming.get(name, name))
+        size = renaming.get(name)
+        if isinstance(size, int):
+            if size < given.min or (given.max is not None and size > given.max):
+                raise CompileError(f"dimension '{name}' can only be {size} in the model, which its profile leaves out")
+            continue
+        name = str(size or name)
         known = ranges.get(name, given)
         tops = [top for top in (known.max, given.max) if top is not None]
         least, most = max(known.min, given.min), min(tops, default=None)
@@ -117,8 +123,36 @@ def _required(op: Operation) -> Iterator[Pair]:
                         yield pair
         case nn.BroadcastTo():
             yield from _aligned([dims(op.x), dims(op.results[0])])
+        case nn.LayerNorm() | nn.RmsNorm():
+            yield from (pair for v in op.operands[1:] for pair in _aligned([dims(op.x), dims(v)]))
+        case nn.BatchNorm() | nn.InstanceNorm() | nn.GroupNorm():
+            yield from ((dims(op.x)[1], dims(v)[0]) for v in op.operands[1:])
+        case nn.Conv() | nn.ConvTranspose():
+            x, w = dims(op.x), dims(op.w)
+            plain = isinstance(op, nn.Conv)
+            yield x[1], symbols.mul(w[1], op.group) if plain else w[0]
+            if op.bias is not None:
+                yield dims(op.bias)[0], w[0] if plain else symbols.mul(w[1], op.group)
+        case nn.Attention():
+            q, k, v = dims(op.q), dims(op.k), dims(op.v)
+            yield from ((q[0], k[0]), (k[0], v[0]), (q[3], k[3]), (k[1], v[1]), (k[2], v[2]))
+            if op.mask is not None:
+                yield from _aligned([(*q[:3], k[2]), dims(op.mask)])
+        case nn.Rnn() | nn.Gru() | nn.Lstm():
+            yield from _recurrent(op)
         case _:
             return
+
+
+def _recurrent(op: nn.Rnn | nn.Gru | nn.Lstm) -> Iterator[Pair]:
+    x, batch_axis = dims(op.x), 0 if op.batch_first else 1
+    if op.w is not None:
+        yield x[2], dims(op.w)[2]
+    if op.sequence_lengths is not None:
+        yield x[batch_axis], dims(op.sequence_lengths)[0]
+    for state in (op.initial_h, op.initial_c if isinstance(op, nn.Lstm) else None):
+        if state is not None:
+            yield from ((x[batch_axis], dims(state)[batch_axis]), (op.hidden, dims(state)[2]))
 
 
 def _aligned(shapes: list[tuple[Dim, ...]]) -> Iterator[Pair]:

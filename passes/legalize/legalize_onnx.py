@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ...ir import symbols
 from ...ir.core import Operation, OpResult, Value
 from ...ir.diagnostics import CompileError, Diagnostic, VerifyError
 from ...ir.dialects import host, nn
@@ -107,13 +108,15 @@ def legalized(
 ) -> tuple[Func, dict[str, Dim], dict[str, int]]:
     """A copy in the nn dialect, which symbols it renames, and the most that others may be.
 
-    Where the ops turn out to need symbols of different inputs to be equal, `function` is given one name for them, and
-    legalized again: types are exact then from the start. Raises one CompileError that names every operator that cannot
-    be legalized, with its nodes.
+    Where the ops turn out to need symbols of different inputs to be equal, or equal to a number, `function` is given
+    one name for them, and legalized again: types are exact then from the start. Raises one CompileError that names
+    every operator that cannot be legalized, with its nodes.
     """
     copy, equalities = _legalized(function, opsets, host_fallback)
-    if renaming := equalities.renaming(function):
-        rename(function, renaming)
+    renaming: dict[str, Dim] = {}
+    while found := equalities.renaming(function):
+        rename(function, found)
+        renaming = {name: symbols.substitute(dim, found) for name, dim in renaming.items()} | found
         copy, equalities = _legalized(function, opsets, host_fallback)
     attach(copy, _checkable(copy, equalities.needed()))
     return copy, renaming, equalities.limits()

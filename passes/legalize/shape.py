@@ -229,8 +229,12 @@ def _slice(
 
 def _bounds(dim: Dim, start: Dim, end: Dim, step: int) -> tuple[Dim, Dim, int]:
     """Start and end counted from the front and within the dimension, as nn.slice wants them."""
+    if dim == 0:
+        return 0, 0, 1
     if step > 0:
         low, high = _limited(start, dim, 0, dim), _limited(end, dim, 0, dim)
+        if isinstance(start, int) and isinstance(end, int):
+            return low, simplified(symbols.maximum(low, high)), step
         return low, _not_before(low, high), step
     last = symbols.add(dim, -1)
     first, stop = _limited(start, dim, 0, last), _limited(end, dim, -1, last)
@@ -260,7 +264,7 @@ def _is_negative(position: Dim) -> bool:
 
 
 def _not_before(low: Dim, high: Dim) -> Dim:
-    """`high`, or `low` where it is known to be smaller: an empty slice."""
+    """`high`, or `low` where it is known to be smaller: an empty slice. Sizes used as positions are in order."""
     difference = symbols.add(high, symbols.mul(low, -1))
     return low if symbols.bounds(difference, at_least_one(difference))[1] < 0 else high
 

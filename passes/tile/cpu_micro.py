@@ -69,7 +69,7 @@ def timed_micro_tile(
     options = []
     for option in micro_tiles(target):
         height = option.rows
-        if isinstance(rows, int):
+        if isinstance(rows, int) and rows > 0:
             height = -(-rows // -(-rows // option.rows))  # equal tiles instead of a thin last one
             options += [MicroTile(n, option.columns) for n in range(max(height // 2, 1), height) if rows % n == 0]
         options.append(MicroTile(max(height, 1), option.columns))

@@ -1,0 +1,67 @@
+"""What fuzzing found: models that were compiled wrongly, or not at all, next to ONNX Runtime."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from onnx_graphs import expected, graph, normal
+
+from kernelwright.compiler import driver
+from kernelwright.runtime.errors import InputError
+
+
+def compare(text: str, opset: int = 21, **inputs: np.ndarray) -> None:
+    """All results of a model on this CPU, exactly."""
+    model = graph(text, opset)
+    with driver.compile(model) as engine:
+        found = engine.run(inputs)
+    for output, array in zip(model.graph.output, expected(model, inputs), strict=True):
+        np.testing.assert_allclose(found[output.name], array, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("bounds", [(-4, -5), (2, -1), (3, 1), (-2, 9), (5, 6)])
+def test_slices_of_symbolic_sizes_may_be_empty(n: int, bounds: tuple[int, int]) -> None:
+    start, end = bounds
+    text = f"""(float[n, 2] x) => (float[m, 2] y)
+        <int64[1] start = {{{start}}}, int64[1] end = {{{end}}}> {{ y = Slice (x, start, end) }}"""
+    compare(text, x=normal(n, 2))
+
+
+@pytest.mark.parametrize("step", [1, 3, -1, -2])
+def test_slices_of_nothing(step: int) -> None:
+    text = f"""(float[3, 0] x) => (float[3, m] y)
+        <int64[1] start = {{-1}}, int64[1] end = {{5}}, int64[1] axis = {{1}}, int64[1] step = {{{step}}}>
+        {{ y = Slice (x, start, end, axis, step) }}"""
+    compare(text, x=normal(3, 0))
+
+
+@pytest.mark.parametrize(
+    ("node", "weight"),
+    [
+        ("LayerNormalization <axis = -1> (x, w)", 5),
+        ("Add (x, w)", 5),
+        ("BatchNormalization (x, w, w, w, w)", 3),
+        ("InstanceNormalization (x, w, w)", 3),
+    ],
+)
+def test_symbols_that_must_be_numbers(node: str, weight: int) -> None:
+    """Types say the number everywhere, so that no pass finds a result of another type than it was told."""
+    text = f"(float[2, a, b] x, float[{weight}] w) => (float[2, c, d] y) {{ y = {node} }}"
+    w = np.abs(normal(weight, seed=1)) + 1
+    compare(text, x=normal(2, 3, 5), w=w)
+    with driver.compile(graph(text)) as engine, pytest.raises(InputError, match=str(weight)):
+        engine.run({"x": normal(2, 4, 4), "w": w})
+
+
+def test_einsum_of_a_symbol_and_a_number() -> None:
+    w = normal(4, 5, 3, seed=1)
+    node = 'Einsum <equation = "bid,bjd->bij"> (x, w)'
+    compare(f"(float[4, 2, d] x, float[4, 5, 3] w) => (float[a, b, c] y) {{ y = {node} }}", x=normal(4, 2, 3), w=w)
+
+
+@pytest.mark.parametrize("shape", [(16, 0, 11), (0, 3, 11)])
+def test_products_without_rows(shape: tuple[int, ...]) -> None:
+    b, m, k = shape
+    compare(f"(float[{b}, {m}, {k}] x, float[{k}, 2] w) => (float[{b}, {m}, 2] y) {{ y = MatMul (x, w) }}",
+            x=normal(*shape), w=normal(k, 2))  # fmt: skip
