@@ -137,14 +137,32 @@ def load_part(box: Box, address: str, lanes: Lanes, inside: str | None, fill: st
         if inside is None:
             return builder.define("load", f"load {lanes}, ptr {address}, align {align}")
         return masked_load(builder, address, lanes, inside, fill, align)
-    if inside is None and sizes.is_constant(stride) and 1 < int(stride) <= MAX_STEP:
-        span = (lanes.count - 1) * int(stride) + 1
-        wide = builder.define("load", f"load <{span} x {lanes.element}>, ptr {address}, align {align}")
-        picked = mask(range(0, span, int(stride)))
-        return builder.define(
-            "strided", f"shufflevector <{span} x {lanes.element}> {wide}, <{span} x {lanes.element}> poison, {picked}"
-        )
+    if sizes.is_constant(stride) and 1 < int(stride) <= MAX_STEP:
+        return _strided(box, address, lanes, int(stride), inside, fill, align)
     return masked_gather(builder, box.pointers(address, lanes), lanes, inside, fill)
+
+
+def _strided(box: Box, address: str, lanes: Lanes, step: int, inside: str | None, fill: str, align: int) -> str:
+    """Lanes `step` elements apart: whole vectors, the last of which ends with the last lane, and shuffles of them."""
+    builder, count = box.builder, lanes.count or 1
+    span = (count - 1) * step + 1
+    starts = [min(first, span - count) for first in range(0, span, count)]
+    result = "poison"
+    for start in dict.fromkeys(starts):
+        # Lanes between are read as well, and masked where some are.
+        here = {lane: lane * step - start for lane in range(count) if starts[lane * step // count] == start}
+        at = address_of(builder, Buffer(address, box.buffer.dtype, (), ()), str(start))
+        if inside is None:
+            part = builder.define("load", f"load {lanes}, ptr {at}, align {align}")
+        else:
+            wanted = {offset: lane for lane, offset in here.items()}
+            picked = mask([wanted.get(offset, count) for offset in range(count)])
+            masks = lanes.of("i1")
+            read = builder.define("read", f"shufflevector {masks} {inside}, {masks} zeroinitializer, {picked}")
+            part = masked_load(builder, at, lanes, read, fill, align)
+        picked = mask([count + here[lane] if lane in here else lane for lane in range(count)])
+        result = builder.define("strided", f"shufflevector {lanes} {result}, {lanes} {part}, {picked}")
+    return result
 
 
 def _any_lane(builder: Builder, inside: str | None, lanes: Lanes) -> str | None:

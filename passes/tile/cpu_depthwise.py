@@ -1,21 +1,22 @@
 """Depthwise convolutions of NCHW images on CPUs: every channel has a filter of its own.
 
-A work item is a channel of an image. Its plane is copied, with zeros around, into local memory; then vectors of
-neighbouring output pixels of a few rows are accumulated together, so that a loaded row serves several rows of taps.
+A work item is a channel of an image. Vectors of neighbouring output pixels of a few rows are accumulated together, so
+that a vector of the input serves several rows of taps. Inputs are read where they lie: register tiles at the edges of
+the plane are told apart from those within it, which check nothing; rows beyond an edge add nothing, columns are masked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...ir.attributes import DictAttr, IntegerAttr
 from ...ir.core import BlockArgument, Value
 from ...ir.dialects import kernel, tile
 from ...ir.dialects.nn.convolution import Conv
-from ...ir.symbols import Dim
+from ...ir.symbols import Dim, Expr
 from ...ir.target import CpuTarget
-from ...ir.types import MemRefType, VectorType, f32
+from ...ir.types import f32
 from .cpu_conv import Geometry
 from .cpu_micro import is_float_up_to_f32
 from .elements import Element
@@ -23,8 +24,8 @@ from .frame import Frame, only_root, open_frame, returned, tensor_type
 from .merging import Merged
 from .strategies import AnyTarget, register
 
-SCRATCH_BYTES = 256 * 1024
-"""The largest padded plane: it has to stay in the L2 cache."""
+UNROLLED = 4
+"""Register tiles along a row that are spelled out instead of looped over."""
 ACCUMULATORS = 8
 """Vectors that are summed up together: enough to hide the latency of a multiply-add, few enough for all taps."""
 
@@ -68,10 +69,7 @@ class CpuDepthwise:
             tensor_type(v).dims != tensor_type(root.result).dims for v in returned(func)
         ):
             return "a result has another shape than the convolution"
-        sizes = _schedule(geometry, target)
-        if 4 * _plane(geometry, sizes)[0] * _plane(geometry, sizes)[1] > SCRATCH_BYTES:
-            return "its plane does not fit into local memory"
-        return sizes.to_attribute()
+        return _schedule(geometry, target).to_attribute()
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         sizes = DepthwiseSchedule.from_attribute(schedule)
@@ -95,15 +93,6 @@ def _schedule(geometry: Geometry, target: CpuTarget) -> DepthwiseSchedule:
     return DepthwiseSchedule(next((n for n in range(most, 1, -1) if rows % n == 0), 1), lanes)
 
 
-def _plane(geometry: Geometry, sizes: DepthwiseSchedule) -> tuple[int, int]:
-    """Rows and columns of the padded plane, with room for the last register tile of a row."""
-    reach = [(k - 1) * d + 1 for k, d in zip(geometry.kernel, geometry.dilations, strict=True)]
-    columns = -(-geometry.out[1] // sizes.lanes) * sizes.lanes
-    height = (geometry.out[0] - 1) * geometry.strides[0] + reach[0]
-    width = (columns - 1) * geometry.strides[1] + reach[1]
-    return height, -(-width // 16) * 16
-
-
 @dataclass
 class _Depthwise:
     frame: Frame
@@ -114,35 +103,39 @@ class _Depthwise:
     def build(self) -> None:
         g, body, sizes = self.geometry, self.frame.body, self.sizes
         grid = (g.group * g.outputs, g.batch)
-        indices = body.indices
         self.channel, self.image = (
-            indices.scalar(body.builder.pure(tile.ProgramId(axis)), extent) for axis, extent in enumerate(grid)
+            body.indices.scalar(body.builder.pure(tile.ProgramId(axis)), extent) for axis, extent in enumerate(grid)
         )
-        self.plane = self._padded_plane()
-        blocks = (g.out[0] // sizes.rows, -(-g.out[1] // sizes.lanes))
-
-        def step(counter: Value, _: Sequence[Value]) -> Sequence[Value]:
-            position = indices.scalar(counter, blocks[0] * blocks[1])
-            row, column = Merged((), blocks, indices).split(position)
-            self._tile(row * sizes.rows, column * sizes.lanes)
-            return ()
-
-        body.loop(blocks[0] * blocks[1], 1, (), step)
+        self.source = Merged((), (g.group, g.outputs), body.indices).split(self.channel)[0]
+        self._along(0, sizes.rows, 1, lambda row: self._along(1, sizes.lanes, UNROLLED, lambda c: self._tile(row, c)))
         self.frame.finish(grid, None)
 
-    def _padded_plane(self) -> Value:
-        """The channel's plane with zeros around it."""
-        g, body = self.geometry, self.frame.body
-        shape = _plane(g, self.sizes)
-        source = body.memories[self.root.x].value
-        type = MemRefType(shape, tensor_type(self.root.x).scalar, "local")
-        scratch = body.builder.effect(tile.Alloc(64, result_types=[type])).results[0]
-        code = body.indices.scalar_code
-        channel = Merged((), (g.group, g.outputs), body.indices).split(self.channel)[0]
-        here = (code(self.image), code(channel), code(-g.low[0]), code(-g.low[1]))
-        there = (code(0), code(0))
-        body.builder.effect(tile.Copy(source, scratch, here, there, shape, (2, 3), (0, 1), (2, 3), 0.0))
-        return scratch
+    def _along(self, axis: int, size: int, unrolled: int, emit: Callable[[Dim], None]) -> None:
+        """`emit(first output)` for the register tiles along an axis: those at the edges of the plane one by one, those
+        within it in a loop if they are many."""
+        g, indices = self.geometry, self.frame.body.indices
+        tiles = range(-(-g.out[axis] // size))
+        within = [t for t in tiles if self._is_within(axis, t * size, size)]
+        if len(within) <= unrolled:
+            within = []
+        for t in tiles:
+            if not within or t < within[0] or t > within[-1]:
+                emit(t * size)
+            elif t == within[0]:
+                first, count = t, len(within)
+
+                def step(counter: Value, _: Sequence[Value], first: int = first, count: int = count) -> Sequence[Value]:
+                    emit((indices.scalar(counter, count) + first) * size)
+                    return ()
+
+                self.frame.body.loop(count, 1, (), step)
+
+    def _is_within(self, axis: int, first: int, size: int) -> bool:
+        """Whether all that a register tile reads and writes along an axis is in the planes."""
+        g = self.geometry
+        low = first * g.strides[axis] - g.low[axis]
+        high = low + (size - 1) * g.strides[axis] + (g.kernel[axis] - 1) * g.dilations[axis]
+        return low >= 0 and high < g.image[axis] and first + size <= g.out[axis]
 
     def _tile(self, first_row: Dim, first_column: Dim) -> None:
         """A register tile: its rows together, then each row's end."""
@@ -150,36 +143,29 @@ class _Depthwise:
         indices = body.indices
         lane = indices.lane(sizes.lanes)
         column = indices.derived(first_column + lane, g.out[1])
-        if g.out[1] % sizes.lanes:
+        if g.out[1] % sizes.lanes and not isinstance(first_column, Expr) and first_column + sizes.lanes > g.out[1]:
             body.limits[indices.lane_of(lane)] = (column, g.out[1])
         sums: list[Element | None] = [None] * sizes.rows
         for depth in range((sizes.rows - 1) * g.strides[0] + (g.kernel[0] - 1) * g.dilations[0] + 1):
+            row = first_row * g.strides[0] + (depth - g.low[0])
+            if isinstance(row, int) and not 0 <= row < g.image[0]:
+                continue
             for tap in range(g.kernel[1]):
-                self._add_products(sums, depth, tap, first_row, first_column, indices.lane_of(lane))
+                place = (first_column + lane) * g.strides[1] + (tap * g.dilations[1] - g.low[1])
+                self._add_products(sums, depth, tap, (self.image, self.source, row, place))
         for number, total in enumerate(sums):
-            assert total is not None
-            self._finish(total, first_row + number, column)
+            zero = body.constant(0.0, f32)
+            self._finish(zero if total is None else total, first_row + number, column)
 
-    def _add_products(
-        self, sums: list[Element | None], depth: int, tap: int, first_row: Dim, first_column: Dim, lane: int
-    ) -> None:
-        """What input row `depth` of the tile, moved by a column tap, adds to each output row that it reaches."""
+    def _add_products(self, sums: list[Element | None], depth: int, tap: int, place: tuple[Dim, ...]) -> None:
+        """What row `depth` of the tile's inputs, moved by a column tap, adds to each output row that it reaches."""
         g, body = self.geometry, self.frame.body
         users = [(row, depth - row * g.strides[0]) for row in range(len(sums))]
         users = [(row, offset // g.dilations[0]) for row, offset in users if offset % g.dilations[0] == 0]
         users = [(row, down) for row, down in users if 0 <= down < g.kernel[0]]
         if not users:
             return
-        dtype = tensor_type(self.root.x).scalar
-        start = (first_row * g.strides[0] + depth, first_column * g.strides[1] + tap * g.dilations[1])
-        load = tile.Load(
-            self.plane,
-            tuple(map(body.indices.scalar_code, start)),
-            (1,),
-            (g.strides[1],),
-            result_types=[VectorType((self.sizes.lanes,), dtype)],
-        )
-        pixels = body.cast(Element(body.builder.effect(load).results[0], dtype, (lane,)), f32)
+        pixels = body.cast(body.read(self.root.x, place, 0.0), f32)
         for row, down in users:
             weight = body.cast(body.read(self.root.w, (self.channel, 0, down, tap)), f32)
             product = body.apply("mul", pixels, weight)
