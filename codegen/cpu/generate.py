@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +46,7 @@ def generate(module: Module) -> tuple[run.Plan, dict[str, np.ndarray]]:
     assert isinstance(target, CpuTarget)
     program = Program.of(module)
     steps, entries = native_steps(program)
-    source = kernel_source(program.kernels, entries)
+    source = kernel_source(program.kernels, entries, target.features)
     objects = {"object": compile_object(source.text, target), "pool": pool_object(target)}
     tensors = program.tensors | {name: np.frombuffer(code, np.uint8) for name, code in objects.items()}
     for name, text in source.kernels.items():
@@ -92,8 +92,13 @@ def native_steps(program: Program) -> tuple[tuple[run.Step, ...], list[str]]:
     return tuple(steps), entries
 
 
-def kernel_source(kernels: Iterable[kernel.Func], entries: Sequence[str] = ()) -> Source:
-    """The LLVM IR of tile programs. Raises CompileError, naming the op, for one that has no code."""
+def kernel_source(
+    kernels: Iterable[kernel.Func], entries: Sequence[str] = (), features: Collection[str] = ()
+) -> Source:
+    """The LLVM IR of tile programs, for processors with `features`.
+
+    Raises CompileError, naming the op, for one that has no code.
+    """
     texts: dict[str, str] = {}
     declarations: set[str] = {BARRIER}
     functions: set[tuple[str, Lanes]] = set()
@@ -106,7 +111,7 @@ def kernel_source(kernels: Iterable[kernel.Func], entries: Sequence[str] = ()) -
         functions |= emitter.functions
     bodies = []
     for name, lanes in sorted(functions, key=lambda f: (f[0], str(f[1]))):
-        body, needed = math.definition(name, lanes)
+        body, needed = math.definition(name, lanes, features)
         bodies.append(body)
         declarations |= needed
     return Source(texts, tuple(entries), tuple(bodies), tuple(sorted(declarations)))

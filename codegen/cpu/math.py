@@ -9,7 +9,7 @@ function named beside them. For f64, and for the functions of `LIBRARY`, every l
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from .builder import Builder, Lanes
@@ -22,10 +22,11 @@ _LN2_HIGH, _LN2_LOW = 0.693145751953125, 1.428606765330187045e-06  # the high pa
 
 @dataclass
 class Arithmetic:
-    """Instructions on values of one type."""
+    """Instructions on values of one type. `scales`: the processor has one that multiplies by powers of two."""
 
     builder: Builder
     type: Lanes
+    scales: bool = False
 
     def _operand(self, value: str | float) -> str:
         return value if isinstance(value, str) else self.type.constant(value)
@@ -84,7 +85,7 @@ class Arithmetic:
         return self._operand(value)
 
     def of(self, element: str) -> Arithmetic:
-        return Arithmetic(self.builder, self.type.of(element))
+        return Arithmetic(self.builder, self.type.of(element), self.scales)
 
 
 # exp(r) = 1 + r + r² q(r) for |r| <= ln(2) / 2
@@ -100,9 +101,12 @@ def exp(f: Arithmetic, x: str) -> str:
     n = f.sub(shifted, _MAGIC)
     r = f.fma(n, -_LN2_LOW, f.fma(n, -_LN2_HIGH, x))
     p = f.fma(f.mul(r, r), f.polynomial(r, _EXP), r)
-    # 2**n in two factors: n reaches -150 and 128, which one exponent field does not hold.
     i = f.of("i32")
     n_bits = i.sub(f.bitcast(shifted, "i32"), _MAGIC_BITS)
+    if f.scales:
+        power = f"llvm.ldexp.{f.type.suffix}.{i.type.suffix}"
+        return f.builder.call("exp", f.type, power, [(f.type, f.add(p, 1.0)), (i.type, n_bits)])
+    # 2**n in two factors: n reaches -150 and 128, which one exponent field does not hold.
     half = i.bits("ashr", n_bits, 1)
     scale1, scale2 = (_power_of_two(i, part) for part in (half, i.sub(n_bits, half)))
     return f.mul(f.mul(f.add(p, 1.0), scale1), scale2)
@@ -264,6 +268,8 @@ LIBRARY = (
 )  # fmt: skip
 """What only C's library computes."""
 
+_SCALES = "avx512f"
+"""The instruction set that has `vscalefps`."""
 _BINARY = ("pow", "atan2", "fmod", "ipow")
 
 
@@ -271,15 +277,20 @@ def function_name(name: str, type: Lanes) -> str:
     return f"kw.{name}.{type.suffix}"
 
 
-def definition(name: str, type: Lanes) -> tuple[str, set[str]]:
-    """The text of the LLVM function for `name` on lanes of `type`, and the declarations it needs."""
+def definition(name: str, type: Lanes, features: Collection[str] = ()) -> tuple[str, set[str]]:
+    """The text of the LLVM function for `name` on lanes of `type`, and the declarations it needs.
+
+    `features` are those of the processor that the text is for, by LLVM's names.
+    """
     builder = Builder()
     arguments = [f"%{builder.fresh(argument)}" for argument in ("x", "y")[: 2 if name in _BINARY else 1]]
     inlined = ""
     if name == "ipow":
         result = _integer_power(builder, type, *arguments)
     elif name in FUNCTIONS and type.element == "float":
-        result = FUNCTIONS[name](Arithmetic(builder, type), *arguments)
+        # LLVM calls C's library for `ldexp` where no instruction does it, and for scalars.
+        scales = _SCALES in features and type.count is not None
+        result = FUNCTIONS[name](Arithmetic(builder, type, scales), *arguments)
         inlined = "alwaysinline "
     else:
         result = _by_lane(builder, name, type, arguments)

@@ -22,8 +22,8 @@ class NativeKernel:
 
     def __init__(self, func: kernel.Func, target: CpuTarget | None = None) -> None:
         self.func = func
-        self.source = kernel_source([func]).text
         target = target or host()
+        self.source = kernel_source([func], features=target.features).text
         self.library = Library([compile_object(self.source, target), pool_object(target)], [func.sym_name])
 
     def __call__(self, inputs: Sequence[np.ndarray], sizes: Mapping[str, int], threads: int = 2) -> list[np.ndarray]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import llvmlite.binding as binding
@@ -41,10 +41,10 @@ EXACT: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def compiled(name: str):
+def compiled(name: str, features: Collection[str] = ()):
     """The function on arrays, and what keeps its code alive."""
     lanes = Lanes("float", LANES)
-    body, declarations = definition(name, lanes)
+    body, declarations = definition(name, lanes, features)
     arity = 2 if name == "pow" else 1
     loads = "".join(f"  %x{i} = load {lanes}, ptr %p{i}, align 4\n" for i in range(arity))
     call = ", ".join(f"{lanes} %x{i}" for i in range(arity))
@@ -95,7 +95,18 @@ def ulps(found: np.ndarray, exact: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - {"pow"}))
 def test_unary(name: str) -> None:
-    apply, _engine = compiled(name)
+    check_unary(name)
+
+
+@pytest.mark.parametrize("name", ["exp", "tanh", "erf"])
+def test_unary_with_an_instruction_that_scales(name: str) -> None:
+    if not binding.get_host_cpu_features().get("avx512f"):
+        pytest.skip("this processor has no AVX-512")
+    check_unary(name, ("avx512f",))
+
+
+def check_unary(name: str, features: Collection[str] = ()) -> None:
+    apply, _engine = compiled(name, features)
     x = samples(RANGES[name])
     if name in ("sin", "cos"):
         x = x[np.isnan(x) | (np.abs(x) < 1e15)]
