@@ -56,9 +56,11 @@ def run_kernel(func: kernel.Func, inputs: Sequence[np.ndarray], sizes: Mapping[s
         else:
             memories.append(tile.Buffer.allocate(MemRefType(bound, argument.type.dtype)))
     grid = tuple(_size(dim, sizes) for dim in func.grid or ())
-    workers = [tile.Worker(program, grid, sizes) for program in itertools.product(*map(range, grid))]
+    agents = 1 + sum(sum(op.group_counts) for op in func.walk() if isinstance(op, tile.Roles))
+    programs = itertools.product(*map(range, grid))
+    workers = [tile.Worker(program, grid, sizes, tile.Agent.first(agents)) for program in programs]
     values: dict[Value, Runtime] = dict(zip(func.block.arguments, memories, strict=True))
-    _run_all([_together([Frame(w, dict(values)).block(func.block) for w in c]) for c in _clusters(func, workers)])
+    _run_all([_together([Frame(w, dict(values)).program(func.block) for w in c]) for c in _clusters(func, workers)])
     return [memory.array for memory in memories[len(inputs) :]]
 
 
@@ -112,11 +114,16 @@ def _at_grid(pause: str) -> bool:
 
 
 class Frame:
-    """The values of one worker."""
+    """The values of one agent of a worker."""
 
     def __init__(self, worker: tile.Worker, values: dict[Value, Runtime]) -> None:
         self.worker = worker
         self.values = values
+
+    def program(self, block: Block) -> Paused:
+        """All that the agent does."""
+        yield from self.block(block)
+        self.worker.agent.finish()
 
     def block(self, block: Block) -> Generator[str, None, Sequence[Runtime]]:
         """Run the ops of a block, stopping where the worker has to wait; gives the operands of its terminator."""
@@ -127,6 +134,8 @@ class Frame:
             results: Sequence[Runtime] = ()
             if isinstance(op, tile.Roles):
                 yield from self._roles(op)
+            elif isinstance(op, tile.Elect):
+                yield from Frame(self.worker.elected(), self.values).block(op.body.block)
             elif hasattr(op, "control"):
                 results = yield from self._control(op, operands)
             else:
@@ -168,19 +177,18 @@ class Frame:
         return tuple(_as_type(value, result) for value, result in zip(results, op.results, strict=True))
 
     def _roles(self, op: tile.Roles) -> Paused:
-        """Roles take turns; when all are blocked in one round, the worker waits for ever."""
-        running = [self.block(region.block) for region in op.bodies]
+        """Groups take turns; when all are blocked in a round in which nothing happened, the worker waits for ever."""
+        running: list[Paused] = []
+        for region, warps, groups in zip(op.bodies, op.warps, op.group_counts, strict=True):
+            for group in range(groups):
+                frame = Frame(self.worker.fork(warps), {**self.values, **dict.fromkeys(region.block.arguments, group)})
+                running.append(frame.program(region.block))
         while running:
-            pauses = [(role, next(role, None)) for role in running]
-            running = [role for role, pause in pauses if pause is not None]
-            if running and len(running) == len(pauses) and not self._any_ready(op):
+            before = self.worker.events
+            left = [role for role in running if next(role, None) is not None]
+            if len(left) == len(running) and self.worker.events == before:
                 yield "blocked"
-
-    def _any_ready(self, op: tile.Roles) -> bool:
-        """Whether a wait in some role could be passed now."""
-        waits = (inner for inner in op.walk() if isinstance(inner, tile.Wait))
-        known = (w for w in waits if all(v in self.values for v in w.operands))
-        return any(w.ready(self.worker, *(self.values[v] for v in w.operands)) for w in known)
+            running = left
 
 
 def _as_type(value: Runtime, result: Value) -> Runtime:

@@ -11,14 +11,17 @@ from __future__ import annotations
 from .compute import ConvertLayout, Iota, Mma, MmaWait, NumPrograms, ProgramId, Reduce, SymbolValue, TileOp
 from .memory import Alloc, Copy, CopyAsync, Flatten, Gather, Load, Peer, Prefetch, Scatter, Store, View
 from .on_tiles import ON_TILES, CmpF, CmpI, ExtSI, ExtUI, FPToSI, FPToUI, IndexCast, Select, SIToFP, TruncI, UIToFP
-from .state import Barriers, Buffer, ExecutionError, Worker, register_type
+from .ordering import Agent, Barriers, ExecutionError
+from .state import Buffer, Worker, register_type
 from .sync import (
     AllocBarriers,
     Arrive,
     Barrier,
     ClusterBarrier,
     CommitGroup,
+    Elect,
     End,
+    FenceAsync,
     GridBarrier,
     Roles,
     TriggerDependents,
@@ -30,6 +33,7 @@ from .sync import (
 
 __all__ = [
     "ON_TILES",
+    "Agent",
     "Alloc",
     "AllocBarriers",
     "Arrive",
@@ -43,12 +47,14 @@ __all__ = [
     "ConvertLayout",
     "Copy",
     "CopyAsync",
+    "Elect",
     "End",
     "ExecutionError",
     "ExtSI",
     "ExtUI",
     "FPToSI",
     "FPToUI",
+    "FenceAsync",
     "Flatten",
     "Gather",
     "GridBarrier",

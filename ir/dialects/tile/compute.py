@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -138,12 +139,15 @@ class Mma(TileOp, name="tile.mma", traits=(PURE,)):
 
     Products are added in the type of `acc` (f32, i32). CPU: register tiles; `instruction` "fma" (default) takes K outer
     products of a column of scalars and a row of vectors, "dpbf16ps" and "vpdpbusd" dot pairs of bf16 and quadruples of
-    i8 along K. GPU: a and b are register tiles in the instruction's fragment layout or memrefs in shared memory;
-    `instruction` names one matrix instruction ("mma.m16n8k16", "wgmma.m64n128k16"), which the tile is cut into.
+    i8 along K. GPU: a and b are register tiles in the instruction's fragment layout or, for "wgmma", memrefs in shared
+    memory; `instruction` names one matrix instruction ("mma.m16n8k16", "wgmma.m64n128k16"), which the tile is cut into.
     `warps` cuts the tile for warp instructions: how many warps along M and N. "mma.m16n8k8" rounds f32 to tf32,
     "mma3.m16n8k8" cuts it in two tf32 numbers and takes three instructions, as exact as f32 products. With `paired`
     a thread has neighbours along K of such operands, as it has of an accumulator that becomes one.
-    "fma" uses plain multiply-adds. A `wgmma` is asynchronous: the result may be read after `tile.mma_wait`.
+    "fma" uses plain multiply-adds.
+
+    A memref of three dims is a matrix cut into panels of columns: element (r, c) is at [c / columns][r][c % columns].
+    A `wgmma` is asynchronous: until a `tile.mma_wait` for it, its operands must stay and its result must not be read.
     """
 
     a: Value
@@ -155,6 +159,10 @@ class Mma(TileOp, name="tile.mma", traits=(PURE,)):
     warps: tuple[int, ...] | None = None
     paired: bool = False
 
+    @property
+    def is_asynchronous(self) -> bool:
+        return self.instruction.startswith("wgmma")
+
     def infer(self) -> list[Type]:
         acc = self.vector_type(self.acc, "acc")
         (m, k), (k2, n) = self._shape(self.a, "a", self.trans_a), self._shape(self.b, "b", self.trans_b)
@@ -165,19 +173,45 @@ class Mma(TileOp, name="tile.mma", traits=(PURE,)):
     def _shape(self, value: Value, role: str, transposed: bool) -> tuple[int | None, int | None]:
         self.require(isinstance(value.type, VectorType | MemRefType), f"'{role}' must be a vector or a memref")
         assert isinstance(value.type, VectorType | MemRefType)
-        self.require(len(value.type.shape) == 2, f"'{role}' must have two dims, found {value.type}")
-        rows, columns = value.type.shape
+        rank = len(value.type.shape)
+        panelled = rank == 3 and isinstance(value.type, MemRefType)
+        self.require(rank == 2 or panelled, f"'{role}' must have two dims, or three with panels, found {value.type}")
+        *panels, rows, columns = value.type.shape
+        self.require(None not in value.type.shape, f"'{role}' needs static sizes, found {value.type}")
+        columns = int(columns or 0) * int(panels[0] or 0) if panels else columns
         return (columns, rows) if transposed else (rows, columns)
 
     def interpret(self, worker: Worker, *operands: Any) -> np.ndarray:
-        a, b = (x.load((slice(None), slice(None))) if isinstance(x, Buffer) else x for x in operands[:2])
+        a, b = (self._matrix(worker, x) if isinstance(x, Buffer) else x for x in operands[:2])
         acc = operands[2]
+        if self.is_asynchronous:
+            buffers = [x for x in operands[:2] if isinstance(x, Buffer)]
+            worker.agent.products.append(_reading(worker, buffers))
         a, b = (a.T if self.trans_a else a), (b.T if self.trans_b else b)
         return acc + a.astype(acc.dtype) @ b.astype(acc.dtype)
 
+    def _matrix(self, worker: Worker, buffer: Buffer) -> np.ndarray:
+        everything = (slice(None),) * buffer.array.ndim
+        array = buffer.load(worker.agent, everything, asynchronous=self.is_asynchronous)
+        return array if array.ndim == 2 else np.moveaxis(array, 0, 1).reshape(array.shape[1], -1)
+
+
+def _reading(worker: Worker, buffers: Sequence[Buffer]) -> Callable[[], None]:
+    """Note that an asynchronous product reads shared memory; gives what notes its end."""
+    marks = [buffer.marks for buffer in buffers if buffer.marks is not None]
+    for mark in marks:
+        mark.reading += 1
+
+    def finish() -> None:
+        for mark in marks:
+            mark.reading -= 1
+            mark.read[..., worker.agent.number] = worker.agent.time
+
+    return finish
+
 
 class MmaWait(TileOp, name="tile.mma_wait"):
-    """Wait until all but the last `pending` asynchronous products are done; gives `acc`, which may now be read."""
+    """Wait until all but the last `pending` asynchronous products are done; with none pending, `acc` may be read."""
 
     acc: Value
     pending: int = 0
@@ -186,6 +220,7 @@ class MmaWait(TileOp, name="tile.mma_wait"):
         return [self.acc.type]
 
     def interpret(self, worker: Worker, *operands: Any) -> Any:
+        worker.agent.wait_products(self.pending)
         return operands[0]
 
 

@@ -20,10 +20,13 @@ from ...core import Value
 from ...declare import PURE, Op
 from ...types import MemRefType, Scalar, Type, VectorType, index
 from .compute import TileOp
-from .state import Barriers, Buffer, ExecutionError, Worker, register_type
+from .ordering import Barriers, ExecutionError
+from .state import Buffer, Worker, register_type
 
 Combine = Literal["add", "mul", "max", "min"]
 Cache = Literal["all", "global", "streaming"]
+Engine = Literal["cp.async", "tma"]
+_Places = tuple[tuple[np.ndarray, ...], "np.ndarray | None"]
 
 _COMBINE: dict[str, Any] = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
 
@@ -152,14 +155,15 @@ class Load(TileOp, name="tile.load"):
         buffer, *start = operands
         shape, dtype = _tile(self.result.type)
         where, inside = box_index(buffer, start, shape, self.dims, self.steps, self.checked)
-        return _masked_load(buffer, where, inside, self.fill, shape, dtype)
+        return _masked_load(worker, buffer, where, inside, self.fill, shape, dtype)
 
 
 class Store(TileOp, name="tile.store"):
     """The reverse of `tile.load`: element p of `value` (a vector, or a scalar with empty `dims`) goes to p's index.
 
     Elements whose index leaves the memref along a dim in `checked` are dropped. Each element has a place of its own
-    (`dims` has no −1). With `combine` memory becomes `combine(memory, value)`, atomically.
+    (`dims` has no −1). With `combine` memory becomes `combine(memory, value)`, atomically. `instruction` is set by
+    `assign-layouts` where a matrix instruction stores the tile.
     """
 
     value: Value
@@ -171,6 +175,7 @@ class Store(TileOp, name="tile.store"):
     combine: Combine | None = None
     alignment: int = 1
     cache: Cache = "all"
+    instruction: str | None = None
 
     def infer(self) -> list[Type]:
         return []
@@ -185,7 +190,7 @@ class Store(TileOp, name="tile.store"):
         value, buffer, *start = operands
         shape, _ = _tile(self.value.type)
         where, inside = box_index(buffer, start, shape, self.dims, self.steps, self.checked)
-        _masked_store(buffer, where, inside, value, shape, self.combine)
+        _masked_store(worker, buffer, where, inside, value, shape, self.combine)
 
 
 class Gather(TileOp, name="tile.gather"):
@@ -212,7 +217,7 @@ class Gather(TileOp, name="tile.gather"):
     def interpret(self, worker: Worker, *operands: Any) -> Any:
         buffer, indices, mask = _gather_operands(operands, len(self.indices), skip=0)
         shape, dtype = _tile(self.result.type)
-        return _masked_load(buffer, *_any_index(buffer, indices, mask, shape), self.fill, shape, dtype)
+        return _masked_load(worker, buffer, *_any_index(buffer, indices, mask, shape), self.fill, shape, dtype)
 
 
 class Scatter(TileOp, name="tile.scatter"):
@@ -238,14 +243,15 @@ class Scatter(TileOp, name="tile.scatter"):
         value = operands[0]
         buffer, indices, mask = _gather_operands(operands, len(self.indices), skip=1)
         shape, _ = _tile(self.value.type)
-        _masked_store(buffer, *_any_index(buffer, indices, mask, shape), value, shape, self.combine)
+        _masked_store(worker, buffer, *_any_index(buffer, indices, mask, shape), value, shape, self.combine)
 
 
 class CopyOp(TileOp):
     """Move a box of `sizes` elements between memrefs of one element type, by all threads of the worker.
 
-    Box dim v walks `source_dims[v]` of the source and `target_dims[v]` of the target, in steps of one. Source dims in
-    `checked` may be left and give `fill`. `width`: the bytes one thread moves at once.
+    Box dim v walks `source_dims[v]` of the source and `target_dims[v]` of the target, in steps of one. Dims in `checked`
+    (of the source; of the target of a copy from shared to global memory) may be left: elements there read as `fill` and
+    are not written. `width`: the bytes one thread moves at once.
     """
 
     source: Value
@@ -269,59 +275,105 @@ class CopyOp(TileOp):
         _verify_start(self, source, self.source_start)
         _verify_start(self, target, self.target_start)
         box, ones = (self.sizes, register_type(source.dtype)), (1,) * len(self.sizes)
-        _verify_box(self, source, box, self.source_dims, ones, self.checked, lowest=0)
-        _verify_box(self, target, box, self.target_dims, ones, (), lowest=0)
+        checked = (self.checked, ()) if self.source_is_checked else ((), self.checked)
+        _verify_box(self, source, box, self.source_dims, ones, checked[0], lowest=0)
+        _verify_box(self, target, box, self.target_dims, ones, checked[1], lowest=0)
 
-    def transfer(self, operands: Sequence[Any]) -> tuple[Buffer, tuple[Any, ...], np.ndarray]:
-        """The target, the places in it, and the values."""
+    def places(self, operands: Sequence[Any]) -> tuple[_Places, _Places]:
+        """Where the box lies in the source and in the target."""
         source, target, *rest = operands
         rank, ones = len(self.source_start), (1,) * len(self.sizes)
-        target_rest = rest[rank : rank + len(self.target_start)]
-        where, inside = box_index(source, rest[:rank], self.sizes, self.source_dims, ones, self.checked)
-        there, _ = box_index(target, target_rest, self.sizes, self.target_dims, ones, ())
-        dtype = self.memref_type(self.source, "source").dtype
-        return target, there, _masked_load(source, where, inside, self.fill, self.sizes, dtype)
+        starts = rest[:rank], rest[rank : rank + len(self.target_start)]
+        checked = (self.checked, ()) if self.source_is_checked else ((), self.checked)
+        here = box_index(source, starts[0], self.sizes, self.source_dims, ones, checked[0])
+        there = box_index(target, starts[1], self.sizes, self.target_dims, ones, checked[1])
+        return here, there
+
+    @property
+    def source_is_checked(self) -> bool:
+        """Whether `checked` speaks of the source: of the target where that alone is in global memory."""
+        spaces = [self.memref_type(v, "memref").space for v in (self.source, self.target)]
+        return not (spaces[0] and not spaces[1])
 
 
 class Copy(CopyOp, name="tile.copy"):
     """Copy and wait for this thread's part; other threads see it after a `tile.barrier`."""
 
     def interpret(self, worker: Worker, *operands: Any) -> None:
-        target, where, values = self.transfer(operands)
-        target.store(where, values)
+        source, target, *_ = operands
+        here, there = self.places(operands)
+        dtype = self.memref_type(self.source, "source").dtype
+        values = _masked_load(worker, source, *here, self.fill, self.sizes, dtype)
+        _masked_store(worker, target, *there, values, self.sizes, None)
 
 
 class CopyAsync(CopyOp, name="tile.copy_async"):
     """Start a copy from global to shared memory and go on; until it has landed the target must not be touched.
 
-    Without `barriers` (engine "cp.async"): it belongs to the next `tile.commit_group` and has landed after the
-    `tile.wait_group` for it, for other threads after a `tile.barrier` too. With `barriers`: it counts for the present
-    phase of slot `slot`, and has landed for whoever waits for that phase (engine "tma", one thread issues it).
+    Engine "cp.async", all threads: it belongs to the next `tile.commit_group` and has landed after the
+    `tile.wait_group` for it, for other threads after a `tile.barrier` too. Engine "tma", one thread (`tile.elect`):
+    the box is one of the argument's tensor map, all of it or panels of as many bytes as the target is swizzled by; it
+    counts for the present phase of slot `slot` of `barriers`, and has landed for whoever waits for that phase.
+
+    From shared to global memory (engine "tma", without barriers) it belongs to the next `tile.commit_group` of this
+    engine; elements behind the end of the target are dropped. The source may be written again after `tile.wait_group`.
     """
 
     barriers: Value | None = None
     slot: Value | None = None
-    engine: Literal["cp.async", "tma"] = "cp.async"
+    engine: Engine = "cp.async"
     cache: Cache = "global"
 
+    def verify(self) -> None:
+        super().verify()
+        spaces = [self.memref_type(v, "memref").space for v in (self.source, self.target)]
+        stores = spaces == ["shared", ""]
+        self.require(stores or spaces == ["", "shared"], "must copy between global and shared memory")
+        self.require(self.engine == "tma" or not stores, "to global memory needs the engine 'tma'")
+        wanted = self.engine == "tma" and not stores
+        self.require((self.barriers is not None) == wanted, "has barriers where TMA loads, and only there")
+        self.require(self.engine == "cp.async" or self.fill == 0, "by TMA fills with zeros")
+
     def interpret(self, worker: Worker, *operands: Any) -> None:
-        target, where, values = self.transfer(operands)
-        target.claim(where)
-        if target.marks is not None:
-            target.marks.arriving[where] = True
-            target.marks.written[where] = False
+        self.require(self.engine == "cp.async" or worker.alone, "by TMA must be in a tile.elect")
+        source, target, *_ = operands
+        here, there = self.places(operands)
+        dtype, agent, loads = self.memref_type(self.source, "source").dtype, worker.agent, self.source_is_checked
+        values = _masked_load(worker, source, *here, self.fill, self.sizes, dtype, asynchronous=not loads)
+        if not loads:
+            self._store(worker, source, target, here, there, values)
+            return
+        where, _ = there
+        assert target.marks is not None
+        target.marks.check_write(agent, where)
+        target.marks.arriving[where] = True
+        issued, tma = agent.time, self.engine == "tma"
 
         def deliver() -> None:
             target.array[where] = values
-            if target.marks is not None:
-                target.marks.arriving[where] = False
-                target.marks.written[where] = self.barriers is None
+            target.marks.arriving[where] = False
+            target.marks.write(agent, where, issued if tma else agent.time, ordinary=not tma)
 
-        if self.barriers is None:
-            worker.uncommitted.append(deliver)
-        else:
+        if tma:
             barriers: Barriers = operands[self.operand_index("barriers")]
-            barriers.copies[int(operands[self.operand_index("slot")])].append(deliver)
+            size = int(np.prod(self.sizes)) * dtype.bytes
+            barriers.land(agent, int(operands[self.operand_index("slot")]), size, deliver)
+        else:
+            agent.uncommitted.setdefault(self.engine, []).append(deliver)
+
+    def _store(
+        self, worker: Worker, source: Buffer, target: Buffer, here: _Places, there: _Places, values: np.ndarray
+    ) -> None:
+        agent, (places, _) = worker.agent, here
+        assert source.marks is not None
+        source.marks.reading[places] += 1
+
+        def deliver() -> None:
+            source.marks.reading[places] -= 1
+            source.marks.read[..., agent.number][places] = agent.time
+            _masked_store(worker, target, *there, values, self.sizes, None)
+
+        agent.uncommitted.setdefault(self.engine, []).append(deliver)
 
 
 class Prefetch(TileOp, name="tile.prefetch"):
@@ -388,20 +440,34 @@ def _gather_operands(operands: Sequence[Any], count: int, skip: int) -> tuple[Bu
 
 
 def _masked_load(
-    buffer: Buffer, where: tuple[Any, ...], inside: Any, fill: float, shape: Sequence[int], dtype: Scalar
+    worker: Worker,
+    buffer: Buffer,
+    where: tuple[Any, ...],
+    inside: Any,
+    fill: float,
+    shape: Sequence[int],
+    dtype: Scalar,
+    asynchronous: bool = False,
 ) -> Any:
     shape = tuple(shape)
     if inside is not None and not np.all(inside):
         values = np.full(shape, fill).astype(buffer.array.dtype)
         chosen = np.broadcast_to(inside, shape)
-        values[chosen] = buffer.load(tuple(np.broadcast_to(w, shape)[chosen] for w in where))
+        places = tuple(np.broadcast_to(w, shape)[chosen] for w in where)
+        values[chosen] = buffer.load(worker.agent, places, asynchronous)
     else:
-        values = np.broadcast_to(buffer.load(where), shape)
+        values = np.broadcast_to(buffer.load(worker.agent, where, asynchronous), shape)
     return values.astype(register_type(dtype).numpy)
 
 
 def _masked_store(
-    buffer: Buffer, where: tuple[Any, ...], inside: Any, value: Any, shape: Sequence[int], combine: str | None
+    worker: Worker,
+    buffer: Buffer,
+    where: tuple[Any, ...],
+    inside: Any,
+    value: Any,
+    shape: Sequence[int],
+    combine: str | None,
 ) -> None:
     places = tuple(np.broadcast_to(w, tuple(shape)) for w in where)
     values = np.broadcast_to(value, tuple(shape))
@@ -410,7 +476,7 @@ def _masked_store(
         places, values = tuple(p[chosen] for p in places), values[chosen]
     values = values.astype(buffer.array.dtype)
     if combine is None:
-        buffer.store(places, values)
+        buffer.store(worker.agent, places, values)
     else:
         _COMBINE[combine].at(buffer.array, places, values)
 

@@ -1,50 +1,26 @@
 """What a tile program runs on when it is interpreted: buffers with their spaces, and one worker's state.
 
 Vectors are NumPy arrays of the vector's shape, scalars NumPy or Python numbers, memrefs `Buffer`s. Shared memory keeps
-marks of what was read and written since the last barrier, so a program that would race on a GPU fails here.
+marks of who used it when, so a program that would race on a GPU fails here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from ...diagnostics import CompileError
 from ...types import SCALARS, MemRefType, Scalar
+from .ordering import Agent, Marks
 
 _SIGNLESS = {f"ui{bits}": SCALARS[f"i{bits}"] for bits in (2, 4, 8, 16, 32, 64)}
-
-
-class ExecutionError(CompileError):
-    """A tile program broke a rule while it ran: an index outside its memref, a race, a deadlock."""
 
 
 def register_type(dtype: Scalar) -> Scalar:
     """The element type in registers: integers are signless there, as `arith` wants them."""
     return _SIGNLESS.get(dtype.name, dtype)
-
-
-@dataclass
-class Marks:
-    """For each element of shared memory: written or read since the last barrier, or still on its way."""
-
-    written: np.ndarray
-    read: np.ndarray
-    arriving: np.ndarray
-
-    @staticmethod
-    def of(shape: tuple[int, ...]) -> Marks:
-        return Marks(*(np.zeros(shape, np.bool_) for _ in range(3)))
-
-    def __getitem__(self, key: Any) -> Marks:
-        return Marks(self.written[key], self.read[key], self.arriving[key])
-
-    def synchronize(self) -> None:
-        self.written[...] = False
-        self.read[...] = False
 
 
 @dataclass
@@ -56,104 +32,87 @@ class Buffer:
     marks: Marks | None = None
 
     @staticmethod
-    def allocate(type: MemRefType) -> Buffer:
+    def allocate(type: MemRefType, agents: int = 1) -> Buffer:
         """Memory with arbitrary contents, here a pattern that shows up in results."""
         shape = tuple(int(d or 0) for d in type.shape)
         array = np.frombuffer(np.full(int(np.prod(shape)) * type.dtype.bytes, 0x5A, np.uint8), type.dtype.numpy)
-        return Buffer(array.reshape(shape).copy(), type.space, Marks.of(shape) if type.space == "shared" else None)
+        marks = Marks.of(shape, agents) if type.space == "shared" else None
+        return Buffer(array.reshape(shape).copy(), type.space, marks)
 
     def __getitem__(self, key: Any) -> Buffer:
         return Buffer(self.array[key], self.space, self.marks[key] if self.marks else None)
 
     def flattened(self) -> Buffer:
-        marks = self.marks
-        flat = Marks(*(m.reshape(-1) for m in (marks.written, marks.read, marks.arriving))) if marks else None
-        return Buffer(self.array.reshape(-1), self.space, flat)
+        return Buffer(self.array.reshape(-1), self.space, self.marks.flattened() if self.marks else None)
 
-    def load(self, index: tuple[Any, ...], checked: bool = True) -> np.ndarray:
+    def load(self, agent: Agent, index: Any, asynchronous: bool = False) -> np.ndarray:
         """The elements at broadcast index arrays. Raises ExecutionError on a race."""
-        if self.marks is not None and checked:
-            if self.marks.arriving[index].any():
-                raise ExecutionError("shared memory is read while an asynchronous copy into it is under way")
-            if self.marks.written[index].any():
-                raise ExecutionError("shared memory is read after it was written without a tile.barrier between")
-            self.marks.read[index] = True
+        if self.marks is not None:
+            self.marks.check_read(agent, index, asynchronous)
         return self.array[index]
 
-    def store(self, index: tuple[Any, ...], values: Any) -> None:
+    def store(self, agent: Agent, index: Any, values: Any) -> None:
         """Write elements at broadcast index arrays. Raises ExecutionError on a race."""
-        self.claim(index)
+        if self.marks is not None:
+            self.marks.check_write(agent, index)
+            self.marks.write(agent, index, agent.time, ordinary=True)
         self.array[index] = values
-
-    def claim(self, index: tuple[Any, ...]) -> None:
-        """Note that the elements at `index` are written."""
-        if self.marks is None:
-            return
-        if (self.marks.read[index] | self.marks.written[index] | self.marks.arriving[index]).any():
-            raise ExecutionError("shared memory is written after it was used without a tile.barrier between")
-        self.marks.written[index] = True
-
-
-Delivery = Callable[[], None]
-
-
-@dataclass
-class Barriers:
-    """Barriers of `tile.alloc_barriers`: a slot completes a phase when all arrivals came and all its copies landed."""
-
-    arrivals: int
-    phase: list[int]
-    pending: list[int]
-    copies: list[list[Delivery]]
-
-    @staticmethod
-    def of(count: int, arrivals: int) -> Barriers:
-        return Barriers(arrivals, [0] * count, [arrivals] * count, [[] for _ in range(count)])
-
-    def arrive(self, slot: int) -> None:
-        self.pending[slot] -= 1
-        if self.pending[slot] == 0:
-            for deliver in self.copies[slot]:
-                deliver()
-            self.copies[slot].clear()
-            self.pending[slot] = self.arrivals
-            self.phase[slot] += 1
 
 
 @dataclass
 class Worker:
-    """One worker of a launch: its place in the grid, the sizes of the model's symbols, and what is under way.
+    """One worker of a launch: its place in the grid, the sizes of the model's symbols, and the agent that runs.
 
-    `cluster` has the workers that see each other's shared memory.
+    `alone`: one thread runs, which counts for one arrival at a barrier. `cluster` has the workers that see each other's
+    shared memory.
     """
 
     program: tuple[int, ...]
     grid: tuple[int, ...]
     symbols: Mapping[str, int]
+    agent: Agent = field(default_factory=lambda: Agent.first(1))
+    agents: list[Agent] = field(default_factory=list)
     shared: list[Buffer] = field(default_factory=list)
-    uncommitted: list[Delivery] = field(default_factory=list)
-    groups: list[list[Delivery]] = field(default_factory=list)
+    alone: bool = False
     cluster: Sequence[Worker] = ()
 
+    def __post_init__(self) -> None:
+        if not self.agents:
+            self.agents.append(self.agent)
+
     def allocate(self, type: MemRefType) -> Buffer:
-        buffer = Buffer.allocate(type)
+        buffer = Buffer.allocate(type, len(self.agent.known))
         if buffer.marks is not None:
             self.shared.append(buffer)
         return buffer
 
+    def fork(self, warps: int) -> Worker:
+        """A group of warps of a role."""
+        agent = self.agent.fork(len(self.agents), warps)
+        self.agents.append(agent)
+        return replace(self, agent=agent, alone=False)
+
+    def elected(self) -> Worker:
+        """One thread of the agent."""
+        return replace(self, alone=True)
+
+    @property
+    def arrivals(self) -> int:
+        return 1 if self.alone else self.agent.warps
+
     def barrier(self) -> None:
+        self.agent.barrier()
+        if self.agent is self.agents[0]:
+            for agent in self.agents[1:]:
+                self.agent.known[agent.number] = agent.time
+
+    def fence_async(self) -> None:
+        """TMA and wgmma see what this agent has stored."""
         for buffer in self.shared:
             assert buffer.marks is not None
-            buffer.marks.synchronize()
+            buffer.marks.ordinary[buffer.marks.writer == self.agent.number] = False
 
-    def commit_group(self) -> None:
-        self.groups.append(self.uncommitted)
-        self.uncommitted = []
-
-    def wait_group(self, pending: int) -> None:
-        """Let all committed groups but the last `pending` land."""
-        landed = self.groups[: max(len(self.groups) - pending, 0)]
-        del self.groups[: len(landed)]
-        for group in landed:
-            for deliver in group:
-                deliver()
+    @property
+    def events(self) -> int:
+        """A number that grows whenever something happens that another agent may wait for."""
+        return sum(agent.time for agent in self.agents)

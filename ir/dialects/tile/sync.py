@@ -6,9 +6,11 @@ from typing import Any
 
 from ...core import Region, Value
 from ...declare import TERMINATOR, Op
-from ...types import OpaqueType, Type
+from ...types import OpaqueType, Type, index
 from .compute import TileOp
-from .state import Barriers, ExecutionError, Worker
+from .memory import Engine
+from .ordering import Barriers, ExecutionError
+from .state import Worker
 
 barriers_type = OpaqueType("tile.barriers")
 
@@ -21,10 +23,18 @@ class Effect(TileOp):
 
 
 class Barrier(Effect, name="tile.barrier"):
-    """All threads of the worker: what each did to shared and global memory before, each sees after."""
+    """All threads of the worker, or of the group of a role: what each did to memory before, each sees after."""
 
     def interpret(self, worker: Worker, *operands: Any) -> None:
+        self.require(not worker.alone, "stands in a tile.elect, where one thread would wait for ever")
         worker.barrier()
+
+
+class FenceAsync(Effect, name="tile.fence_async"):
+    """What these threads have stored to shared memory is there for TMA and wgmma after the next barrier."""
+
+    def interpret(self, worker: Worker, *operands: Any) -> None:
+        worker.fence_async()
 
 
 class GridBarrier(Effect, name="tile.grid_barrier"):
@@ -42,23 +52,32 @@ class ClusterBarrier(Effect, name="tile.cluster_barrier"):
 
 
 class CommitGroup(Effect, name="tile.commit_group"):
-    """Close a group: the asynchronous copies started since the last one (maybe none)."""
+    """Close a group: the asynchronous copies of an engine started since the last one (maybe none)."""
+
+    engine: Engine = "cp.async"
 
     def interpret(self, worker: Worker, *operands: Any) -> None:
-        worker.commit_group()
+        worker.agent.commit_group(self.engine)
 
 
 class WaitGroup(Effect, name="tile.wait_group"):
-    """Wait until all closed groups but the last `pending` have landed, for the thread that started them."""
+    """Wait until all closed groups but the last `pending` are done, for the thread that started them.
+
+    "cp.async": they have landed in shared memory. "tma": they have read it; it may be written again.
+    """
 
     pending: int = 0
+    engine: Engine = "cp.async"
 
     def interpret(self, worker: Worker, *operands: Any) -> None:
-        worker.wait_group(self.pending)
+        worker.agent.wait_group(self.engine, self.pending)
 
 
 class AllocBarriers(TileOp, name="tile.alloc_barriers"):
-    """`count` barriers in shared memory. A phase of a slot ends when `arrivals` arrivals came and its copies landed."""
+    """`count` barriers in shared memory, for use after the next `tile.barrier`.
+
+    A phase of a slot ends when `arrivals` arrivals and all bytes that these expect have come.
+    """
 
     count: int
     arrivals: int = 1
@@ -67,18 +86,22 @@ class AllocBarriers(TileOp, name="tile.alloc_barriers"):
         return [barriers_type]
 
     def interpret(self, worker: Worker, *operands: Any) -> Barriers:
-        return Barriers.of(self.count, self.arrivals)
+        return Barriers(self.count, self.arrivals, len(worker.agent.known))
 
 
 class Arrive(Effect, name="tile.arrive"):
-    """One arrival at a slot; `bytes` more are expected from asynchronous copies in this phase."""
+    """Each warp arrives at a slot once, in a `tile.elect` the one thread; what it did before is known to who waits.
+
+    `bytes` more are expected from asynchronous copies in this phase.
+    """
 
     barriers: Value
     slot: Value
     bytes: int = 0
 
     def interpret(self, worker: Worker, *operands: Any) -> None:
-        operands[0].arrive(int(operands[1]))
+        self.require(self.bytes == 0 or worker.arrivals == 1, "expects bytes for every warp that arrives")
+        operands[0].arrive(worker.agent, int(operands[1]), self.bytes, worker.arrivals)
 
 
 class Wait(Effect, name="tile.wait"):
@@ -90,31 +113,49 @@ class Wait(Effect, name="tile.wait"):
 
     def ready(self, worker: Worker, *operands: Any) -> bool:
         barriers, slot, parity = operands
-        return barriers.phase[int(slot)] % 2 != int(parity)
+        return barriers.is_over(int(slot), int(parity))
 
     def interpret(self, worker: Worker, *operands: Any) -> None:
         if not self.ready(worker, *operands):
             raise ExecutionError("a wait was passed before its phase was over")
+        operands[0].acquire(worker.agent, int(operands[1]))
 
 
 class Roles(Effect, name="tile.roles"):
-    """Groups of `warps[i]` warps run region i at the same time; each region ends with `tile.end`.
+    """Warps with programs of their own, at the same time; each region ends with `tile.end`.
 
-    `registers[i]` is the registers a thread of the role may use, where roles should differ in that. A `tile.barrier`
-    in a role is for its own threads.
+    Region i is run by `groups[i]` groups (default: one) of `warps[i]` warps; its argument, an `index` it may lack,
+    is the number of the group. Warps are given out in the order of regions and groups. `registers[i]` is the registers a thread may use,
+    where roles should differ in that. A `tile.barrier` in a role is for the threads of its group.
     """
 
     bodies: tuple[Region, ...]
     warps: tuple[int, ...]
+    groups: tuple[int, ...] | None = None
     registers: tuple[int, ...] | None = None
+
+    @property
+    def group_counts(self) -> tuple[int, ...]:
+        return self.groups or (1,) * len(self.warps)
 
     def verify(self) -> None:
         super().verify()
-        self.require(len(self.warps) == len(self.bodies), f"has {len(self.bodies)} regions for warps {self.warps}")
+        count = len(self.bodies)
+        for name, given in (("warps", self.warps), ("groups", self.groups), ("registers", self.registers)):
+            self.require(given is None or len(given) == count, f"has {count} regions for {name} {given}")
+        for region in self.bodies:
+            found = [argument.type for argument in region.block.arguments]
+            self.require(found in ([], [index]), "takes one argument a region, the number of the group")
+
+
+class Elect(Effect, name="tile.elect"):
+    """One thread of the worker, or of the group of a role, runs the region, which ends with `tile.end`."""
+
+    body: Region
 
 
 class End(Op, name="tile.end", traits=(TERMINATOR,)):
-    """The end of a role."""
+    """The end of a role or of what one thread does."""
 
     def infer(self) -> list[Type]:
         return []
