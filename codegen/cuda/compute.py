@@ -131,12 +131,12 @@ class ComputeEmitter:
         test = f"if ({first[0]} == 0)" if first else ""
         with self.writer.block(test), self.writer.unrolled(layout.register_count) as i:
             self.writer.line(f"{scratch}[{total(times(number, elements), self._place(layout, i))}] = {partial.at(i)};")
-        self.writer.line("__syncthreads();")
+        self.kernel.barrier()
         self._fill(partial, _neutral(op.kind, partial.dtype))
         with self.writer.unrolled(count, variable="w") as w, self.writer.unrolled(layout.register_count) as i:
             other = f"{scratch}[{total(times(w, elements), self._place(layout, i))}]"
             self.writer.line(f"{partial.at(i)} = {_combined(op.kind, partial.at(i), other, partial.dtype)};")
-        self.writer.line("__syncthreads();")
+        self.kernel.barrier()
 
     def _place(self, layout: Layout, register: str) -> str:
         """The row-major number of the element in a register."""
@@ -173,16 +173,20 @@ class ComputeEmitter:
         scratch = f"reinterpret_cast<{dtype}*>({self.kernel.memory(op.scratch).pointer})"
         with self.kernel.memory_ops.once(source.layout), self.writer.unrolled(source.layout.register_count) as i:
             self.writer.line(f"{scratch}[{self._place(source.layout, i)}] = {source.at(i)};")
-        self.writer.line("__syncthreads();")
+        self.kernel.barrier()
         moved = self.kernel.new_registers(op.result)
         with self.writer.unrolled(target.register_count) as i:
             self.writer.line(f"{moved.at(i)} = {scratch}[{self._place(target, i)}];")
-        self.writer.line("__syncthreads();")
+        self.kernel.barrier()
 
     # Matrix products
 
     def mma(self, op: tile.Mma) -> None:
         acc = self._accumulator(op)
+        if op.is_asynchronous:
+            self.kernel.asynchronous.mma(op, acc)
+            self.kernel.values[op.result] = acc
+            return
         a, b = self.kernel.registers(op.a), self.kernel.registers(op.b)
         if op.instruction == "fma":
             self._multiply_add(op, acc, a, b)

@@ -9,10 +9,12 @@ import numpy as np
 
 from ...ir.dialects import kernel, tile
 from ...ir.dialects.builtin import Module
+from ...ir.symbols import product
 from ...ir.target import CudaTarget, Target
 from ...runtime import plan as run
-from ..program import Program, kernel_record, precision_of
+from ..program import Program, expression, kernel_record, precision_of
 from . import nvrtc
+from .asynchronous import MapParameter
 from .source import Source, emit
 
 Progress = Callable[[int, int], None]
@@ -79,7 +81,24 @@ def _step(step: run.Step, program: Program, texts: dict[str, Source]) -> run.Ste
     if any(isinstance(op, tile.WaitDependencies) for op in function.walk()):
         attributes["pdl"] = True
     x, y, z = (*(function.cluster or ()), *(1,) * (3 - len(function.cluster or ())))
-    cluster = (x, y, z) if function.cluster else None
     return dataclasses.replace(
-        step, block=source.threads, shared_bytes=source.shared_bytes, cluster=cluster, attributes=attributes
+        step,
+        block=source.threads,
+        shared_bytes=source.shared_bytes,
+        cluster=(x, y, z) if function.cluster else None,
+        tensor_maps=tuple(_tensor_map(map_, step.buffers[map_.argument]) for map_ in source.maps),
+        attributes=attributes,
+    )
+
+
+def _tensor_map(map_: MapParameter, buffer: str) -> run.TensorMap:
+    """A dense, row-major tensor as TMA describes it, the innermost dim first."""
+    strides = [product(map_.shape[d:]) * map_.dtype.bytes for d in range(1, len(map_.shape))]
+    return run.TensorMap(
+        buffer,
+        str(map_.dtype),
+        tuple(expression(size) for size in reversed(map_.shape)),
+        tuple(expression(stride) for stride in reversed(strides)),
+        tuple(reversed(map_.box)),
+        map_.swizzle,
     )

@@ -13,11 +13,12 @@ from ...ir.layout import Layout, layout_of
 from ...ir.symbols import Call, Dim, Symbol
 from ...ir.types import MemRefType, VectorType, i32
 from ..program import kernel_symbols
+from .asynchronous import AsyncEmitter, MapParameter
 from .compute import ComputeEmitter, view_table
 from .memory import MemoryEmitter, memory_of_argument
 from .pointwise import constant, element_type, expression, is_pointwise
 from .pointwise_loops import PointwiseLoops
-from .values import Counted, Mapped, Memory, Registers, ScalarValue, Splat, Tile, c_type
+from .values import BarrierArray, Counted, Mapped, Memory, Registers, ScalarValue, Splat, Tile, c_type
 from .writer import Line, Writer, parenthesized, times
 
 SHARED_ALIGNMENT = 1024
@@ -34,6 +35,8 @@ class KernelText:
     shared_bytes: int
     threads: int
     cooperative: bool
+    maps: tuple[MapParameter, ...] = ()
+    one_a_multiprocessor: bool = False
 
 
 class KernelEmitter:
@@ -44,9 +47,11 @@ class KernelEmitter:
         self.threads = function.threads or 32
         self.index = "int" if function.index_type == i32 else "long long"
         self.writer = Writer()
-        self.values: dict[Value, ScalarValue | Tile | Memory] = {}
+        self.values: dict[Value, ScalarValue | Tile | Memory | BarrierArray] = {}
         self.shared_bytes = 0
+        self.barrier_text = "__syncthreads();"
         self.memory_ops = MemoryEmitter(self)
+        self.asynchronous = AsyncEmitter(self)
         self.compute = ComputeEmitter(self)
         self.loops = PointwiseLoops(self)
         self.cooperative = any(isinstance(op, tile.GridBarrier) for op in function.walk())
@@ -54,10 +59,20 @@ class KernelEmitter:
     def emit(self) -> KernelText:
         parameters = [*self._pointers(), *self._sizes()]
         self._bind_arguments()
-        self._block(self.function.block)
+        self.block(self.function.block)
         lines = (*self.writer.lead, *self.writer.lines)
+        maps = self.asynchronous.maps
+        parameters += [f"const __grid_constant__ TensorMap {name}" for name in maps.values()]
+        uneven = any(isinstance(op, tile.Roles) and op.registers for op in self.function.walk())
         return KernelText(
-            c_name(self.function.sym_name), tuple(parameters), lines, self.shared_bytes, self.threads, self.cooperative
+            c_name(self.function.sym_name),
+            tuple(parameters),
+            lines,
+            self.shared_bytes,
+            self.threads,
+            self.cooperative,
+            tuple(maps),
+            uneven,
         )
 
     # Parameters
@@ -216,7 +231,7 @@ class KernelEmitter:
 
     # Ops
 
-    def _block(self, block: Block) -> None:
+    def block(self, block: Block) -> None:
         for op in block:
             self.writer.op = op
             self._op(op)
@@ -301,7 +316,7 @@ class KernelEmitter:
         bounds = [self.scalar(v) for v in (lower, upper, step)]
         advance = f"++{name}" if bounds[2] == "1" else f"{name} += {bounds[2]}"
         with self.writer.block(f"for ({self.index} {name} = {bounds[0]}; {name} < {bounds[1]}; {advance})"):
-            self._block(block)
+            self.block(block)
             self._assign([self.values[a] for a in carried], list(block.terminator.operands))
 
     def _declare_carried(self, result: Value, argument: Value, first: Value) -> None:
@@ -318,7 +333,7 @@ class KernelEmitter:
         self.writer.line(f"{c_type(dtype, self.index)} {name} = {self.scalar(first)};")
         self.values[result] = self.values[argument] = ScalarValue(name, dtype)
 
-    def _assign(self, targets: Sequence[ScalarValue | Tile | Memory], values: Sequence[Value]) -> None:
+    def _assign(self, targets: Sequence[ScalarValue | Tile | Memory | BarrierArray], values: Sequence[Value]) -> None:
         """Assign all at once: a value that is another target is read before any is written."""
         sources = [self.values[v] for v in values]
         moved = [(t, s) for t, s in zip(targets, sources, strict=True) if t != s]
@@ -334,7 +349,7 @@ class KernelEmitter:
                 assert isinstance(target, Registers) and isinstance(source, Tile)
                 self.copy_registers(target, source)
 
-    def _saved(self, source: ScalarValue | Tile | Memory) -> ScalarValue | Tile:
+    def _saved(self, source: ScalarValue | Tile | Memory | BarrierArray) -> ScalarValue | Tile:
         if isinstance(source, ScalarValue):
             name = self.writer.fresh("saved")
             self.writer.line(f"const {c_type(source.dtype, self.index)} {name} = {source.text};")
@@ -346,7 +361,7 @@ class KernelEmitter:
         return array
 
     def branch(self, op: Operation) -> None:
-        targets: list[ScalarValue | Tile | Memory] = []
+        targets: list[ScalarValue | Tile | Memory | BarrierArray] = []
         for result in op.results:
             if isinstance(result.type, VectorType):
                 self.new_registers(result)
@@ -358,8 +373,23 @@ class KernelEmitter:
         for number, region in enumerate(r for r in op.regions if r.blocks):
             header = f"if ({self.scalar(op.operands[0])})" if number == 0 else "else"
             with self.writer.block(header):
-                self._block(region.block)
+                self.block(region.block)
                 self._assign(targets, list(region.block.terminator.operands))
+
+    # Order
+
+    def barrier(self) -> None:
+        """Wait for all threads that run this part of the program together."""
+        self.writer.line(self.barrier_text)
+
+    def copy_async(self, op: tile.CopyAsync) -> None:
+        (self.asynchronous if op.engine == "tma" else self.memory_ops).copy(op)
+
+    def commit_group(self, op: tile.CommitGroup) -> None:
+        self.writer.line("commit_stores();" if op.engine == "tma" else "commit_group();")
+
+    def wait_group(self, op: tile.WaitGroup) -> None:
+        self.writer.line(f"wait_{'stores' if op.engine == 'tma' else 'group'}<{op.pending}>();")
 
     # Places
 
@@ -372,11 +402,16 @@ class KernelEmitter:
         strides = list(type.strides or memory_of_argument("", type, sizes).strides)
         span = 1 + sum((n - 1) * int(s or 0) for n, s in zip(sizes, strides, strict=True))
         alignment = max(op.alignment, SHARED_ALIGNMENT if op.swizzle else 16)
-        start = -(-self.shared_bytes // alignment) * alignment
-        self.shared_bytes = start + span * type.dtype.bytes
+        start = self.reserve(span * type.dtype.bytes, alignment)
         name, dtype = self.writer.fresh(op.result.name, "tile"), c_type(type.dtype, self.index)
-        self.writer.lead.append(Line(f"  {dtype}* {name} = reinterpret_cast<{dtype}*>(shared + {start});", op))
+        self.writer.lead_line(f"{dtype}* {name} = reinterpret_cast<{dtype}*>(shared + {start});")
         self.values[op.result] = Memory(name, type.dtype, tuple(sizes), tuple(strides), "0", op.swizzle, "shared")  # type: ignore[arg-type]
+
+    def reserve(self, bytes: int, alignment: int) -> int:
+        """Where so much more shared memory begins."""
+        start = -(-self.shared_bytes // alignment) * alignment
+        self.shared_bytes = start + bytes
+        return start
 
     def _window(self, op: tile.View) -> None:
         source = self.memory(op.source)
@@ -441,7 +476,7 @@ def _written_arguments(function: kernel.Func) -> set[Value]:
     for op in function.walk():
         if isinstance(op, tile.Store | tile.Scatter):
             written.add(_allocation(op.memref))
-        elif isinstance(op, tile.Copy):
+        elif isinstance(op, tile.Copy | tile.CopyAsync):
             written.add(_allocation(op.target))
     return written
 
@@ -478,14 +513,22 @@ _EFFECTS: dict[str, _Emit] = {
     "tile.store": lambda emitter, op: emitter.memory_ops.store(op),  # type: ignore[arg-type]
     "tile.scatter": lambda emitter, op: emitter.memory_ops.scatter(op),  # type: ignore[arg-type]
     "tile.copy": lambda emitter, op: emitter.memory_ops.copy(op),  # type: ignore[arg-type]
-    "tile.copy_async": lambda emitter, op: emitter.memory_ops.copy(op),  # type: ignore[arg-type]
+    "tile.copy_async": lambda emitter, op: emitter.copy_async(op),  # type: ignore[arg-type]
     "tile.prefetch": lambda emitter, op: emitter.memory_ops.prefetch(op),  # type: ignore[arg-type]
     "tile.reduce": lambda emitter, op: emitter.compute.reduce(op),  # type: ignore[arg-type]
     "tile.mma": lambda emitter, op: emitter.compute.mma(op),  # type: ignore[arg-type]
     "tile.convert_layout": lambda emitter, op: emitter.compute.convert_layout(op),  # type: ignore[arg-type]
-    "tile.commit_group": _text("commit_group();"),
-    "tile.wait_group": lambda emitter, op: emitter.writer.line(f"wait_group<{op.pending}>();"),  # type: ignore[attr-defined]
-    "tile.barrier": _text("__syncthreads();"),
+    "tile.mma_wait": lambda emitter, op: emitter.asynchronous.mma_wait(op),  # type: ignore[arg-type]
+    "tile.roles": lambda emitter, op: emitter.asynchronous.roles(op),  # type: ignore[arg-type]
+    "tile.elect": lambda emitter, op: emitter.asynchronous.elect(op),  # type: ignore[arg-type]
+    "tile.alloc_barriers": lambda emitter, op: emitter.asynchronous.alloc_barriers(op),  # type: ignore[arg-type]
+    "tile.arrive": lambda emitter, op: emitter.asynchronous.arrive(op),  # type: ignore[arg-type]
+    "tile.wait": lambda emitter, op: emitter.asynchronous.wait(op),  # type: ignore[arg-type]
+    "tile.fence_async": _text("fence_async();"),
+    "tile.commit_group": lambda emitter, op: emitter.commit_group(op),  # type: ignore[arg-type]
+    "tile.wait_group": lambda emitter, op: emitter.wait_group(op),  # type: ignore[arg-type]
+    "tile.end": lambda emitter, op: None,
+    "tile.barrier": lambda emitter, op: emitter.barrier(),
     "tile.grid_barrier": _text("grid_barrier();"),
     "tile.cluster_barrier": _text("cluster_barrier();"),
     "tile.trigger_dependents": _text("trigger_dependents();"),

@@ -152,11 +152,15 @@ class MemoryEmitter:
 
     def _load_matrices(self, box: Box, target: Registers, instruction: str) -> None:
         """`ldmatrix`: a word of registers (two 16-bit elements or one of 32) an 8x8 matrix."""
+        self._move_matrices(box, target, instruction)
+
+    def _move_matrices(self, box: Box, registers: Tile, instruction: str) -> None:
         transposed = instruction.endswith(".trans")
-        per_word = 4 // target.dtype.bytes
+        stores = instruction.startswith("stmatrix")
+        per_word = 4 // registers.dtype.bytes
         count = 4 if ".x4" in instruction else 2
         step = per_word * count
-        name = "load_matrices" if count == 4 else "load_two_matrices"
+        name = f"{'store' if stores else 'load'}{'' if count == 4 else '_two'}_matrices"
         name += "_transposed" if transposed else ""
         rows, columns = self._matrix_dims(box.layout, per_word)
         row_dim = columns if transposed else rows
@@ -175,7 +179,8 @@ class MemoryEmitter:
                     parts = [first, self.writer.hoisted("int", hoisted, "matrix") if hoisted != "0" else "0"]
                     parts.append(str(digit_terms(box.layout.registers, v, i, 1, step)))
                 index.append(total(*(p for p in parts if p != "0")))
-            self.writer.line(f"{name}(&{target.at(i)}, {box.memory.address(index)});")
+            arguments = [f"&{registers.at(i)}", box.memory.address(index)]
+            self.writer.line(f"{name}({', '.join(reversed(arguments) if stores else arguments)});")
 
     def _matrix_dims(self, layout: Layout, per_word: int) -> tuple[int, int]:
         """The dims along which lanes 0, 4, 8 … and the elements of lanes 0, 1, 2, 3 go."""
@@ -200,12 +205,15 @@ class MemoryEmitter:
         start = tuple(self.kernel.scalar(v) for v in op.start)
         if not isinstance(op.value.type, VectorType):
             box = Box(memory, start, (), (), op.checked, Layout((), (), (), ()))
-            tests = ["threadIdx.x == 0", *([self.inside(box, start)] if op.checked else [])]
+            tests = ["thread == 0", *([self.inside(box, start)] if op.checked else [])]
             with self.writer.block(f"if ({' && '.join(tests)})"):
                 self.writer.line(self._put(memory, start, self.kernel.scalar(op.value), op.combine))
             return
         value = self.kernel.tile(op.value)
         box = Box(memory, start, op.dims, op.steps, op.checked, value.layout)
+        if op.instruction is not None:
+            self._move_matrices(box, self.kernel.registers(op.value), op.instruction)
+            return
         vector = 1 if op.combine else box.vector(op.alignment)
         with self.once(value.layout), self.writer.unrolled(value.layout.register_count, vector) as i:
             index = self.named(self.index_of(box, i, vector))
@@ -280,8 +288,6 @@ class MemoryEmitter:
     def copy(self, op: tile.Copy | tile.CopyAsync) -> None:
         """A box from memref to memref, cut into chunks that the threads take in turn."""
         source, target = self.kernel.memory(op.source), self.kernel.memory(op.target)
-        if isinstance(op, tile.CopyAsync) and op.engine != "cp.async":
-            raise CompileError(f"'tile.copy_async' by '{op.engine}' has no CUDA C yet")
         per_chunk = max(op.width // source.dtype.bytes, 1)
         chunks = math.prod(op.sizes) // per_chunk
         threads = self.kernel.threads
@@ -289,11 +295,11 @@ class MemoryEmitter:
         if whole:
             with self.writer.unrolled(whole) as i:
                 self._chunk(
-                    op, source, target, total("(int)threadIdx.x", times(i if whole > 1 else 0, threads)), per_chunk
+                    op, source, target, total("thread", times(i if whole > 1 else 0, threads)), per_chunk
                 )
         if rest:
-            with self.writer.block(f"if (threadIdx.x < {rest})"):
-                self._chunk(op, source, target, total("(int)threadIdx.x", whole * threads), per_chunk)
+            with self.writer.block(f"if (thread < {rest})"):
+                self._chunk(op, source, target, total("thread", whole * threads), per_chunk)
 
     def _chunk(
         self, op: tile.Copy | tile.CopyAsync, source: Memory, target: Memory, number: str, per_chunk: int
@@ -377,7 +383,7 @@ class MemoryEmitter:
         per_line = max(128 // source.dtype.bytes, 1)
         sizes = [*op.sizes[:-1], -(-op.sizes[-1] // per_line) * per_line] if op.sizes else [1]
         lines = math.prod(sizes) // per_line
-        with self.writer.block(f"for (int i = threadIdx.x; i < {lines}; i += {self.kernel.threads})"):
+        with self.writer.block(f"for (int i = thread; i < {lines}; i += {self.kernel.threads})"):
             position = self._position("i", sizes, per_line)
             index = [total(self.kernel.scalar(v), p) for v, p in zip(op.start, position, strict=True)]
             self.writer.line(f"prefetch_l2({source.address(index)});")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from . import warpgroup
+
 _TYPES = """
 struct alignas(2) f16 { unsigned short bits; };
 struct alignas(2) bf16 { unsigned short bits; };
@@ -316,6 +318,7 @@ __device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontr
     "prefetch_l2": """
 __device__ __forceinline__ void prefetch_l2(const void* p) { asm volatile("prefetch.global.L2 [%0];" ::"l"(p)); }
 """,
+    **warpgroup.PIECES,
 }
 
 _SMALL = {"from_small": "to_float", "to_small": "from_float"}
@@ -336,7 +339,8 @@ def _functions() -> dict[str, str]:
 def prelude(body: str) -> str:
     """The types and functions that `body` uses, in the order of definition."""
     wanted: set[str] = set()
-    pending = [body]
+    families = warpgroup.generated(body)
+    pending = [body + families]
     while pending:
         words = set(re.findall(r"\w+", pending.pop()))
         for function, piece in _functions().items():
@@ -345,7 +349,7 @@ def prelude(body: str) -> str:
                 pending.append(_PIECES[piece])
     small = re.search(r"\bf[48]e", body)
     wanted |= {piece for piece, used in _SMALL.items() if small and used in wanted}
-    text = "".join(piece for name, piece in _PIECES.items() if name in wanted)
+    text = "".join(piece for name, piece in _PIECES.items() if name in wanted) + families
     types = "".join(line + "\n" for line in _TYPES.split("\n") if line and re.search(_type_name(line), body + text))
     return types + text
 

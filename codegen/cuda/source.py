@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ...ir.core import Operation
 from ...ir.dialects import kernel
+from .asynchronous import MapParameter
 from .kernel import KernelEmitter
 from .prelude import prelude
 
@@ -20,26 +22,29 @@ class Source:
     threads: int
     shared_bytes: int
     cooperative: bool
+    maps: tuple[MapParameter, ...] = ()
+    """The tensor maps that the kernel takes after its other parameters."""
 
 
 def emit(function: kernel.Func) -> Source:
     """Spell a tile program whose register tiles have layouts. Raises CompileError for what has no CUDA C."""
     body = KernelEmitter(function).emit()
     code = "\n".join(line.text for line in body.lines)
-    head = prelude(code).splitlines()
+    head = prelude("\n".join((code, *body.parameters))).splitlines()
     head += ["", *_description(function)]
-    head += [f'extern "C" __global__ void __launch_bounds__({body.threads}) {body.name}(']
+    bounds = f"{body.threads}, 1" if body.one_a_multiprocessor else body.threads
+    head += [f'extern "C" __global__ void __launch_bounds__({bounds}) {body.name}(']
     head += [f"    {p}{',' if n < len(body.parameters) else ')'}" for n, p in enumerate(body.parameters, 1)]
     head = head if body.parameters else [*head[:-1], head[-1] + ")"]
     head += ["{"]
     if body.shared_bytes:
         head += ["  extern __shared__ __align__(1024) unsigned char shared[];"]
-    places = (("lane", "threadIdx.x % 32"), ("warp", "threadIdx.x / 32"))
-    head += [f"  const int {name} = {text};" for name, text in places if name in code]
+    places = (("thread", "threadIdx.x"), ("lane", "threadIdx.x % 32"), ("warp", "threadIdx.x / 32"))
+    head += [f"  const int {name} = {text};" for name, text in places if re.search(rf"\b{name}\b", code)]
     ops: list[Operation | None] = [None] * len(head) + [line.op for line in body.lines] + [None]
     text = "\n".join([*head, *(line.text for line in body.lines), "}", ""])
     shared_bytes = max(body.shared_bytes, function.shared_bytes or 0)
-    return Source(body.name, text, tuple(ops), body.threads, shared_bytes, body.cooperative)
+    return Source(body.name, text, tuple(ops), body.threads, shared_bytes, body.cooperative, body.maps)
 
 
 def _description(function: kernel.Func) -> list[str]:

@@ -125,6 +125,13 @@ Tile = Registers | Splat | Counted | Mapped
 
 
 @dataclass(frozen=True)
+class BarrierArray:
+    """Barriers with phases: the array `name` in shared memory."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class Memory:
     """A memref: `pointer` to element 0 of its allocation, the start of the window in elements, sizes and strides."""
 

@@ -103,11 +103,16 @@ class Writer:
     lead: list[Line] = field(default_factory=list)
     depth: int = 1
     op: Operation | None = None
+    lead_depth: int = 1
     _taken: dict[str, int] = field(default_factory=dict)
     _shared: dict[str, str] = field(default_factory=dict)
 
     def line(self, text: str) -> None:
         self.lines.append(Line("  " * self.depth + text, self.op))
+
+    def lead_line(self, text: str, first: bool = False) -> None:
+        """A line at the start of the kernel or role."""
+        self.lead.insert(0 if first else len(self.lead), Line("  " * self.lead_depth + text, self.op))
 
     def comment(self, text: str) -> None:
         self.line("// " + text.replace("\n", " "))
@@ -123,6 +128,18 @@ class Writer:
         yield
         self.depth -= 1
         self.line("}")
+
+    @contextmanager
+    def scope(self, header: str) -> Generator[None]:
+        """A block in which what is computed once is computed at its start, and `warp` and `thread` mean others."""
+        lead, shared, lead_depth = self.lead, self._shared, self.lead_depth
+        self.lead, self.lead_depth = [], self.depth + 1
+        self._shared = {text: name for text, name in shared.items() if not re.search(r"\b(warp|thread)\b", text)}
+        with self.block(header):
+            start = len(self.lines)
+            yield
+            self.lines[start:start] = self.lead
+        self.lead, self._shared, self.lead_depth = lead, shared, lead_depth
 
     @contextmanager
     def unrolled(self, count: int, step: int = 1, variable: str = "i") -> Generator[str]:
@@ -157,7 +174,7 @@ class Writer:
         if expression not in self._shared:
             name = self.fresh(hint)
             self._shared[expression] = name
-            self.lead.append(Line(f"  const {type} {name} = {expression};"))
+            self.lead.append(Line(f"{'  ' * self.lead_depth}const {type} {name} = {expression};"))
         return self._shared[expression]
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from ...ir.core import Block, Operation, Value
 from ...ir.dialects import kernel, tile, vector
 from ...ir.dialects.builtin import Module
-from ...ir.layout import Layout, layout_of, set_layout
+from ...ir.layout import LANES, Layout, layout_of, set_layout
 from ...ir.profile import Profile
 from ...ir.symbols import bounds, product
 from ...ir.target import CudaTarget, Target
@@ -18,6 +18,7 @@ from ..base import EXACT, Pass, PassContext
 from . import layouts
 
 INDEX_LIMIT = 1 << 31
+FIRST_WITH_STMATRIX = 90
 _FREE = ("arith.constant", "tile.iota")
 
 
@@ -26,7 +27,7 @@ class AssignLayouts(Pass):
 
     Matrix products fix the layouts of their operands; else the largest loads and stores decide, 16 bytes a thread and
     neighbouring threads side by side. From there layouts spread through the ops that compute element by element,
-    broadcast, reduce or carry. Loads of matrix fragments from shared memory become `ldmatrix`; reductions and moves
+    broadcast, reduce or carry. Moves of matrix fragments from and to shared memory become `ldmatrix` and `stmatrix`; reductions and moves
     across warps get scratch memory; `index_type` says whether 32 bits count all elements.
     """
 
@@ -34,12 +35,13 @@ class AssignLayouts(Pass):
     tolerance = EXACT
 
     def run(self, module: Module, context: PassContext) -> None:
-        if not isinstance(Target.of(module), CudaTarget):
+        target = Target.of(module)
+        if not isinstance(target, CudaTarget):
             return
         profile = Profile.of(module)
         for function in module.block:
             if isinstance(function, kernel.Func) and function.is_tiled and function.index_type is None:
-                _Assignment(function).run()
+                _Assignment(function, target).run()
                 _set_index_type(function, profile)
                 context.count("kernels")
 
@@ -53,8 +55,9 @@ def _set_index_type(function: kernel.Func, profile: Profile) -> None:
 class _Assignment:
     """The layouts of one program."""
 
-    def __init__(self, function: kernel.Func) -> None:
+    def __init__(self, function: kernel.Func, target: CudaTarget) -> None:
         self.function = function
+        self.has_stmatrix = target.compute_capability >= FIRST_WITH_STMATRIX
         self.threads = function.threads or 32
         self.layouts: dict[Value, Layout] = {}
         self.scratch: Value | None = None
@@ -76,10 +79,21 @@ class _Assignment:
                 self._give(value, layout())
         for value in self._tiles(ops):
             if value not in self.layouts:
-                self._give(value, layouts.of_tile(value, self.threads, self.reduced.get(_shape(value), ())))
+                threads = self._threads_at(value.owner)
+                self._give(value, layouts.of_tile(value, threads, self.reduced.get(_shape(value), ())))
         for op in ops:
             self._settle(op)
         self._write()
+
+    def _threads_at(self, place: object) -> int:
+        """The threads that share the register tiles of an op or block: the kernel's, or those of a role's group."""
+        op = place if isinstance(place, Operation) else None
+        block = place if isinstance(place, Block) else op.parent if op is not None else None
+        while block is not None and block.parent is not None and (op := block.parent.parent) is not None:
+            if isinstance(op, tile.Roles):
+                return LANES * op.warps[op.regions.index(block.parent)]
+            block = op.parent
+        return self.threads
 
     # Choosing
 
@@ -99,10 +113,10 @@ class _Assignment:
         accesses.sort(key=lambda pair: (-math.prod(_shape(pair[0])), isinstance(pair[1], tile.Load)))
         for value, op in accesses:
             reduced = self.reduced.get(_shape(value), ())
-            yield value, partial(layouts.of_access, op, self.threads, reduced)
+            yield value, partial(layouts.of_access, op, self._threads_at(op), reduced)
 
     def _seed_mma(self, op: tile.Mma) -> None:
-        a, b, acc = layouts.of_mma(op, self.threads)
+        a, b, acc = layouts.of_mma(op, self._threads_at(op))
         for value, layout in ((op.a, a), (op.b, b), (op.acc, acc), (op.result, acc)):
             if isinstance(value.type, VectorType):
                 self._give(value, layout)
@@ -191,13 +205,15 @@ class _Assignment:
             self._force(op.result, self.layouts[op.source].slice(_shape(op.result)))
         elif isinstance(op, tile.Load) and op.result in self.layouts:
             op.instruction = layouts.matrix_load(op, self.layouts[op.result])
+        elif isinstance(op, tile.Store) and op.value in self.layouts and self.has_stmatrix:
+            op.instruction = layouts.matrix_store(op, self.layouts[op.value])
 
     def _needs(self, op: Operation) -> Iterator[tuple[int, Layout]]:
         """The operands that must have a certain layout, by their number."""
         result = next((r for r in op.results if r in self.layouts), None)
         if isinstance(op, tile.Mma):
             yield from (
-                (i, lay) for i, lay in enumerate(layouts.of_mma(op, self.threads)) if op.operands[i] in self.layouts
+                (i, lay) for i, lay in enumerate(layouts.of_mma(op, self._threads_at(op))) if op.operands[i] in self.layouts
             )
         elif isinstance(op, tile.Scatter):
             yield from ((i, self.layouts[op.value]) for i, v in enumerate(op.operands) if v in self.layouts)

@@ -56,6 +56,35 @@ def fragments(
     return a, b, acc
 
 
+def warpgroup_fragments(m: int, n: int, k: int, depth: int, warps: tuple[int, int]) -> tuple[Layout, Layout, Layout]:
+    """Layouts of A in registers, B (always in shared memory) and the accumulator for `wgmma`, four warps a group.
+
+    Raises ValueError where the tile is no multiple of the instruction's.
+    """
+    (tall, uneven_m), (wide, uneven_n), (deep, uneven_k) = (
+        divmod(m, 16 * warps[0]),
+        divmod(n, 8 * warps[1]),
+        divmod(k, depth),
+    )
+    if uneven_m or uneven_n or uneven_k or warps[0] % 4:
+        raise ValueError(f"a tile of {m}x{n}x{k} is not made of 'wgmma' for {warps[0]}x{warps[1]} warps")
+    groups = [Mode(4, (16, 0)), Mode(warps[0] // 4, (64 * tall, 0))]
+    pair, half = (2, 8) if depth == 16 else (1, 4)
+    a = Layout.of(
+        (m, k),
+        [Mode(pair, (0, 1)), Mode(2, (8, 0)), Mode(2, (0, half)), Mode(deep, (0, depth)), Mode(tall, (64, 0))],
+        [Mode(4, (0, pair)), Mode(8, (1, 0))],
+        [*groups, Mode(warps[1], (0, 0))],
+    )
+    acc = Layout.of(
+        (m, n),
+        [Mode(2, (0, 1)), Mode(2, (8, 0)), Mode(wide, (0, 8)), Mode(tall, (64, 0))],
+        [Mode(4, (0, 2)), Mode(8, (1, 0))],
+        [*groups, Mode(warps[1], (0, 8 * wide))],
+    )
+    return a, acc, acc
+
+
 def multiply_add(m: int, n: int, k: int, threads: int) -> tuple[Layout, Layout, Layout]:
     """Layouts for plain multiply-adds: each thread has rows and runs of four columns of the accumulator."""
     run = math.gcd(n, 4)
@@ -92,13 +121,18 @@ def _with_depth(layout: Layout, k: int, axis: int) -> Layout:
 def of_mma(op: tile.Mma, threads: int) -> tuple[Layout, Layout, Layout]:
     """Layouts of the operands as they stand (transposed ones transposed) and of the result."""
     m, n = _shape(op.result)
-    k = _shape(op.a)[0 if op.trans_a else 1]
+    k = op.depth
     if op.instruction == "fma":
         a, b, acc = multiply_add(m, n, k, threads)
     else:
         op.require(op.warps is not None and len(op.warps) == 2, "needs 'warps': how many along M and N")
         assert op.warps is not None
-        a, b, acc = fragments(op.instruction, m, n, k, (op.warps[0], op.warps[1]), op.paired)
+        warps = (op.warps[0], op.warps[1])
+        if op.is_asynchronous:
+            depth = int(op.instruction.rpartition("k")[2])
+            a, b, acc = warpgroup_fragments(m, n, k, depth, warps)
+        else:
+            a, b, acc = fragments(op.instruction, m, n, k, warps, op.paired)
     return (a.transpose((1, 0)) if op.trans_a else a), (b.transpose((1, 0)) if op.trans_b else b), acc
 
 
@@ -146,11 +180,25 @@ def inverse(permutation: Sequence[int]) -> tuple[int, ...]:
 
 def matrix_load(op: tile.Load, layout: Layout) -> str | None:
     """The `ldmatrix` that loads a tile in this layout; None where none does."""
+    found = None if op.checked else _matrix_move(op, layout)
+    return None if found is None else f"ldmatrix.{found}"
+
+
+def matrix_store(op: tile.Store, layout: Layout) -> str | None:
+    """The `stmatrix` that stores a tile in this layout; None where none does."""
+    plain = not op.checked and op.combine is None and not any(m.repeats for m in layout.modes)
+    assert isinstance(op.memref.type, MemRefType)
+    found = _matrix_move(op, layout) if plain and op.memref.type.dtype.bytes == 2 else None
+    return None if found is None else f"stmatrix.{found}"
+
+
+def _matrix_move(op: tile.Load | tile.Store, layout: Layout) -> str | None:
+    """How many 8x8 matrices an instruction moves between shared memory and a layout, and whether transposed."""
     memref = op.memref.type
     assert isinstance(memref, MemRefType)
     bytes = memref.dtype.bytes
     per_word = 4 // bytes if bytes in (2, 4) else 0
-    if memref.space != "shared" or not per_word or op.checked or op.alignment < WIDEST:
+    if memref.space != "shared" or not per_word or op.alignment < WIDEST:
         return None
     if [mode.size for mode in layout.lanes] != [4, 8] or any(step != 1 for step in op.steps):
         return None
@@ -165,9 +213,9 @@ def matrix_load(op: tile.Load, layout: Layout) -> str | None:
         return None
     fast = len(memref.shape) - 1
     if op.dims[words.strides.index(per_word)] == fast:
-        return f"ldmatrix.x{count}"
+        return f"x{count}"
     if per_word == 2 and op.dims[rows.strides.index(1)] == fast:
-        return f"ldmatrix.x{count}.trans"
+        return f"x{count}.trans"
     return None
 
 

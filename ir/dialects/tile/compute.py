@@ -163,6 +163,13 @@ class Mma(TileOp, name="tile.mma", traits=(PURE,)):
     def is_asynchronous(self) -> bool:
         return self.instruction.startswith("wgmma")
 
+    @property
+    def depth(self) -> int:
+        """K."""
+        _, k = self._shape(self.a, "a", self.trans_a)
+        assert k is not None
+        return k
+
     def infer(self) -> list[Type]:
         acc = self.vector_type(self.acc, "acc")
         (m, k), (k2, n) = self._shape(self.a, "a", self.trans_a), self._shape(self.b, "b", self.trans_b)

@@ -1,0 +1,270 @@
+"""Warp roles, barriers with phases, TMA copies and warpgroup matrix products in CUDA C."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ...ir.core import Block, BlockArgument, Operation, Region, Value
+from ...ir.diagnostics import CompileError, Diagnostic
+from ...ir.dialects import tile
+from ...ir.symbols import Dim
+from ...ir.types import MemRefType, Scalar
+from ...ir.types import index as index_type
+from .values import BarrierArray, Memory, Registers, ScalarValue, register_map, register_number
+from .writer import total
+
+if TYPE_CHECKING:
+    from .kernel import KernelEmitter
+
+ATOM_ROWS = 8
+"""Rows of 128 bytes after which the pattern of swizzled shared memory repeats."""
+SPAN = 128
+FIRST_ROLE_BARRIER = 1
+
+
+@dataclass(frozen=True)
+class MapParameter:
+    """A tensor map that a kernel takes: of which argument, its sizes and the box of a copy, outermost dim first."""
+
+    argument: int
+    dtype: Scalar
+    shape: tuple[Dim, ...]
+    box: tuple[int, ...]
+    swizzle: int
+
+
+class AsyncEmitter:
+    """A part of `KernelEmitter`."""
+
+    def __init__(self, kernel: KernelEmitter) -> None:
+        self.kernel = kernel
+        self.writer = kernel.writer
+        self.maps: dict[MapParameter, str] = {}
+
+    # Roles
+
+    def roles(self, op: tile.Roles) -> None:
+        """One branch a role; within, `warp` and `thread` count from the start of the group."""
+        total_warps = sum(w * g for w, g in zip(op.warps, op.group_counts, strict=True))
+        if 32 * total_warps != self.kernel.threads:
+            raise CompileError(
+                Diagnostic(f"the roles take {32 * total_warps} threads of {self.kernel.threads}", op.location)
+            )
+        first, barrier = 0, FIRST_ROLE_BARRIER
+        for number, region in enumerate(op.bodies):
+            warps, groups = op.warps[number], op.group_counts[number]
+            end = first + warps * groups
+            header = f"if (threadIdx.x < {32 * end})" if number == 0 else f"else if (threadIdx.x < {32 * end})"
+            header = "else" if number and end == total_warps else header
+            with self.writer.scope(header):
+                if op.registers is not None:
+                    self._limit_registers(op, number)
+                self._group(region, first, warps, groups, barrier)
+            first, barrier = end, barrier + groups
+
+    def _limit_registers(self, op: tile.Roles, number: int) -> None:
+        assert op.registers is not None
+        threads = [w * g for w, g in zip(op.warps, op.group_counts, strict=True)]
+        average = sum(n * r for n, r in zip(threads, op.registers, strict=True)) / sum(threads)
+        verb = "increase" if op.registers[number] > average else "decrease"
+        self.writer.line(f"{verb}_registers<{op.registers[number]}>();")
+
+    def _group(self, region: Region, first: int, warps: int, groups: int, barrier: int) -> None:
+        threads = 32 * warps
+        outside = self.kernel.threads, self.kernel.barrier_text
+        number = "0"
+        from_start = "(int)threadIdx.x" if first == 0 else f"((int)threadIdx.x - {32 * first})"
+        if groups > 1:
+            number = self.writer.fresh("group")
+            self.writer.line(f"const int {number} = {from_start} / {threads};")
+        for argument in region.block.arguments:
+            self.kernel.values[argument] = ScalarValue(number, index_type)
+        self.kernel.threads = threads
+        self.kernel.barrier_text = f"sync_group({total(barrier, number)}, {threads});"
+        start = len(self.writer.lines)
+        self.kernel.block(region.block)
+        self.kernel.threads, self.kernel.barrier_text = outside
+        code = "\n".join(line.text for line in (*self.writer.lead, *self.writer.lines[start:]))
+        inside = from_start if groups == 1 else f"{from_start} % {threads}"
+        if re.search(r"\bwarp\b", code):
+            self.writer.lead_line(f"const int warp = {inside} / 32;", first=True)
+        if re.search(r"\bthread\b", code):
+            self.writer.lead_line(f"const int thread = {inside};", first=True)
+
+    def elect(self, op: tile.Elect) -> None:
+        with self.writer.block("if (thread == 0)"):
+            self.kernel.block(op.body.block)
+
+    # Barriers
+
+    def alloc_barriers(self, op: tile.AllocBarriers) -> None:
+        start = self.kernel.reserve(8 * op.count, 8)
+        name = self.writer.fresh(op.result.name, "barriers")
+        text = f"unsigned long long* {name} = reinterpret_cast<unsigned long long*>(shared + {start});"
+        self.writer.lead_line(text)
+        self.kernel.values[op.result] = BarrierArray(name)
+        self.writer.line(f"if (thread == 0) init_barriers<{op.count}>({name}, {op.arrivals});")
+
+    def _slot(self, barriers: Value, slot: Value) -> str:
+        array = self.kernel.values[barriers]
+        assert isinstance(array, BarrierArray)
+        return total(array.name, self.kernel.scalar(slot)).removesuffix(" + 0")
+
+    def arrive(self, op: tile.Arrive) -> None:
+        slot = self._slot(op.barriers, op.slot)
+        call = f"arrive_expecting({slot}, {op.bytes});" if op.bytes else f"arrive({slot});"
+        if _is_elected(op):
+            self.writer.line(call)
+            return
+        self.writer.line("__syncwarp();")
+        self.writer.line(f"if (lane == 0) {call}")
+
+    def wait(self, op: tile.Wait) -> None:
+        self.writer.line(f"wait_phase({self._slot(op.barriers, op.slot)}, {self.kernel.scalar(op.parity)});")
+
+    # TMA
+
+    def copy(self, op: tile.CopyAsync) -> None:
+        """One box of an argument's tensor map."""
+        loads = op.source_is_checked
+        outer, inner = (op.source, op.target) if loads else (op.target, op.source)
+        start, near = (op.source_start, op.target_start) if loads else (op.target_start, op.source_start)
+        dims, near_dims = (op.source_dims, op.target_dims) if loads else (op.target_dims, op.source_dims)
+        memory = self.kernel.memory(inner)
+        self._check_box(op, memory, near_dims, dims)
+        map_name = self.map_of(op, outer, dims, memory.swizzle)
+        offset = total(*(t for t in [memory.offset([self.kernel.scalar(v) for v in near])] if t != "0"))
+        place = memory.pointer if offset == "0" else f"{memory.pointer} + {offset}"
+        coordinates = ", ".join(self.kernel.scalar(v) for v in reversed(start))
+        if loads:
+            assert op.barriers is not None and op.slot is not None
+            slot = self._slot(op.barriers, op.slot)
+            self.writer.line(f"tma_load_{len(start)}d({place}, &{map_name}, {slot}, {coordinates});")
+        else:
+            self.writer.line(f"tma_store_{len(start)}d(&{map_name}, {place}, {coordinates});")
+
+    def _check_box(self, op: tile.CopyAsync, memory: Memory, near: Sequence[int], far: Sequence[int]) -> None:
+        """TMA fills shared memory densely, in the order of the tensor's dims."""
+        dense = 1
+        fits = list(far) == sorted(set(far)) and max(op.sizes) <= 256
+        for size, dim in zip(reversed(op.sizes), reversed(near), strict=True):
+            fits = fits and (size == 1 or memory.strides[dim] == dense)
+            dense *= size
+        span = op.sizes[-1] * memory.dtype.bytes
+        fits = fits and (not memory.swizzle or span <= memory.swizzle)
+        if not fits:
+            raise CompileError(Diagnostic(f"TMA cannot copy a box of {op.sizes} at once", op.location))
+
+    def map_of(self, op: tile.CopyAsync, memref: Value, dims: Sequence[int], swizzle: int) -> str:
+        """The parameter that describes boxes of an argument."""
+        if not isinstance(memref, BlockArgument) or memref not in self.kernel.function.block.arguments:
+            raise CompileError(Diagnostic("TMA copies arguments of a kernel as they are", op.location))
+        assert isinstance(memref.type, MemRefType)
+        shape = self.kernel.function.argument_shapes()[memref.index]
+        box = [1] * len(shape)
+        for size, dim in zip(op.sizes, dims, strict=True):
+            box[dim] = size
+        key = MapParameter(memref.index, memref.type.dtype, shape, tuple(box), swizzle)
+        if key not in self.maps:
+            self.maps[key] = self.writer.fresh(f"{memref.name or 'arg'}_map")
+        return self.maps[key]
+
+    # Matrix products
+
+    def mma(self, op: tile.Mma, acc: Registers) -> None:
+        """A group of `wgmma` that the tile is cut into, k innermost in memory and outermost in time."""
+        instruction = op.instruction.partition(".")[2]
+        n, depth = (int(part) for part in re.findall(r"n(\d+)k(\d+)", instruction)[0])
+        a, b = (self.kernel.memory(v) for v in (op.a, op.b))
+        sides = [_MatrixOperand(a, op.trans_a), _MatrixOperand(b, not op.trans_b)]
+        names = [self._descriptor(side, hint) for side, hint in zip(sides, "ab", strict=True)]
+        rows, columns = _group_tile(acc)
+        places = [(k, i, j) for k in range(0, op.depth, depth) for i in range(0, rows, 64) for j in range(0, columns, n)]
+        tables = [
+            [register_number(acc.layout, (i, j)) for _, i, j in places],
+            [sides[0].offset(i, k) for k, i, _ in places],
+            [sides[1].offset(j, k) for k, _, j in places],
+        ]
+        sizes = [columns // n, rows // 64, op.depth // depth]
+        function = f"wgmma_{instruction}_{_INSTRUCTION_TYPES[a.dtype.name]}"
+        if depth == 16:
+            function += f"<{int(op.trans_a)}, {int(not op.trans_b)}>"
+        self.writer.line("start_products();")
+        texts = [register_map(sizes, table, "i") for table in tables]
+        with self.writer.unrolled(len(places) if None not in texts else 1) as i:
+            for one in range(1 if i == "i" or None not in texts else len(places)):
+                at = [str(t) for t in texts] if i == "i" else [str(table[one]) for table in tables]
+                descriptors = (total(name, t).removesuffix(" + 0") for name, t in zip(names, at[1:], strict=True))
+                self.writer.line(f"{function}(&{acc.at(at[0])}, {', '.join(descriptors)});")
+        self.writer.line("commit_products();")
+
+    def _descriptor(self, side: _MatrixOperand, hint: str) -> str:
+        name = self.writer.fresh(f"{hint}_matrix")
+        place = side.memory.pointer if side.memory.start == "0" else f"{side.memory.pointer} + {side.memory.start}"
+        leading, stride = side.strides
+        self.writer.line(f"const unsigned long long {name} = matrix_descriptor({place}, {leading}, {stride});")
+        return name
+
+    def mma_wait(self, op: tile.MmaWait) -> None:
+        acc = self.kernel.tile(op.acc)
+        assert isinstance(acc, Registers)
+        if op.pending:
+            self.writer.line(f"wait_products<{op.pending}>();")
+        else:
+            self.writer.line(f"finish_products({acc.name});")
+        self.kernel.values[op.result] = acc
+
+
+_INSTRUCTION_TYPES = {"f16": "f16", "bf16": "bf16", "f32": "tf32"}
+
+
+@dataclass(frozen=True)
+class _MatrixOperand:
+    """An operand of `wgmma` in shared memory; `turned`: its rows walk k, and M or N lies side by side."""
+
+    memory: Memory
+    turned: bool
+
+    def __post_init__(self) -> None:
+        *_, columns = self.memory.shape
+        row_bytes = int(self.memory.strides[-2]) * self.memory.dtype.bytes
+        fits = self.memory.swizzle == SPAN and row_bytes == SPAN and int(columns) * self.memory.dtype.bytes == SPAN
+        if not fits or self.memory.strides[-1] != 1:
+            raise CompileError(Diagnostic("'wgmma' reads panels of 128 bytes that are swizzled over 128 bytes"))
+
+    @property
+    def panel(self) -> int:
+        """Bytes from one panel to the next."""
+        return int(self.memory.strides[0]) * self.memory.dtype.bytes if len(self.memory.shape) == 3 else 0
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """The descriptor's strides: between panels, where M or N runs through them, and between groups of rows."""
+        return (self.panel or 16) if self.turned else 16, ATOM_ROWS * SPAN
+
+    def offset(self, outer: int, k: int) -> int:
+        """How far the part at (row or column, k) lies from the start, as the descriptor counts: 16 bytes."""
+        row, column = (k, outer) if self.turned else (outer, k)
+        panel, inside = divmod(column * self.memory.dtype.bytes, SPAN)
+        return (panel * self.panel + row * SPAN + inside) // 16
+
+
+def _group_tile(acc: Registers) -> tuple[int, int]:
+    """The part of the accumulator that one warpgroup has."""
+    offsets = acc.layout.register_offsets
+    return max(o[0] for o in offsets) // 64 * 64 + 64, max(o[1] for o in offsets) // 8 * 8 + 8
+
+
+def _is_elected(op: Operation) -> bool:
+    """Whether one thread runs an op."""
+    block: Block | None = op.parent
+    while block is not None and block.parent is not None and (parent := block.parent.parent) is not None:
+        if isinstance(parent, tile.Elect):
+            return True
+        if isinstance(parent, tile.Roles):
+            return False
+        block = parent.parent
+    return False
