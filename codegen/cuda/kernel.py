@@ -178,6 +178,8 @@ class KernelEmitter:
         found = self.tile(value)
         if isinstance(found, Registers):
             return found
+        if isinstance(found, Mapped) and isinstance(found.source, Registers) and found.is_identity:
+            return Registers(found.source.name, found.dtype, found.layout)
         array = self.new_registers(value)
         self.copy_registers(array, found)
         return array

@@ -20,11 +20,13 @@ UPSTREAM = (arith, math, vector)
 
 @dataclass
 class Scope:
-    """A block under construction; `memo` has the pure ops in it. Loads stay inside a `conditional` block."""
+    """A block under construction; `memo` has the pure ops in it. Loads stay inside a `conditional` block, everything
+    inside one for some threads of the worker alone (`own`)."""
 
     block: Block
     level: int
     conditional: bool = False
+    own: bool = False
     memo: dict[Any, Value] = field(default_factory=dict)
 
 
@@ -72,6 +74,7 @@ class Builder:
     def pure(self, op: Operation, reads_memory: bool = False) -> Value:
         """The result of a pure op, or of an equal one that is already there."""
         level = max((self.homes[v].level for v in op.operands), default=0)
+        level = max(level, self._innermost_own())
         if reads_memory:
             level = max(level, self._innermost_conditional())
         scope = self.scopes[level]
@@ -98,6 +101,9 @@ class Builder:
     def _innermost_conditional(self) -> int:
         return max((i for i, scope in enumerate(self.scopes) if scope.conditional), default=0)
 
+    def _innermost_own(self) -> int:
+        return max((i for i, scope in enumerate(self.scopes) if scope.own), default=0)
+
     # Scalars
 
     def constant(self, value: float | bool, dtype: Scalar) -> Value:
@@ -111,9 +117,9 @@ class Builder:
     # Control flow
 
     @contextmanager
-    def inside(self, block: Block, conditional: bool = False) -> Generator[Block]:
+    def inside(self, block: Block, conditional: bool = False, own: bool = False) -> Generator[Block]:
         """Build in `block`, which the caller links into an op afterwards."""
-        self.scopes.append(Scope(block, len(self.scopes), conditional))
+        self.scopes.append(Scope(block, len(self.scopes), conditional, own))
         for argument in block.arguments:
             self.homes[argument] = self.scopes[-1]
         yield block
@@ -152,11 +158,41 @@ class Builder:
             regions.append(Region(block) if part is not None else Region())
         self.effect(scf.If(condition, *regions))
 
+    def roles(self, *roles: Role) -> None:
+        """`tile.roles`; every role's program is built with the number of its group."""
+        regions = []
+        for role in roles:
+            block = Block([index])
+            with self.inside(block, own=True):
+                role.build(block.arguments[0])
+                self.effect(tile.End())
+            regions.append(Region(block))
+        warps, groups, registers = zip(*((r.warps, r.groups, r.registers) for r in roles), strict=True)
+        self.effect(tile.Roles(tuple(regions), warps, groups, None if None in registers else registers))
+
+    def elect(self, body: Callable[[], None]) -> None:
+        """`tile.elect`."""
+        block = Block()
+        with self.inside(block, own=True):
+            body()
+            self.effect(tile.End())
+        self.effect(tile.Elect(Region(block)))
+
     def _level_of(self, op: Operation) -> int:
         if any(map(self._reads_written, op.walk())):
             return self.depth
         level = max((self.homes[v].level for v in free_values(op)), default=0)
-        return max(level, self._innermost_conditional())
+        return max(level, self._innermost_conditional(), self._innermost_own())
+
+
+@dataclass(frozen=True)
+class Role:
+    """What `groups` groups of `warps` warps do; `build` is given the number of the group."""
+
+    warps: int
+    build: Callable[[Value], None]
+    groups: int = 1
+    registers: int | None = None
 
     def _reads_written(self, op: Operation) -> bool:
         """Whether an op reads memory that the program writes."""

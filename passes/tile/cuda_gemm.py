@@ -86,7 +86,7 @@ class MmaGemm:
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, MatMul)
         assert isinstance(root, MatMul)
-        _Gemm(func, root, BlockSchedule.from_attribute(schedule)).build(overlaps(target))
+        _MmaGemm(Gemm(func, root), BlockSchedule.from_attribute(schedule)).build(overlaps(target))
 
 
 def single_root(func: kernel.Func, kind: type) -> object | None:
@@ -95,57 +95,76 @@ def single_root(func: kernel.Func, kind: type) -> object | None:
     return roots[0] if len(roots) == 1 else None
 
 
-class _Gemm:
-    def __init__(self, func: kernel.Func, root: MatMul, sizes: BlockSchedule) -> None:
-        self.root, self.sizes = root, sizes
+class Gemm:
+    """A product in a kernel: its frame, and how its operands are read."""
+
+    def __init__(self, func: kernel.Func, root: MatMul) -> None:
+        self.root = root
         self.shape = shape = Shape.of(root)
         merged = (*shape.batch, shape.rows, shape.columns)
         places = placements(func, root.result)
         assert places is not None
         self.frame = open_frame(func, [merged if place.keeps_order else place.dims for place in places])
         self.body = self.frame.body
+        self.dtype = tensor_type(root.a).scalar
         self.merged = len(shape.row_dims) > 1 and _is_plain(root.a)
         if self.merged:
             reshape_argument(self.frame, root.a, (shape.rows, shape.inner))
 
-    def build(self, overlap: bool) -> None:
-        shape, sizes, indices = self.shape, self.sizes, self.body.indices
-        grid = (ceildiv(shape.columns, sizes.n), ceildiv(shape.rows, sizes.m), product(shape.batch))
-        column_block, row_block, batch = program_ids(self.frame, grid)
-        self.batch = Merged((), shape.batch, indices).split(batch) if shape.batch else ()
-        dtype = tensor_type(self.root.a).scalar
-        instruction = instruction_of(dtype, self.root.precision)
-        assert instruction is not None
-        first_row, first_column = row_block * sizes.m, column_block * sizes.n
-        problem = Problem(shape.rows, shape.columns, shape.inner, first_row, first_column, dtype, instruction)
-        contraction = Contraction(self.body, problem, sizes, self._left(), self._right(), overlap)
-        acc = contraction.accumulate()
-        index = (*self.batch, *Merged((), shape.row_dims, indices).split(contraction.row), contraction.column)
-        place = (*self.batch, contraction.row, contraction.column)
-        finish(self.frame, self.root.result, acc, index, place)
-        self.frame.finish(grid, sizes.threads)
+    def batch(self, number: Dim) -> tuple[Dim, ...]:
+        """The index along the batch's dims of batch `number`."""
+        return Merged((), self.shape.batch, self.body.indices).split(number) if self.shape.batch else ()
 
-    def _left(self) -> AnyOperand:
+    def left(self, batch: Sequence[Dim], depth: int) -> AnyOperand:
+        """The left operand of one batch, read `depth` of k at a time."""
         root = self.root
         if self.merged:
             return operand(
-                self.frame, root.a, lambda batch, m, k: (m, k), (), self.shape.rows, self.shape.inner, self.sizes.k
+                self.frame, root.a, lambda batch, m, k: (m, k), (), self.shape.rows, self.shape.inner, depth
             )
 
         def place(batch: Sequence[Dim], m: Dim, k: Dim) -> Sequence[Dim]:
             *outer, row = Merged((), self.shape.row_dims, self.body.indices).split(m)
             return broadcast_index(root.a, (*batch, *outer, *((k, row) if root.trans_a else (row, k))))
 
-        return operand(self.frame, root.a, place, self.batch, self.shape.rows, self.shape.inner, self.sizes.k)
+        return operand(self.frame, root.a, place, batch, self.shape.rows, self.shape.inner, depth)
 
-    def _right(self) -> AnyOperand:
+    def right(self, batch: Sequence[Dim], depth: int) -> AnyOperand:
+        """The right operand."""
         root = self.root
-        batch = self.batch or (0,) * (tensor_type(root.b).rank - 2)
+        batch = batch or (0,) * (tensor_type(root.b).rank - 2)
 
         def place(batch: Sequence[Dim], n: Dim, k: Dim) -> Sequence[Dim]:
             return broadcast_index(root.b, (*batch, *((n, k) if root.trans_b else (k, n))))
 
-        return operand(self.frame, root.b, place, batch, self.shape.columns, self.shape.inner, self.sizes.k)
+        return operand(self.frame, root.b, place, batch, self.shape.columns, self.shape.inner, depth)
+
+    def index(self, batch: Sequence[Dim], row: Dim, column: Dim) -> tuple[Dim, ...]:
+        """The index in the root's result."""
+        return (*batch, *Merged((), self.shape.row_dims, self.body.indices).split(row), column)
+
+
+@dataclass(frozen=True)
+class _MmaGemm:
+    gemm: Gemm
+    sizes: BlockSchedule
+
+    def build(self, overlap: bool) -> None:
+        gemm, sizes, shape = self.gemm, self.sizes, self.gemm.shape
+        grid = (ceildiv(shape.columns, sizes.n), ceildiv(shape.rows, sizes.m), product(shape.batch))
+        column_block, row_block, number = program_ids(gemm.frame, grid)
+        batch = gemm.batch(number)
+        instruction = instruction_of(gemm.dtype, gemm.root.precision)
+        assert instruction is not None
+        first_row, first_column = row_block * sizes.m, column_block * sizes.n
+        problem = Problem(shape.rows, shape.columns, shape.inner, first_row, first_column, gemm.dtype, instruction)
+        operands = gemm.left(batch, sizes.k), gemm.right(batch, sizes.k)
+        contraction = Contraction(gemm.body, problem, sizes, *operands, overlap)
+        acc = contraction.accumulate()
+        index = gemm.index(batch, contraction.row, contraction.column)
+        place = (*batch, contraction.row, contraction.column)
+        finish(gemm.frame, gemm.root.result, acc, index, place)
+        gemm.frame.finish(grid, sizes.threads)
 
 
 def program_ids(frame: Frame, grid: Sequence[Dim]) -> list[Expr]:

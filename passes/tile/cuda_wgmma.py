@@ -1,0 +1,472 @@
+"""Matrix products of Hopper: a producer thread loads tiles by TMA, groups of four warps multiply them by `wgmma`.
+
+A block is persistent: it computes one tile of the result after the other, and the producer runs ahead across tiles.
+Either all groups share a tile, each with rows of its own, or each has tiles of its own (`pingpong`), so that one
+multiplies while another stores. Results go through swizzled shared memory and leave by TMA.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ...ir import symbols
+from ...ir.core import Value
+from ...ir.dialects import tile, vector
+from ...ir.symbols import Dim, ceildiv, product
+from ...ir.types import MemRefType, Scalar, VectorType, f32, index
+from .access import Memory
+from .builder import Role
+from .cuda_gemm import Gemm
+from .cuda_stages import SPAN, BoxOperand
+from .elements import Element, computing_type
+from .epilogue import Placement, placements
+from .frame import returned, tensor_type
+from .wgmma_blocks import ROWS, WARPGROUP, WIDEST, WgmmaSchedule
+
+MOST_DIMS = 5
+"""Dims of a tensor that TMA knows."""
+
+
+def tma_operand(operand: object) -> str | None:
+    """Why TMA cannot load an operand; None where it can."""
+    if not isinstance(operand, BoxOperand):
+        return "an operand is no box of memory"
+    if operand.width < 16:
+        return "rows of an operand do not begin at multiples of 16 bytes"
+    if len(operand.memory.shape) > MOST_DIMS:
+        return f"an operand has more than {MOST_DIMS} dims"
+    return None
+
+
+def is_k_major(operand: BoxOperand) -> bool:
+    """Whether elements along k lie side by side."""
+    return operand.inner_dim > operand.outer_dim
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The tile of the result that a block is at: its batch, first row and first column."""
+
+    batch: tuple[Dim, ...]
+    row: Dim
+    column: Dim
+
+
+@dataclass
+class _Operand:
+    """One operand in shared memory: `size` rows or columns by `k` a stage, in panels of 128 bytes."""
+
+    read: Callable[[Sequence[Dim]], BoxOperand]
+    size: int
+    k: int
+    memory: Value
+    k_major: bool
+
+    @property
+    def panel(self) -> int:
+        """Elements of a panel's row."""
+        type = self.memory.type
+        assert isinstance(type, MemRefType)
+        return SPAN // type.dtype.bytes
+
+
+class WgmmaGemm:
+    """Builds the program of one product."""
+
+    def __init__(self, gemm: Gemm, sizes: WgmmaSchedule, blocks: int, overlap: bool) -> None:
+        """`blocks` run at once; with `overlap` the launch may start before the one before it is over."""
+        self.gemm, self.sizes, self.overlap = gemm, sizes, overlap
+        self.body, self.builder, self.indices = gemm.body, gemm.body.builder, gemm.body.indices
+        shape = gemm.shape
+        self.tile_rows, self.tile_columns = ceildiv(shape.rows, sizes.m), ceildiv(shape.columns, sizes.n)
+        self.tiles = product((*shape.batch, self.tile_rows, self.tile_columns))
+        self.grid = symbols.minimum(self.tiles, blocks)
+        self.steps = ceildiv(shape.inner, sizes.k)
+        self.places = placements(gemm.frame.func, gemm.root.result)
+
+    def build(self) -> None:
+        sizes, builder = self.sizes, self.builder
+        self.block = self.indices.scalar(builder.pure(tile.ProgramId(0)), self.grid)
+        self.blocks = self.indices.scalar(builder.pure(tile.NumPrograms(0)), symbols.add(self.grid, 1))
+        sample = self.gemm.batch(0)
+        left, right = self.gemm.left(sample, sizes.k), self.gemm.right(sample, sizes.k)
+        assert isinstance(left, BoxOperand) and isinstance(right, BoxOperand)
+        self.a = self._operand("a", left, lambda batch: self.gemm.left(batch, sizes.k), sizes.m)
+        self.b = self._operand("b", right, lambda batch: self.gemm.right(batch, sizes.k), sizes.n)
+        self.staging = self._staging()
+        consumers = 1 if sizes.pingpong else sizes.groups
+        self.full = self._barriers("full", sizes.stages, 1)
+        self.free = self._barriers("free", sizes.stages, WARPGROUP * consumers)
+        self.turns = self._barriers("turns", sizes.groups, WARPGROUP) if sizes.pingpong else None
+        builder.effect(tile.Barrier())
+        self.early = [side for side, box in ((self.a, left), (self.b, right)) if box.is_weight] if self.overlap else []
+        builder.roles(
+            Role(WARPGROUP, self._producer, 1, sizes.producer_registers),
+            Role(WARPGROUP, self._consumer, sizes.groups, sizes.consumer_registers),
+        )
+        self.gemm.frame.finish((self.grid,), sizes.threads)
+
+    # Shared memory
+
+    def _operand(self, name: str, box: BoxOperand, read: Callable[[Sequence[Dim]], object], size: int) -> _Operand:
+        def boxes(batch: Sequence[Dim]) -> BoxOperand:
+            found = read(batch)
+            assert isinstance(found, BoxOperand)
+            return found
+
+        panel, k = SPAN // self.gemm.dtype.bytes, self.sizes.k
+        shape = (k // panel, size, panel) if is_k_major(box) else (size // panel, k, panel)
+        memory = self._alloc(f"{name}_tiles", (self.sizes.stages, *shape), self.gemm.dtype, self.sizes.stages)
+        return _Operand(boxes, size, k, memory, is_k_major(box))
+
+    def _staging(self) -> Value | None:
+        """Where results wait to leave, for each group its own; None where none leaves by TMA."""
+        staged = [memory for place, memory in self._results() if self._leaves_by_tma(place, memory)]
+        if not staged:
+            return None
+        (dtype,) = {memory.dtype for memory in staged[:1]}
+        panel = SPAN // dtype.bytes
+        return self._alloc("results", (self.sizes.groups, self.sizes.chunk // panel, ROWS, panel), dtype, None)
+
+    def _alloc(self, name: str, shape: tuple[int, ...], dtype: Scalar, stages: int | None) -> Value:
+        op = tile.Alloc(1024, SPAN, stages, result_types=[MemRefType(shape, dtype, "shared")])
+        op.result.name = name
+        return self.builder.effect(op).results[0]
+
+    def _barriers(self, name: str, count: int, arrivals: int) -> Value:
+        op = tile.AllocBarriers(count, arrivals)
+        op.result.name = name
+        return self.builder.effect(op).results[0]
+
+    # Tiles of the result
+
+    def _tiles(self, first: Dim, stride: int, body: Callable[[_Place, Dim, Dim], None]) -> None:
+        """Run `body` for every `stride`-th tile of this block: its place, its number, and the steps before it."""
+        start = self.block + first * self.blocks
+
+        def one(counter: Value, carried: Sequence[Value]) -> Sequence[Value]:
+            number = self.indices.scalar(counter, self.tiles)
+            done = self.indices.scalar(carried[0], 1 << 31)
+            body(self._place(number), number, done)
+            return (self._code(done + stride * self.steps),)
+
+        bounds = (self._code(start), self._code(self.tiles), self._code(stride * self.blocks))
+        self.builder.loop(bounds, (self._code(first * self.steps),), one)
+
+    def _place(self, number: Dim) -> _Place:
+        """Tiles in bands of rows: along a band, column by column."""
+        derived, band = self.indices.derived, self.sizes.band
+        rows, columns = self.tile_rows, self.tile_columns
+        batches = product(self.gemm.shape.batch)
+        batch = derived(symbols.floordiv(number, rows * columns), batches)
+        inside = derived(number - batch * (rows * columns), rows * columns)
+        bands = ceildiv(rows, band)
+        which = derived(symbols.floordiv(inside, band * columns), bands)
+        rest = derived(inside - which * (band * columns), band * columns)
+        high = symbols.minimum(rows - which * band, band)
+        column = derived(symbols.floordiv(rest, high), columns)
+        row = derived(which * band + rest - column * high, rows)
+        return _Place(self.gemm.batch(batch), row * self.sizes.m, column * self.sizes.n)
+
+    # Producer
+
+    def _producer(self, group: Value) -> None:
+        self.builder.elect(self._load)
+
+    def _load(self) -> None:
+        started: Dim = 0
+        if self.early:
+            started = self._load_early()
+        if self.overlap:
+            self.builder.effect(tile.WaitDependencies())
+        if self.early:
+            place = self._place(self.block)
+            for step in range(int(started)):
+                self._copy([side for side in (self.a, self.b) if side not in self.early], place, step, step)
+
+        def one(place: _Place, number: Dim, done: Dim) -> None:
+            first = started and self._select("eq", number, self.block, started, 0, symbols.add(started, 1))
+
+            def step(k: Dim, stage: Dim, parity: Value, carried: Sequence[Value]) -> Sequence[Value]:
+                self._wait(self.free, stage, self._flip(parity))
+                self._arrive(self.full, stage, self.sizes.stage_bytes(self.gemm.dtype))
+                self._copy((self.a, self.b), place, k, stage)
+                return ()
+
+            self._pipeline(first, done, (), step)
+
+        self._tiles(0, 1, one)
+
+    def _load_early(self) -> int:
+        """Weights of the first steps are on their way before the launch that makes the other operand is over."""
+        place = self._place(self.block)
+        count = self.sizes.stages
+        if isinstance(self.steps, int):
+            count = min(count, self.steps)
+        else:
+            return 0
+        for step in range(count):
+            self._arrive(self.full, step, self.sizes.stage_bytes(self.gemm.dtype))
+            self._copy(self.early, place, step, step)
+        return count
+
+    def _copy(self, sides: Sequence[_Operand], place: _Place, step: Dim, stage: Dim) -> None:
+        """Start copying the tiles of a step into a stage; what lies outside comes as zeros."""
+        for side in sides:
+            box = side.read(place.batch)
+            first = place.row if side is self.a else place.column
+            panels = side.k // side.panel if side.k_major else side.size // side.panel
+            sizes = (side.size, side.panel) if side.k_major else (side.k, side.panel)
+            dims = (box.outer_dim, box.inner_dim) if side.k_major else (box.inner_dim, box.outer_dim)
+            for panel in range(panels):
+                moved = panel * side.panel
+                k = step * side.k + (moved if side.k_major else 0)
+                start = box.place(first + (0 if side.k_major else moved), k)
+                op = tile.CopyAsync(
+                    box.memory.value,
+                    side.memory,
+                    self._codes(*start),
+                    self._codes(stage, panel, 0, 0),
+                    sizes,
+                    dims,
+                    (2, 3),
+                    tuple(sorted(dims)),
+                    barriers=self.full,
+                    slot=self._code(stage),
+                    engine="tma",
+                )
+                self.builder.effect(op)
+
+    # Consumers
+
+    def _consumer(self, group: Value) -> None:
+        number = self.indices.scalar(group, self.sizes.groups)
+        if self.overlap:
+            self.builder.effect(tile.WaitDependencies())
+        rows = 0 if self.sizes.pingpong else number * self.sizes.group_rows
+
+        def one(place: _Place, _: Dim, done: Dim) -> None:
+            self._wait_turn(number, done)
+            acc = self._multiply(rows, done, number)
+            self._finish(_Place(place.batch, place.row + rows, place.column), number, acc)
+
+        first, stride = (number, self.sizes.groups) if self.sizes.pingpong else (0, 1)
+        self._tiles(first, stride, one)
+        if self.staging is not None:
+            self.builder.elect(self._wait_stores)
+
+    def _wait_turn(self, group: Dim, done: Dim) -> None:
+        """Groups with tiles of their own multiply one after the other: a phase of `full` must not be awaited before
+        the one before it is over, and a group alone has the whole rate."""
+        if self.turns is None:
+            return
+        before = symbols.floordiv(done, self.sizes.groups * self.steps)
+        first = self._select("eq", group, 0, 1, 0, 2)
+        phase = before + first
+        parity = self.indices.derived(phase - 2 * symbols.floordiv(phase, 2), 2)
+        self._wait(self.turns, group, self._code(parity))
+
+    def _pass_turn(self, group: Dim) -> None:
+        if self.turns is not None:
+            groups = self.sizes.groups
+            following = self._select("eq", group, groups - 1, 0, group + 1, groups)
+            self._arrive(self.turns, following)
+
+    def _multiply(self, rows: Dim, done: Dim, group: Dim) -> Value:
+        """The products of all steps of a tile, one step in flight while the next is started."""
+        zero = self.body.constant(0.0, f32).value
+        start = self.builder.op("vector.broadcast", (zero,), VectorType((self.sizes.group_rows, self.sizes.n), f32))
+
+        def first(k: Dim, stage: Dim, parity: Value, carried: Sequence[Value]) -> Sequence[Value]:
+            self._wait(self.full, stage, parity)
+            return (self._mma(rows, stage, start), self._code(stage))
+
+        def step(k: Dim, stage: Dim, parity: Value, carried: Sequence[Value]) -> Sequence[Value]:
+            self._wait(self.full, stage, parity)
+            acc = self._mma(rows, stage, carried[0])
+            acc = self.builder.effect(tile.MmaWait(acc, 1)).results[0]
+            self._arrive(self.free, self._known(carried[1], self.sizes.stages))
+            return (acc, self._code(stage))
+
+        acc, last = self._pipeline(0, done, first, step)
+        self._pass_turn(group)
+        acc = self.builder.effect(tile.MmaWait(acc, 0)).results[0]
+        self._arrive(self.free, self._known(last, self.sizes.stages))
+        return acc
+
+    def _mma(self, rows: Dim, stage: Dim, acc: Value) -> Value:
+        a = self._window(self.a, rows, stage, self.sizes.group_rows)
+        b = self._window(self.b, 0, stage, self.sizes.n)
+        columns, depth = min(self.sizes.n, WIDEST), 32 // self.gemm.dtype.bytes
+        instruction = f"wgmma.m{ROWS}n{columns}k{depth}"
+        turned = not self.a.k_major, self.b.k_major
+        return self.builder.effect(tile.Mma(a, b, acc, instruction, *turned, (WARPGROUP, 1))).results[0]
+
+    def _window(self, side: _Operand, first: Dim, stage: Dim, size: int) -> Value:
+        """What a group reads of a stage."""
+        panel = side.panel
+        shape = (side.k // panel, size, panel) if side.k_major else (size // panel, side.k, panel)
+        start = (stage, 0, first, 0) if side.k_major else (stage, symbols.floordiv(first, panel), 0, 0)
+        window = MemRefType(shape, self.gemm.dtype, "shared")
+        op = tile.View(side.memory, self._codes(*start), (1, 2, 3), result_types=[window])
+        op.result.name = "a_tile" if side is self.a else "b_tile"
+        return self.builder.effect(op).results[0]
+
+    # Results
+
+    def _results(self) -> list[tuple[Placement, Memory]]:
+        assert self.places is not None
+        return list(zip(self.places, self.gemm.frame.results, strict=True))
+
+    def _leaves_by_tma(self, place: Placement, memory: Memory) -> bool:
+        """Rows begin at multiples of 16 bytes, and only elements in the product's order lie in rows of its tiles."""
+        aligned = symbols.mod(memory.shape[-1] * memory.dtype.bytes, 16) == 0
+        chunked = self.sizes.chunk % (SPAN // memory.dtype.bytes) == 0
+        return place.keeps_order and aligned and chunked and memory.dtype.is_float and len(memory.shape) <= MOST_DIMS
+
+    def _finish(self, place: _Place, group: Dim, acc: Value) -> None:
+        """The element-wise ops behind the product on its accumulators, a chunk at a time."""
+        for first_row in range(0, self.sizes.group_rows, ROWS):
+            for first_column in range(0, self.sizes.n, self.sizes.chunk):
+                part = vector.ExtractStridedSlice.at(acc, (first_row, first_column), (ROWS, self.sizes.chunk))
+                value = self.builder.effect(part).results[0]
+                chunk = _Place(place.batch, place.row + first_row, place.column + first_column)
+                self._finish_chunk(chunk, group, value)
+
+    def _finish_chunk(self, place: _Place, group: Dim, acc: Value) -> None:
+        body, indices, shape = self.body, self.indices, self.gemm.shape
+        lanes = indices.lane(ROWS), indices.lane(self.sizes.chunk)
+        row = self._limited(place.row, lanes[0], shape.rows, self.sizes.m)
+        column = self._limited(place.column, lanes[1], shape.columns, self.sizes.n)
+        numbers = indices.lane_of(lanes[0]), indices.lane_of(lanes[1])
+        root = self.gemm.root.result
+        element = Element(acc, f32, numbers)
+        dtype = computing_type(tensor_type(root).scalar)
+        body.bound[root] = lambda _: body.elements.cast(element, dtype)
+        at = self.gemm.index(place.batch, row, column)
+        tensors = returned(self.gemm.frame.func)
+        for tensor, (placement, memory) in zip(tensors, self._results(), strict=True):
+            found = body.read(tensor, placement.index(at))
+            if self.staging is not None and self._leaves_by_tma(placement, memory) and self._fits_staging(memory):
+                self._send(memory, place, group, found, numbers)
+            else:
+                where = (*place.batch, row, column) if placement.keeps_order else placement.index(at)
+                body.store(memory, where, found)
+
+    def _fits_staging(self, memory: Memory) -> bool:
+        assert self.staging is not None and isinstance(self.staging.type, MemRefType)
+        return self.staging.type.dtype == memory.dtype
+
+    def _limited(self, first: Dim, lane: symbols.Expr, extent: Dim, size: int) -> Dim:
+        """The positions of a lane, which stop at the extent where that is no multiple of a tile's size."""
+        position = self.indices.derived(first + lane, extent)
+        if symbols.mod(extent, size) != 0:
+            self.body.limits[self.indices.lane_of(lane)] = (position, extent)
+        return position
+
+    def _send(self, memory: Memory, place: _Place, group: Dim, element: Element, lanes: tuple[int, int]) -> None:
+        """A chunk through shared memory, by TMA, which drops what lies outside."""
+        builder, staging = self.builder, self.staging
+        assert staging is not None
+        panel = SPAN // memory.dtype.bytes
+        panels = self.sizes.chunk // panel
+        value = self.body.elements.spread(self.body.elements.cast(element, memory.dtype), lanes).value
+        value = builder.op("vector.shape_cast", (value,), VectorType((ROWS, panels, panel), memory.dtype))
+        builder.elect(self._wait_stores)
+        builder.effect(tile.Barrier())
+        start = self._codes(group, 0, 0, 0)
+        builder.effect(tile.Store(value, staging, start, (2, 1, 3), (1, 1, 1), alignment=16))
+        builder.effect(tile.FenceAsync())
+        builder.effect(tile.Barrier())
+
+        def send() -> None:
+            rank = len(memory.shape)
+            for number in range(panels):
+                there = (*place.batch, place.row, place.column + number * panel)
+                op = tile.CopyAsync(
+                    staging,
+                    memory.value,
+                    self._codes(group, number, 0, 0),
+                    self._codes(*there),
+                    (ROWS, panel),
+                    (2, 3),
+                    (rank - 2, rank - 1),
+                    (rank - 2, rank - 1),
+                    engine="tma",
+                )
+                builder.effect(op)
+            builder.effect(tile.CommitGroup("tma"))
+
+        builder.elect(send)
+
+    def _wait_stores(self) -> None:
+        self.builder.effect(tile.WaitGroup(0, "tma"))
+
+    # Stages and phases
+
+    def _pipeline(
+        self,
+        first: Dim,
+        done: Dim,
+        start: Callable[[Dim, Dim, Value, Sequence[Value]], Sequence[Value]] | tuple[()],
+        step: Callable[[Dim, Dim, Value, Sequence[Value]], Sequence[Value]],
+    ) -> Sequence[Value]:
+        """Run `step` for every step of a tile from `first` on, with its stage and the parity of its phase.
+
+        `done` steps came before the tile. With `start` the first step is another.
+        """
+        stages = self.sizes.stages
+        before = done + first
+        turn = symbols.floordiv(before, stages)
+        stage = self.indices.derived(before - stages * turn, stages)
+        parity = self._code(self.indices.derived(turn - 2 * symbols.floordiv(turn, 2), 2))
+        carried: Sequence[Value] = ()
+        place = self._code(stage)
+        if callable(start):
+            carried = start(first, stage, parity, ())
+            place, parity = self._next(place, parity)
+            first = first + 1
+
+        def body(counter: Value, values: Sequence[Value]) -> Sequence[Value]:
+            now, phase, *rest = values
+            passed = step(self.indices.scalar(counter, self.steps), self._known(now, stages), phase, rest)
+            return (*self._next(now, phase), *passed)
+
+        bounds = (self._code(first), self._code(self.steps), self._code(1))
+        return self.builder.loop(bounds, (place, parity, *carried), body)[2:]
+
+    def _next(self, stage: Value, parity: Value) -> tuple[Value, Value]:
+        """The stage after this one, and the parity of its phase."""
+        apply = self.body.elements.apply
+        now, one = Element(stage, index), self.body.elements.constant(1, index)
+        zero, last = (self.body.elements.constant(n, index) for n in (0, self.sizes.stages - 1))
+        wraps = apply("eq", now, last)
+        after = apply("select", wraps, zero, apply("add", now, one))
+        phase = apply("select", wraps, Element(self._flip(parity), index), Element(parity, index))
+        return after.value, phase.value
+
+    def _flip(self, parity: Value) -> Value:
+        one = self.body.elements.constant(1, index)
+        return self.body.elements.apply("sub", one, Element(parity, index)).value
+
+    def _select(self, predicate: str, a: Dim, b: Dim, then: Dim, otherwise: Dim, extent: Dim) -> Dim:
+        """One of two indices in [0, extent)."""
+        condition = self.indices.compare(predicate, a, b)
+        chosen = self.body.elements.apply("select", condition, self.indices.code(then), self.indices.code(otherwise))
+        return self.indices.scalar(chosen.value, extent)
+
+    def _known(self, value: Value, extent: Dim) -> Dim:
+        return self.indices.scalar(value, extent)
+
+    def _wait(self, barriers: Value, slot: Dim, parity: Value) -> None:
+        self.builder.effect(tile.Wait(barriers, self._code(slot), parity))
+
+    def _arrive(self, barriers: Value, slot: Dim, bytes: int = 0) -> None:
+        self.builder.effect(tile.Arrive(barriers, self._code(slot), bytes))
+
+    def _code(self, value: Dim) -> Value:
+        return self.indices.scalar_code(value)
+
+    def _codes(self, *values: Dim) -> tuple[Value, ...]:
+        return tuple(map(self._code, values))

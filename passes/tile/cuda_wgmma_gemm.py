@@ -1,0 +1,96 @@
+"""The strategy `wgmma_gemm`: matrix products of Hopper."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...ir.attributes import DictAttr
+from ...ir.dialects import kernel
+from ...ir.dialects.nn.contraction import MatMul
+from ...ir.symbols import product
+from ...ir.target import CudaTarget
+from ...ir.types import Scalar
+from . import cuda_blocks, wgmma_blocks
+from .cuda_blocks import Work, instruction_of, usual_sizes
+from .cuda_gemm import Gemm, Shape, single_root
+from .cuda_stages import BoxOperand
+from .cuda_wgmma import WgmmaGemm, is_k_major, tma_operand
+from .epilogue import placements
+from .frame import returned, tensor_type
+from .overlap_launches import overlaps
+from .strategies import AnyTarget, register
+from .wgmma_blocks import WgmmaSchedule
+
+_INSTRUCTIONS = {"f16": "wgmma.k16.f16", "bf16": "wgmma.k16.bf16", "f32": "wgmma.k8.tf32"}
+
+
+@dataclass(frozen=True)
+class WgmmaGemmStrategy:
+    """Products of matrices that TMA can load, large enough for warpgroups."""
+
+    name: str = "wgmma_gemm"
+    priority: int = 110
+
+    def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+        root = single_root(func, MatMul)
+        if not isinstance(target, CudaTarget) or not isinstance(root, MatMul):
+            return "not one matrix product on a GPU"
+        dtype = tensor_type(root.a).scalar
+        needed = _INSTRUCTIONS.get(dtype.name)
+        if needed not in target.mma or "tma" not in target.async_copy:
+            return f"{target.name} has no warpgroup instruction for {dtype}"
+        if dtype.name == "f32" and root.precision != "tf32":
+            return "f32 operands are not to be rounded to tf32"
+        if placements(func, root.result) is None:
+            return "a result is not the product's elements, one by one"
+        shape = Shape.of(root)
+        if 0 in (*shape.batch, shape.rows, shape.columns, shape.inner):
+            return "it is empty"
+        if (reason := _unsuitable(func, root)) is not None:
+            return reason
+        return _fastest(func, root, target)
+
+    def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
+        root = single_root(func, MatMul)
+        assert isinstance(root, MatMul) and isinstance(target, CudaTarget)
+        sizes = WgmmaSchedule.from_attribute(schedule)
+        WgmmaGemm(Gemm(func, root), sizes, target.multiprocessors, overlaps(target)).build()
+
+
+def _unsuitable(func: kernel.Func, root: MatMul) -> str | None:
+    """Why TMA and `wgmma` cannot read the operands; None where they can."""
+    gemm = Gemm(func, root)
+    batch = gemm.batch(0)
+    depth = wgmma_blocks.SPAN // gemm.dtype.bytes
+    for side in (gemm.left(batch, depth), gemm.right(batch, depth)):
+        if (reason := tma_operand(side)) is not None:
+            return reason
+        assert isinstance(side, BoxOperand)
+        if gemm.dtype.bytes != 2 and not is_k_major(side):
+            return f"'wgmma' reads operands of {gemm.dtype} along k alone"
+    return None
+
+
+def _fastest(func: kernel.Func, root: MatMul, target: CudaTarget) -> DictAttr | str:
+    """The block whose model time is least, if it is less than that of warp instructions."""
+    shape, number = Shape.of(root), usual_sizes(func)
+    dtype = tensor_type(root.a).scalar
+    instruction = instruction_of(dtype, root.precision)
+    assert instruction is not None
+    rows, columns, inner = number(shape.rows), number(shape.columns), number(shape.inner)
+    work = Work(rows, columns, inner, number(product(shape.batch)), dtype, instruction)
+    result = max((tensor_type(value).scalar for value in returned(func)), key=_bytes)
+    found = wgmma_blocks.candidates(work, target, result)
+    best = min(found, key=lambda schedule: wgmma_blocks.seconds(schedule, work, target))
+    here = wgmma_blocks.seconds(best, work, target)
+    there = cuda_blocks.seconds(cuda_blocks.choose_block(work, target), work, target)
+    if there < here:
+        return f"warp instructions are estimated to take {there * 1e6:.1f} us, warpgroups {here * 1e6:.1f} us"
+    return best.to_attribute()
+
+
+def _bytes(dtype: Scalar) -> int:
+    return dtype.bytes
+
+
+register(WgmmaGemmStrategy())
