@@ -13,7 +13,7 @@ from ...ir.dialects import tile
 from ...ir.symbols import Dim
 from ...ir.types import MemRefType, Scalar
 from ...ir.types import index as index_type
-from .values import BarrierArray, Memory, Registers, ScalarValue, register_map, register_number
+from .values import BarrierArray, Memory, Registers, ScalarValue, Splat, register_map, register_number
 from .writer import total
 
 if TYPE_CHECKING:
@@ -79,7 +79,8 @@ class AsyncEmitter:
         from_start = "(int)threadIdx.x" if first == 0 else f"((int)threadIdx.x - {32 * first})"
         if groups > 1:
             number = self.writer.fresh("group")
-            self.writer.line(f"const int {number} = {from_start} / {threads};")
+            # From lane 0, so that the compiler knows it to be the same in the warp: else it runs wgmma one by one.
+            self.writer.line(f"const int {number} = __shfl_sync(0xffffffff, {from_start} / {threads}, 0);")
         for argument in region.block.arguments:
             self.kernel.values[argument] = ScalarValue(number, index_type)
         self.kernel.threads = threads
@@ -174,8 +175,12 @@ class AsyncEmitter:
 
     # Matrix products
 
-    def mma(self, op: tile.Mma, acc: Registers) -> None:
-        """A group of `wgmma` that the tile is cut into, k innermost in memory and outermost in time."""
+    def mma(self, op: tile.Mma) -> None:
+        """A group of `wgmma` that the tile is cut into, k outermost; where `acc` is zero the first ones add nothing."""
+        start = self.kernel.tile(op.acc)
+        fresh = isinstance(start, Splat) and float(start.text.strip("()f")) == 0
+        acc = self.kernel.new_registers(op.result) if fresh else self.kernel.compute.accumulator(op)
+        self.kernel.values[op.result] = acc
         instruction = op.instruction.partition(".")[2]
         n, depth = (int(part) for part in re.findall(r"n(\d+)k(\d+)", instruction)[0])
         a, b = (self.kernel.memory(v) for v in (op.a, op.b))
@@ -189,6 +194,7 @@ class AsyncEmitter:
             [sides[1].offset(j, k) for k, _, j in places],
         ]
         sizes = [columns // n, rows // 64, op.depth // depth]
+        parts = sizes[0] * sizes[1]
         function = f"wgmma_{instruction}_{_INSTRUCTION_TYPES[a.dtype.name]}"
         if depth == 16:
             function += f"<{int(op.trans_a)}, {int(not op.trans_b)}>"
@@ -198,7 +204,9 @@ class AsyncEmitter:
             for one in range(1 if i == "i" or None not in texts else len(places)):
                 at = [str(t) for t in texts] if i == "i" else [str(table[one]) for table in tables]
                 descriptors = (total(name, t).removesuffix(" + 0") for name, t in zip(names, at[1:], strict=True))
-                self.writer.line(f"{function}(&{acc.at(at[0])}, {', '.join(descriptors)});")
+                first = str(one >= parts).lower() if i == "0" else f"i >= {parts}"
+                accumulate = first if fresh else "true"
+                self.writer.line(f"{function}(&{acc.at(at[0])}, {', '.join(descriptors)}, {accumulate});")
         self.writer.line("commit_products();")
 
     def _descriptor(self, side: _MatrixOperand, hint: str) -> str:

@@ -182,11 +182,10 @@ class ComputeEmitter:
     # Matrix products
 
     def mma(self, op: tile.Mma) -> None:
-        acc = self._accumulator(op)
         if op.is_asynchronous:
-            self.kernel.asynchronous.mma(op, acc)
-            self.kernel.values[op.result] = acc
+            self.kernel.asynchronous.mma(op)
             return
+        acc = self.accumulator(op)
         a, b = self.kernel.registers(op.a), self.kernel.registers(op.b)
         if op.instruction == "fma":
             self._multiply_add(op, acc, a, b)
@@ -196,7 +195,7 @@ class ComputeEmitter:
             raise CompileError(Diagnostic(f"'{op.instruction}' has no CUDA C yet", op.location))
         self.kernel.values[op.result] = acc
 
-    def _accumulator(self, op: tile.Mma) -> Registers:
+    def accumulator(self, op: tile.Mma) -> Registers:
         """The array of `acc`, in place where nobody else reads the old values."""
         old = self.kernel.tile(op.acc)
         if isinstance(old, Registers) and op.acc.has_one_use and old.layout == self.kernel.layout_of(op.result):

@@ -190,15 +190,17 @@ def _wgmma(n: int, k: int, dtype: str) -> str:
     outputs = ",\n        ".join(", ".join(operands[i : i + 8]) for i in range(0, count, 8))
     turned = k == 16
     template = "template <int TRANS_A, int TRANS_B> " if turned else ""
-    flags = f", %{count + 2}, %{count + 3}" if turned else ""
+    flags = f", %{count + 3}, %{count + 4}" if turned else ""
     inputs = ', "n"(TRANS_A), "n"(TRANS_B)' if turned else ""
     return f"""
-// acc += a @ b: one warpgroup, 64x{n} += 64x{k} @ {k}x{n}, asynchronously.
-{template}__device__ __forceinline__ void wgmma_m64n{n}k{k}_{dtype}(float* acc, unsigned long long a, unsigned long long b) {{
-  asm volatile("wgmma.mma_async.sync.aligned.m64n{n}k{k}.f32.{dtype}.{dtype} {{"
+// acc = a @ b + (accumulate ? acc : 0): one warpgroup, 64x{n} += 64x{k} @ {k}x{n}, asynchronously.
+{template}__device__ __forceinline__ void wgmma_m64n{n}k{k}_{dtype}(
+    float* acc, unsigned long long a, unsigned long long b, bool accumulate) {{
+  asm volatile("{{\\n.reg .pred p;\\nsetp.ne.b32 p, %{count + 2}, 0;\\n"
+      "wgmma.mma_async.sync.aligned.m64n{n}k{k}.f32.{dtype}.{dtype} {{"
       "{text}}}, "
-      "%{count}, %{count + 1}, 1, 1, 1{flags};"
+      "%{count}, %{count + 1}, p, 1, 1{flags};\\n}}"
       : {outputs}
-      : "l"(a), "l"(b){inputs});
+      : "l"(a), "l"(b), "r"((int)accumulate){inputs});
 }}
-"""  # noqa: E501
+"""
