@@ -187,7 +187,9 @@ class AsyncEmitter:
         sides = [_MatrixOperand(a, op.trans_a), _MatrixOperand(b, not op.trans_b)]
         names = [self._descriptor(side, hint) for side, hint in zip(sides, "ab", strict=True)]
         rows, columns = _group_tile(acc)
-        places = [(k, i, j) for k in range(0, op.depth, depth) for i in range(0, rows, 64) for j in range(0, columns, n)]
+        places = [
+            (k, i, j) for k in range(0, op.depth, depth) for i in range(0, rows, 64) for j in range(0, columns, n)
+        ]
         tables = [
             [register_number(acc.layout, (i, j)) for _, i, j in places],
             [sides[0].offset(i, k) for k, i, _ in places],

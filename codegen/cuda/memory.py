@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...ir.core import Value
-from ...ir.diagnostics import CompileError, InternalError
+from ...ir.diagnostics import InternalError
 from ...ir.dialects import tile
 from ...ir.layout import Layout, Modes
 from ...ir.types import MemRefType, Scalar, VectorType
@@ -294,9 +294,7 @@ class MemoryEmitter:
         whole, rest = divmod(chunks, threads)
         if whole:
             with self.writer.unrolled(whole) as i:
-                self._chunk(
-                    op, source, target, total("thread", times(i if whole > 1 else 0, threads)), per_chunk
-                )
+                self._chunk(op, source, target, total("thread", times(i if whole > 1 else 0, threads)), per_chunk)
         if rest:
             with self.writer.block(f"if (thread < {rest})"):
                 self._chunk(op, source, target, total("thread", whole * threads), per_chunk)

@@ -27,8 +27,8 @@ class AssignLayouts(Pass):
 
     Matrix products fix the layouts of their operands; else the largest loads and stores decide, 16 bytes a thread and
     neighbouring threads side by side. From there layouts spread through the ops that compute element by element,
-    broadcast, reduce or carry. Moves of matrix fragments from and to shared memory become `ldmatrix` and `stmatrix`; reductions and moves
-    across warps get scratch memory; `index_type` says whether 32 bits count all elements.
+    broadcast, reduce or carry. Matrix fragments move from and to shared memory by `ldmatrix` and `stmatrix`; reductions
+    and moves across warps get scratch memory; `index_type` says whether 32 bits count all elements.
     """
 
     name = "assign-layouts"
@@ -213,7 +213,9 @@ class _Assignment:
         result = next((r for r in op.results if r in self.layouts), None)
         if isinstance(op, tile.Mma):
             yield from (
-                (i, lay) for i, lay in enumerate(layouts.of_mma(op, self._threads_at(op))) if op.operands[i] in self.layouts
+                (i, lay)
+                for i, lay in enumerate(layouts.of_mma(op, self._threads_at(op)))
+                if op.operands[i] in self.layouts
             )
         elif isinstance(op, tile.Scatter):
             yield from ((i, self.layouts[op.value]) for i, v in enumerate(op.operands) if v in self.layouts)

@@ -30,6 +30,16 @@ class Scope:
     memo: dict[Any, Value] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Role:
+    """What `groups` groups of `warps` warps do; `build` is given the number of the group."""
+
+    warps: int
+    build: Callable[[Value], None]
+    groups: int = 1
+    registers: int | None = None
+
+
 class Builder:
     """Appends ops to nested blocks.
 
@@ -183,16 +193,6 @@ class Builder:
             return self.depth
         level = max((self.homes[v].level for v in free_values(op)), default=0)
         return max(level, self._innermost_conditional(), self._innermost_own())
-
-
-@dataclass(frozen=True)
-class Role:
-    """What `groups` groups of `warps` warps do; `build` is given the number of the group."""
-
-    warps: int
-    build: Callable[[Value], None]
-    groups: int = 1
-    registers: int | None = None
 
     def _reads_written(self, op: Operation) -> bool:
         """Whether an op reads memory that the program writes."""

@@ -119,9 +119,7 @@ class Gemm:
         """The left operand of one batch, read `depth` of k at a time."""
         root = self.root
         if self.merged:
-            return operand(
-                self.frame, root.a, lambda batch, m, k: (m, k), (), self.shape.rows, self.shape.inner, depth
-            )
+            return operand(self.frame, root.a, lambda batch, m, k: (m, k), (), self.shape.rows, self.shape.inner, depth)
 
         def place(batch: Sequence[Dim], m: Dim, k: Dim) -> Sequence[Dim]:
             *outer, row = Merged((), self.shape.row_dims, self.body.indices).split(m)

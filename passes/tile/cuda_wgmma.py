@@ -91,7 +91,8 @@ class WgmmaGemm:
         self.blocks = self.indices.scalar(builder.pure(tile.NumPrograms(0)), symbols.add(self.grid, 1))
         sample = self.gemm.batch(0)
         left, right = self.gemm.left(sample, sizes.k), self.gemm.right(sample, sizes.k)
-        assert isinstance(left, BoxOperand) and isinstance(right, BoxOperand)
+        if not isinstance(left, BoxOperand) or not isinstance(right, BoxOperand):
+            raise ValueError("an operand is no box of memory, which TMA could load")
         self.a = self._operand("a", left, lambda batch: self.gemm.left(batch, sizes.k), sizes.m)
         self.b = self._operand("b", right, lambda batch: self.gemm.right(batch, sizes.k), sizes.n)
         self.staging = self._staging()

@@ -249,9 +249,9 @@ class Scatter(TileOp, name="tile.scatter"):
 class CopyOp(TileOp):
     """Move a box of `sizes` elements between memrefs of one element type, by all threads of the worker.
 
-    Box dim v walks `source_dims[v]` of the source and `target_dims[v]` of the target, in steps of one. Dims in `checked`
-    (of the source; of the target of a copy from shared to global memory) may be left: elements there read as `fill` and
-    are not written. `width`: the bytes one thread moves at once.
+    Box dim v walks `source_dims[v]` of the source and `target_dims[v]` of the target, in steps of one. Dims in
+    `checked` (of the source; of the target of a copy from shared to global memory) may be left: elements there read as
+    `fill` and are not written. `width`: the bytes one thread moves at once.
     """
 
     source: Value
@@ -311,9 +311,9 @@ class CopyAsync(CopyOp, name="tile.copy_async"):
     """Start a copy from global to shared memory and go on; until it has landed the target must not be touched.
 
     Engine "cp.async", all threads: it belongs to the next `tile.commit_group` and has landed after the
-    `tile.wait_group` for it, for other threads after a `tile.barrier` too. Engine "tma", one thread (`tile.elect`):
-    the box is one of the argument's tensor map, all of it or panels of as many bytes as the target is swizzled by; it
-    counts for the present phase of slot `slot` of `barriers`, and has landed for whoever waits for that phase.
+    `tile.wait_group` for it, for other threads after a `tile.barrier` too. Engine "tma", one thread (`tile.elect`): the
+    box, at most 256 elements along a dim and no wider than the target's swizzle, counts for the present phase of slot
+    `slot` of `barriers`, and has landed for whoever waits for that phase.
 
     From shared to global memory (engine "tma", without barriers) it belongs to the next `tile.commit_group` of this
     engine; elements behind the end of the target are dropped. The source may be written again after `tile.wait_group`.
@@ -364,13 +364,13 @@ class CopyAsync(CopyOp, name="tile.copy_async"):
     def _store(
         self, worker: Worker, source: Buffer, target: Buffer, here: _Places, there: _Places, values: np.ndarray
     ) -> None:
-        agent, (places, _) = worker.agent, here
-        assert source.marks is not None
-        source.marks.reading[places] += 1
+        agent, (places, _), marks = worker.agent, here, source.marks
+        assert marks is not None
+        marks.reading[places] += 1
 
         def deliver() -> None:
-            source.marks.reading[places] -= 1
-            source.marks.read[..., agent.number][places] = agent.time
+            marks.reading[places] -= 1
+            marks.read[..., agent.number][places] = agent.time
             _masked_store(worker, target, *there, values, self.sizes, None)
 
         agent.uncommitted.setdefault(self.engine, []).append(deliver)

@@ -124,8 +124,8 @@ class Wait(Effect, name="tile.wait"):
 class Roles(Effect, name="tile.roles"):
     """Warps with programs of their own, at the same time; each region ends with `tile.end`.
 
-    Region i is run by `groups[i]` groups (default: one) of `warps[i]` warps; its argument, an `index` it may lack,
-    is the number of the group. Warps are given out in the order of regions and groups. `registers[i]` is the registers a thread may use,
+    Region i is run by `groups[i]` groups (default: one) of `warps[i]` warps; an `index` argument of it is the number of
+    the group. Warps are given out in the order of regions and groups. `registers[i]` is the registers a thread may use,
     where roles should differ in that. A `tile.barrier` in a role is for the threads of its group.
     """
 

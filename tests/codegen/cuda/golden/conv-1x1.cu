@@ -107,6 +107,7 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
     f16* arg_2)
 {
   extern __shared__ __align__(1024) unsigned char shared[];
+  const int thread = threadIdx.x;
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
   const int block = (int)blockIdx.x;
@@ -122,19 +123,18 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
   const int place_2 = (lane % 4) * 2 + warp * 8;
   trigger_dependents();
   const int n = block_1 * 16;
-  const int at = (int)threadIdx.x;
-  const int at_1 = n + at / 8;
-  const int at_2 = (at % 8) * 8;
-  const int valid = (unsigned)at_1 < 40u ? 16 : 0;
-  copy_async<16>(a_tiles + swizzled<128, 2>((at / 8) * 64 + (at % 8) * 8), valid ? arg + at_1 * 64 + at_2 : arg, valid);
+  const int at = n + thread / 8;
+  const int at_1 = (thread % 8) * 8;
+  const int valid = (unsigned)at < 40u ? 16 : 0;
+  copy_async<16>(a_tiles + swizzled<128, 2>((thread / 8) * 64 + (thread % 8) * 8), valid ? arg + at * 64 + at_1 : arg, valid);
   wait_dependencies();
   const int n_1 = block * 32;
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
-    const int at_3 = (int)threadIdx.x + i * 128;
-    const int at_4 = at_3 / 4;
-    const int at_5 = n_1 + (at_3 % 4) * 8;
-    copy_async<16>(b_tiles + swizzled<64, 2>((at_3 / 4) * 32 + (at_3 % 4) * 8), x0 + block_2 * 4096 + at_4 * 64 + at_5);
+    const int at_2 = thread + i * 128;
+    const int at_3 = at_2 / 4;
+    const int at_4 = n_1 + (at_2 % 4) * 8;
+    copy_async<16>(b_tiles + swizzled<64, 2>((at_2 / 4) * 32 + (at_2 % 4) * 8), x0 + block_2 * 4096 + at_3 * 64 + at_4);
   }
   commit_group();
   alignas(16) float v[4];
@@ -148,18 +148,17 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
     const int n_3 = n_2 * 64;
     const int n_4 = n_3 + 64;
     const int n_5 = n_2 + 1;
-    const int at_6 = (int)threadIdx.x;
-    const int at_7 = n + at_6 / 8;
-    const int at_8 = n_4 + (at_6 % 8) * 8;
-    const int valid_1 = (unsigned)at_7 < 40u && (unsigned)at_8 < 64u ? 16 : 0;
-    copy_async<16>(a_tiles + swizzled<128, 2>(n_5 * 1024 + (at_6 / 8) * 64 + (at_6 % 8) * 8), valid_1 ? arg + at_7 * 64 + at_8 : arg, valid_1);
+    const int at_5 = n + thread / 8;
+    const int at_6 = n_4 + (thread % 8) * 8;
+    const int valid_1 = (unsigned)at_5 < 40u && (unsigned)at_6 < 64u ? 16 : 0;
+    copy_async<16>(a_tiles + swizzled<128, 2>(n_5 * 1024 + (thread / 8) * 64 + (thread % 8) * 8), valid_1 ? arg + at_5 * 64 + at_6 : arg, valid_1);
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int at_9 = (int)threadIdx.x + i * 128;
-      const int at_10 = n_4 + at_9 / 4;
-      const int at_11 = n_1 + (at_9 % 4) * 8;
-      const int valid_2 = (unsigned)at_10 < 64u ? 16 : 0;
-      copy_async<16>(b_tiles + swizzled<64, 2>(n_5 * 2048 + (at_9 / 4) * 32 + (at_9 % 4) * 8), valid_2 ? x0 + block_2 * 4096 + at_10 * 64 + at_11 : x0, valid_2);
+      const int at_7 = thread + i * 128;
+      const int at_8 = n_4 + at_7 / 4;
+      const int at_9 = n_1 + (at_7 % 4) * 8;
+      const int valid_2 = (unsigned)at_8 < 64u ? 16 : 0;
+      copy_async<16>(b_tiles + swizzled<64, 2>(n_5 * 2048 + (at_7 / 4) * 32 + (at_7 % 4) * 8), valid_2 ? x0 + block_2 * 4096 + at_8 * 64 + at_9 : x0, valid_2);
     }
     commit_group();
     const int a_tile = n_2 * 1024;
@@ -188,8 +187,8 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
   alignas(16) f16 v_1[2];
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
-    const int at_12 = n + place + i * 8;
-    v_1[i] = (unsigned)at_12 < 40u ? *(arg_1 + at_12) : from_float<f16>(0.f);
+    const int at_10 = n + place + i * 8;
+    v_1[i] = (unsigned)at_10 < 40u ? *(arg_1 + at_10) : from_float<f16>(0.f);
   }
   const int n_6 = block_1 * 1024;
   const int n_7 = n_1 + n_6;
@@ -208,8 +207,8 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
   alignas(16) f16 v_4[4];
   #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    const int at_13 = n_9 + place_1 + (i / 2) * 512 + place_2 + i % 2;
-    v_4[i] = (unsigned)at_13 < 5120u ? *(x1 + at_13) : from_float<f16>(0.f);
+    const int at_11 = n_9 + place_1 + (i / 2) * 512 + place_2 + i % 2;
+    v_4[i] = (unsigned)at_11 < 5120u ? *(x1 + at_11) : from_float<f16>(0.f);
   }
   alignas(16) f16 v_5[4];
   #pragma unroll
@@ -221,10 +220,10 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
   }
   #pragma unroll
   for (int i = 0; i < 4; i += 2) {
-    const int at_14 = n + place + (i / 2) * 8;
-    const int at_15 = n_1 + place_2;
-    if ((unsigned)at_14 < 40u) {
-      move<4>(arg_2 + block_2 * 2560 + at_14 * 64 + at_15, &v_5[i]);
+    const int at_12 = n + place + (i / 2) * 8;
+    const int at_13 = n_1 + place_2;
+    if ((unsigned)at_12 < 40u) {
+      move<4>(arg_2 + block_2 * 2560 + at_12 * 64 + at_13, &v_5[i]);
     }
   }
 }

@@ -107,6 +107,7 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
     f16* arg_2)
 {
   extern __shared__ __align__(1024) unsigned char shared[];
+  const int thread = threadIdx.x;
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
   const int block = (int)blockIdx.x;
@@ -124,26 +125,21 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
   const int place_4 = (lane % 4) * 2 + warp * 8;
   trigger_dependents();
   const int n = block_1 * 16;
-  const int at = (int)threadIdx.x;
-  const int at_1 = n + at / 8;
-  const int at_2 = (at % 8) * 8;
-  copy_async<16>(a_tiles + swizzled<128, 2>((at / 8) * 64 + (at % 8) * 8), arg + at_1 * 576 + at_2);
-  const int at_3 = (int)threadIdx.x;
-  const int at_4 = n + at_3 / 8;
-  const int at_5 = (at_3 % 8) * 8 + 64;
-  copy_async<16>(a_tiles + swizzled<128, 2>((at_3 / 8) * 64 + (at_3 % 8) * 8 + 1024), arg + at_4 * 576 + at_5);
-  const int at_6 = (int)threadIdx.x;
-  const int at_7 = n + at_6 / 8;
-  const int at_8 = (at_6 % 8) * 8 + 128;
-  copy_async<16>(a_tiles + swizzled<128, 2>((at_6 / 8) * 64 + (at_6 % 8) * 8 + 2048), arg + at_7 * 576 + at_8);
-  const int at_9 = (int)threadIdx.x;
-  const int at_10 = n + at_9 / 8;
-  const int at_11 = (at_9 % 8) * 8 + 192;
-  copy_async<16>(a_tiles + swizzled<128, 2>((at_9 / 8) * 64 + (at_9 % 8) * 8 + 3072), arg + at_10 * 576 + at_11);
-  const int at_12 = (int)threadIdx.x;
-  const int at_13 = n + at_12 / 8;
-  const int at_14 = (at_12 % 8) * 8 + 256;
-  copy_async<16>(a_tiles + swizzled<128, 2>((at_12 / 8) * 64 + (at_12 % 8) * 8 + 4096), arg + at_13 * 576 + at_14);
+  const int at = n + thread / 8;
+  const int at_1 = (thread % 8) * 8;
+  copy_async<16>(a_tiles + swizzled<128, 2>((thread / 8) * 64 + (thread % 8) * 8), arg + at * 576 + at_1);
+  const int at_2 = n + thread / 8;
+  const int at_3 = (thread % 8) * 8 + 64;
+  copy_async<16>(a_tiles + swizzled<128, 2>((thread / 8) * 64 + (thread % 8) * 8 + 1024), arg + at_2 * 576 + at_3);
+  const int at_4 = n + thread / 8;
+  const int at_5 = (thread % 8) * 8 + 128;
+  copy_async<16>(a_tiles + swizzled<128, 2>((thread / 8) * 64 + (thread % 8) * 8 + 2048), arg + at_4 * 576 + at_5);
+  const int at_6 = n + thread / 8;
+  const int at_7 = (thread % 8) * 8 + 192;
+  copy_async<16>(a_tiles + swizzled<128, 2>((thread / 8) * 64 + (thread % 8) * 8 + 3072), arg + at_6 * 576 + at_7);
+  const int at_8 = n + thread / 8;
+  const int at_9 = (thread % 8) * 8 + 256;
+  copy_async<16>(a_tiles + swizzled<128, 2>((thread / 8) * 64 + (thread % 8) * 8 + 4096), arg + at_8 * 576 + at_9);
   wait_dependencies();
   commit_group();
   commit_group();
@@ -193,8 +189,8 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
   }
   #pragma unroll
   for (int i = 0; i < 16; i += 2) {
-    const int at_15 = place + (i / 2) * 8;
-    move<4>(b_tiles + swizzled<64, 2>(at_15 * 32 + place_1), &v_8[i]);
+    const int at_10 = place + (i / 2) * 8;
+    move<4>(b_tiles + swizzled<64, 2>(at_10 * 32 + place_1), &v_8[i]);
   }
   alignas(16) float v_9[4];
   #pragma unroll
@@ -211,11 +207,10 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
     const int n_11 = n_10 * (-6);
     const int n_12 = n_6 + n_11;
     const int n_13 = n_12 + 5;
-    const int at_16 = (int)threadIdx.x;
-    const int at_17 = n + at_16 / 8;
-    const int at_18 = n_8 + (at_16 % 8) * 8;
-    const int valid = (unsigned)at_18 < 576u ? 16 : 0;
-    copy_async<16>(a_tiles + swizzled<128, 2>(n_13 * 1024 + (at_16 / 8) * 64 + (at_16 % 8) * 8), valid ? arg + at_17 * 576 + at_18 : arg, valid);
+    const int at_11 = n + thread / 8;
+    const int at_12 = n_8 + (thread % 8) * 8;
+    const int valid = (unsigned)at_12 < 576u ? 16 : 0;
+    copy_async<16>(a_tiles + swizzled<128, 2>(n_13 * 1024 + (thread / 8) * 64 + (thread % 8) * 8), valid ? arg + at_11 * 576 + at_12 : arg, valid);
     commit_group();
     const int n_14 = n_6 + 1;
     const int n_15 = min(n_14, 8);
@@ -288,15 +283,15 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
     const int n_33 = n_32 + 1;
     #pragma unroll
     for (int i = 0; i < 16; i += 2) {
-      const int at_19 = place + (i / 2) * 8;
-      move<4>(b_tiles + swizzled<64, 2>(n_33 * 2048 + at_19 * 32 + place_1), &v_14[i]);
+      const int at_13 = place + (i / 2) * 8;
+      move<4>(b_tiles + swizzled<64, 2>(n_33 * 2048 + at_13 * 32 + place_1), &v_14[i]);
     }
   }
   alignas(16) f16 v_15[2];
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
-    const int at_20 = n + place_2 + i * 8;
-    v_15[i] = *(arg_1 + at_20);
+    const int at_14 = n + place_2 + i * 8;
+    v_15[i] = *(arg_1 + at_14);
   }
   const int n_34 = block_1 * 3136;
   const int n_35 = n_1 + n_34;
@@ -313,8 +308,8 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
   alignas(16) f16 v_18[4];
   #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    const int at_21 = n_35 + place_3 + (i / 2) * 1568 + place_4 + i % 2;
-    v_18[i] = (unsigned)at_21 < 9408u ? *(x1 + at_21) : from_float<f16>(0.f);
+    const int at_15 = n_35 + place_3 + (i / 2) * 1568 + place_4 + i % 2;
+    v_18[i] = (unsigned)at_15 < 9408u ? *(x1 + at_15) : from_float<f16>(0.f);
   }
   alignas(16) f16 v_19[4];
   #pragma unroll
@@ -326,10 +321,10 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
   }
   #pragma unroll
   for (int i = 0; i < 4; i += 2) {
-    const int at_22 = n + place_2 + (i / 2) * 8;
-    const int at_23 = n_1 + place_4;
-    if ((unsigned)at_23 < 196u) {
-      move<4>(arg_2 + block_2 * 9408 + at_22 * 196 + at_23, &v_19[i]);
+    const int at_16 = n + place_2 + (i / 2) * 8;
+    const int at_17 = n_1 + place_4;
+    if ((unsigned)at_17 < 196u) {
+      move<4>(arg_2 + block_2 * 9408 + at_16 * 196 + at_17, &v_19[i]);
     }
   }
 }

@@ -55,6 +55,7 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
     float* arg_1)
 {
   extern __shared__ __align__(1024) unsigned char shared[];
+  const int thread = threadIdx.x;
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
   const int block = (int)blockIdx.x;
@@ -68,7 +69,7 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
   const int n = block_1 * 32;
   #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    const int at = (int)threadIdx.x + i * 128;
+    const int at = thread + i * 128;
     const int at_1 = n + at / 16;
     const int at_2 = (at % 16) * 2;
     const int valid = (unsigned)at_1 < 77u ? 8 : 0;
@@ -77,7 +78,7 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
   const int n_1 = block * 32;
   #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    const int at_3 = (int)threadIdx.x + i * 128;
+    const int at_3 = thread + i * 128;
     const int at_4 = at_3 / 16;
     const int at_5 = n_1 + (at_3 % 16) * 2;
     const int valid_1 = (unsigned)at_5 < 130u ? 8 : 0;
@@ -101,7 +102,7 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
     const int n_9 = n_8 + 1;
     #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const int at_6 = (int)threadIdx.x + i * 128;
+      const int at_6 = thread + i * 128;
       const int at_7 = n + at_6 / 16;
       const int at_8 = n_4 + (at_6 % 16) * 2;
       const int valid_2 = (unsigned)at_7 < 77u && (unsigned)at_8 < 50u ? 8 : 0;
@@ -109,7 +110,7 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
     }
     #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const int at_9 = (int)threadIdx.x + i * 128;
+      const int at_9 = thread + i * 128;
       const int at_10 = n_4 + at_9 / 16;
       const int at_11 = n_1 + (at_9 % 16) * 2;
       const int valid_3 = (unsigned)at_10 < 50u && (unsigned)at_11 < 130u ? 8 : 0;

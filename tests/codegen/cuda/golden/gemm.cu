@@ -107,6 +107,7 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
     f16* arg_1)
 {
   extern __shared__ __align__(1024) unsigned char shared[];
+  const int thread = threadIdx.x;
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
   const int block = (int)blockIdx.x;
@@ -121,17 +122,16 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
   trigger_dependents();
   wait_dependencies();
   const int n = block_1 * 16;
-  const int at = (int)threadIdx.x;
-  const int at_1 = n + at / 8;
-  const int at_2 = (at % 8) * 8;
-  copy_async<16>(a_tiles + swizzled<128, 2>((at / 8) * 64 + (at % 8) * 8), x0 + at_1 * 128 + at_2);
+  const int at = n + thread / 8;
+  const int at_1 = (thread % 8) * 8;
+  copy_async<16>(a_tiles + swizzled<128, 2>((thread / 8) * 64 + (thread % 8) * 8), x0 + at * 128 + at_1);
   const int n_1 = block * 32;
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
-    const int at_3 = (int)threadIdx.x + i * 128;
-    const int at_4 = at_3 / 4;
-    const int at_5 = n_1 + (at_3 % 4) * 8;
-    copy_async<16>(b_tiles + swizzled<64, 2>((at_3 / 4) * 32 + (at_3 % 4) * 8), x1 + at_4 * 96 + at_5);
+    const int at_2 = thread + i * 128;
+    const int at_3 = at_2 / 4;
+    const int at_4 = n_1 + (at_2 % 4) * 8;
+    copy_async<16>(b_tiles + swizzled<64, 2>((at_2 / 4) * 32 + (at_2 % 4) * 8), x1 + at_3 * 96 + at_4);
   }
   commit_group();
   alignas(16) float v[4];
@@ -149,18 +149,17 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
     const int n_7 = n_6 * (-2);
     const int n_8 = n_2 + n_7;
     const int n_9 = n_8 + 1;
-    const int at_6 = (int)threadIdx.x;
-    const int at_7 = n + at_6 / 8;
-    const int at_8 = n_4 + (at_6 % 8) * 8;
-    const int valid = (unsigned)at_8 < 128u ? 16 : 0;
-    copy_async<16>(a_tiles + swizzled<128, 2>(n_9 * 1024 + (at_6 / 8) * 64 + (at_6 % 8) * 8), valid ? x0 + at_7 * 128 + at_8 : x0, valid);
+    const int at_5 = n + thread / 8;
+    const int at_6 = n_4 + (thread % 8) * 8;
+    const int valid = (unsigned)at_6 < 128u ? 16 : 0;
+    copy_async<16>(a_tiles + swizzled<128, 2>(n_9 * 1024 + (thread / 8) * 64 + (thread % 8) * 8), valid ? x0 + at_5 * 128 + at_6 : x0, valid);
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int at_9 = (int)threadIdx.x + i * 128;
-      const int at_10 = n_4 + at_9 / 4;
-      const int at_11 = n_1 + (at_9 % 4) * 8;
-      const int valid_1 = (unsigned)at_10 < 128u ? 16 : 0;
-      copy_async<16>(b_tiles + swizzled<64, 2>(n_9 * 2048 + (at_9 / 4) * 32 + (at_9 % 4) * 8), valid_1 ? x1 + at_10 * 96 + at_11 : x1, valid_1);
+      const int at_7 = thread + i * 128;
+      const int at_8 = n_4 + at_7 / 4;
+      const int at_9 = n_1 + (at_7 % 4) * 8;
+      const int valid_1 = (unsigned)at_8 < 128u ? 16 : 0;
+      copy_async<16>(b_tiles + swizzled<64, 2>(n_9 * 2048 + (at_7 / 4) * 32 + (at_7 % 4) * 8), valid_1 ? x1 + at_8 * 96 + at_9 : x1, valid_1);
     }
     commit_group();
     const int a_tile = n_2 * 1024;
@@ -187,8 +186,8 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
     mma_m16n8k16(&v[0], &a_3[0], &b_3[0]);
   }
   alignas(16) f16 v_1[2];
-  const int at_12 = n_1 + place;
-  move<4>(&v_1[0], arg + at_12);
+  const int at_10 = n_1 + place;
+  move<4>(&v_1[0], arg + at_10);
   alignas(16) float v_2[2];
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
@@ -203,9 +202,9 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
   alignas(16) f16 v_4[4];
   #pragma unroll
   for (int i = 0; i < 4; i += 2) {
-    const int at_13 = n + place_1 + (i / 2) * 8;
-    const int at_14 = n_1 + place;
-    move<4>(&v_4[i], x2 + at_13 * 96 + at_14);
+    const int at_11 = n + place_1 + (i / 2) * 8;
+    const int at_12 = n_1 + place;
+    move<4>(&v_4[i], x2 + at_11 * 96 + at_12);
   }
   alignas(16) f16 v_5[4];
   #pragma unroll
@@ -216,8 +215,8 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
   }
   #pragma unroll
   for (int i = 0; i < 4; i += 2) {
-    const int at_15 = n + place_1 + (i / 2) * 8;
-    const int at_16 = n_1 + place;
-    move<4>(arg_1 + at_15 * 96 + at_16, &v_5[i]);
+    const int at_13 = n + place_1 + (i / 2) * 8;
+    const int at_14 = n_1 + place;
+    move<4>(arg_1 + at_13 * 96 + at_14, &v_5[i]);
   }
 }

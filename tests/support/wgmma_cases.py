@@ -1,0 +1,103 @@
+"""Products for `wgmma_gemm` with a schedule of one's own, on shapes that fill no tile."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kernelwright.ir import target as targets
+from kernelwright.ir.attributes import StringAttr
+from kernelwright.ir.core import Block, Region
+from kernelwright.ir.dialects import kernel
+from kernelwright.ir.dialects import nn as dialect
+from kernelwright.ir.dialects.builtin import Module
+from kernelwright.ir.symbols import symbol
+from kernelwright.ir.types import SCALARS, TensorType
+from kernelwright.passes.tile.wgmma_blocks import WgmmaSchedule
+
+# Attributes are passed as plain strings here, which the checker would not take for the literals they are.
+nn: Any = dialect
+
+SHARED = WgmmaSchedule(128, 256, 64, 2, 0, 4, 128, 8)
+PINGPONG = WgmmaSchedule(128, 128, 64, 2, 1, 5, 128, 2)
+TALL = WgmmaSchedule(256, 128, 64, 2, 0, 3, 128, 8)
+SMALL = WgmmaSchedule(64, 64, 64, 1, 0, 3, 64, 8)
+TF32 = WgmmaSchedule(128, 128, 32, 2, 0, 3, 64, 8)
+
+
+@dataclass(frozen=True)
+class WgmmaCase:
+    """relu(a @ b + bias) + residual, rows a symbol where `dynamic`, of a kernel that runs on `blocks` blocks."""
+
+    name: str
+    schedule: WgmmaSchedule
+    rows: int
+    columns: int
+    inner: int
+    batch: tuple[int, ...] = ()
+    trans_a: bool = False
+    trans_b: bool = False
+    dtype: str = "f16"
+    dynamic: bool = False
+    blocks: int = 3
+    tolerance: float = 1e-3
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        m, n, k = self.rows, self.columns, self.inner
+        a, b = (k, m) if self.trans_a else (m, k), (n, k) if self.trans_b else (k, n)
+        return [(*self.batch, *a), (*self.batch, *b), (n,), (*self.batch, m, n)]
+
+    def arrays(self) -> list[np.ndarray]:
+        rng = np.random.default_rng(self.rows)
+        scales = (1.0, self.inner**-0.5, 1.0, 1.0)
+        numpy = SCALARS[self.dtype].numpy
+        return [(rng.standard_normal(s) * scale).astype(numpy) for s, scale in zip(self.shapes, scales, strict=True)]
+
+    def expected(self, arrays: list[np.ndarray]) -> np.ndarray:
+        """The result in float64."""
+        a, b, bias, residual = (x.astype(np.float64) for x in arrays)
+        a = np.swapaxes(a, -1, -2) if self.trans_a else a
+        b = np.swapaxes(b, -1, -2) if self.trans_b else b
+        return np.maximum(a @ b + bias, 0) + residual
+
+    def kernel(self) -> tuple[Module, kernel.Func]:
+        """The kernel, scheduled, in a module of its own."""
+        dtype, rows = SCALARS[self.dtype], symbol("rows")
+        shapes = [tuple(rows if self.dynamic and d == self.rows else d for d in shape) for shape in self.shapes]
+        block = Block([TensorType(shape, dtype) for shape in shapes])
+        a, b, bias, residual = block.arguments
+        precision = {"precision": "tf32"} if self.dtype == "f32" else {}
+        product = block.append(nn.MatMul(a, b, self.trans_a, self.trans_b, **precision))
+        shifted = block.append(nn.Add(product.result, bias))
+        result = block.append(nn.Add(block.append(nn.Relu(shifted.result)).result, residual)).result
+        block.append(kernel.Return((result,)))
+        func = kernel.Func(Region(block), "product")
+        func.tactic, func.schedule = "wgmma_gemm", self.schedule.to_attribute()
+        module = Module.empty()
+        h200 = targets.builtin("cuda:h200")
+        dataclasses.replace(h200, multiprocessors=self.blocks).attach(module)
+        module.attributes["kw.phase"] = StringAttr("kernels")
+        module.block.append(func)
+        return module, func
+
+
+WGMMA_CASES = [
+    WgmmaCase("shared-tile", SHARED, 200, 264, 72),
+    WgmmaCase("shared-tile-transposed", SHARED, 136, 272, 328, trans_a=True, trans_b=True),
+    WgmmaCase("one-step", SHARED, 64, 8, 8, trans_b=True),
+    WgmmaCase("two-rows", SMALL, 2, 72, 136),
+    WgmmaCase("pingpong", PINGPONG, 300, 392, 200, batch=(2,), blocks=4),
+    WgmmaCase("pingpong-one-block", PINGPONG, 257, 264, 328, trans_b=True, blocks=1),
+    WgmmaCase("tall", TALL, 300, 136, 136, trans_a=True, trans_b=True),
+    WgmmaCase("small", SMALL, 65, 264, 136, trans_b=True),
+    WgmmaCase("dynamic", SMALL, 77, 72, 264, dynamic=True),
+    WgmmaCase("bf16", SHARED, 100, 136, 136, dtype="bf16", tolerance=1e-2),
+    WgmmaCase("tf32", TF32, 130, 136, 68, trans_b=True, dtype="f32", tolerance=2e-3),
+]
