@@ -20,7 +20,6 @@ from ..ir.equalities import equalities
 from ..ir.index_checks import index_checks
 from ..ir.profile import Profile
 from ..ir.symbols import Dim, free_symbols
-from ..ir.target import Target
 from ..ir.types import TensorType
 from ..runtime import plan as run
 
@@ -111,8 +110,6 @@ class _Reader:
         name = self.fresh_name(op)
         self.names[op.result] = name
         if plan.is_object(op.result):
-            if Target.of(self.module).kind == "cuda":
-                raise CompileError(f"'{name}' holds a value that no buffer can hold, which plans for CUDA cannot yet")
             self.buffers.append(run.Buffer(name, 0, self.object_storage(op), "object", ()))
             return
         tensor = plan.tensor_of(op.result)

@@ -10,7 +10,6 @@ import numpy as np
 from .control import Action, ControlFlow, DeviceStep
 from .cuda_device import CudaDevice
 from .cuda_program import CudaProgram
-from .errors import PlanError
 from .layout import Layout, Place, roots
 from .plan import Plan
 from .profile import StepTime, label
@@ -43,6 +42,7 @@ class CudaBinding:
         layout: Layout,
         addresses: Sequence[int],
         transfers: tuple[Sequence[Transfer], Sequence[Transfer]],
+        objects: Mapping[int, np.ndarray],
         late: Callable[[Late, int], int],
         stream: int,
         capture_stream: int | None,
@@ -63,6 +63,7 @@ class CudaBinding:
         self._roots = roots(plan)
         self._arenas = {0: _arena_base(layout, addresses)}
         self._before, self._after = transfers
+        self._objects = objects
         self._stream = stream
         self._capture_stream = capture_stream
         self._timed = timed
@@ -116,8 +117,7 @@ class CudaBinding:
         return content
 
     def object(self, buffer: int) -> np.ndarray:
-        name = self._plan.buffers[buffer].name
-        raise PlanError(f"plan '{self._plan.name}': buffer '{name}' is an object of the host, which CUDA plans lack")
+        return self._objects[buffer]
 
     def from_host(self, buffer: int, content: np.ndarray) -> None:
         if content.nbytes:

@@ -18,7 +18,7 @@ from .cuda_binding import COPIED, HOST, CudaBinding, Route
 from .cuda_device import CudaDevice
 from .cuda_memory import ContextMemory, PreparedShapes, Signature
 from .cuda_tensor import DeviceTensor, StreamOrder
-from .dtypes import dtype_name, item_size, numpy_dtype
+from .dtypes import OBJECT, dtype_name, holder, item_size, numpy_dtype
 from .errors import InputError
 from .expressions import evaluate
 from .index_checks import checked
@@ -84,8 +84,10 @@ class CudaContext:
             routes = self._routes(prepared, tensors, given, on_device)
             binding = self._binding(prepared, routes)
             self._send(prepared, tensors, routes)
+            objects = self._places_of_objects(prepared)
             symbols = binding.run()
             found = self._receive(prepared, routes, given, symbols, tensors, binding.outputs) | dict(outputs or {})
+            found |= {name: place[()] for name, place in objects.items()}
         return checked(self._plan, found, symbols) if self._plan.index_checks else found
 
     def profile(self, inputs: Mapping[str, Any]) -> list[StepTime]:
@@ -98,6 +100,7 @@ class CudaContext:
             routes = self._routes(prepared, tensors, {}, on_device=False)
             self._send(prepared, tensors, routes)
             binding = self._new_binding(prepared, routes, timed=True)
+            self._places_of_objects(prepared)
             binding.run()
             self._wait()
             return binding.times
@@ -205,7 +208,8 @@ class CudaContext:
         in_place = [_in_place(tensor) for tensor in inputs]
         for index in range(len(self._plan.outputs)):
             tensor = given.get(index)
-            in_place.append((COPIED if on_device else HOST) if tensor is None else _in_place(tensor))
+            copied = on_device and self._plan.outputs[index].dtype != OBJECT
+            in_place.append((COPIED if copied else HOST) if tensor is None else _in_place(tensor))
         routes = tuple(in_place)
         if all(route <= 0 for route in routes) or routes in prepared.bindings:
             return routes
@@ -229,6 +233,7 @@ class CudaContext:
             prepared.layout,
             prepared.addresses(self._memory, routes),
             prepared.transfers(self._memory, routes),
+            prepared.objects,
             partial(self._memory.late, self.stream),
             self.stream,
             self._capture_stream,
@@ -244,12 +249,24 @@ class CudaContext:
             if self._in_flight and HOST in routes:
                 self._wait()  # pinned memory is still in use
         for index, (tensor, size) in enumerate(zip(tensors, prepared.input_sizes, strict=True)):
-            if not size:
+            if self._plan.inputs[index].dtype == OBJECT:
+                assert isinstance(tensor, np.ndarray)
+                prepared.hold("input", index, tensor)
+            elif not size:
                 continue
-            if isinstance(tensor, np.ndarray):
+            elif isinstance(tensor, np.ndarray):
                 ctypes.memmove(prepared.pinned(self._memory, index), tensor.ctypes.data, size)
             elif routes[index] == COPIED:
                 self._driver.copy(prepared.own(self._memory, index), tensor.pointer, size, self.stream)
+
+    def _places_of_objects(self, prepared: PreparedShapes) -> dict[str, np.ndarray]:
+        """New places for the outputs that are objects of the host, by name."""
+        places: dict[str, np.ndarray] = {}
+        for index, spec in enumerate(self._plan.outputs):
+            if spec.dtype == OBJECT:
+                places[spec.name] = holder()
+                prepared.hold("output", index, places[spec.name])
+        return places
 
     def _receive(
         self,
@@ -284,7 +301,7 @@ class CudaContext:
         self._wait()
         for index, spec in enumerate(self._plan.outputs):
             result = results[spec.name]
-            if isinstance(result, np.ndarray) and result.nbytes and index not in late:
+            if isinstance(result, np.ndarray) and result.nbytes and index not in late and spec.dtype != OBJECT:
                 ctypes.memmove(result.ctypes.data, prepared.pinned(self._memory, first + index), result.nbytes)
         return results
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
 
 from .cuda_binding import HOST, CudaBinding, Late, Route, Transfer
 from .cuda_device import CudaDevice
-from .dtypes import item_size
+from .dtypes import OBJECT, holder, item_size
 from .expressions import evaluate, names
 from .layout import Layout
 from .plan import ALIGNMENT, Plan, TensorSpec
@@ -73,7 +76,8 @@ class PreparedShapes:
         self.arena_bytes = layout.arena_bytes
         self._device = device
         self.input_sizes = [
-            math.prod(shape) * item_size(spec.dtype) for spec, shape in zip(plan.inputs, signature, strict=True)
+            0 if spec.dtype == OBJECT else math.prod(shape) * item_size(spec.dtype)
+            for spec, shape in zip(plan.inputs, signature, strict=True)
         ]
         self.output_shapes = [_known_shape(spec, layout) for spec in plan.outputs]
         self.output_sizes = [_output_bytes(layout, index) for index in range(len(plan.outputs))]
@@ -82,6 +86,8 @@ class PreparedShapes:
         for size in (*self.input_sizes, *self.output_sizes):
             self.offsets.append(self.staging_bytes)
             self.staging_bytes += -(-size // ALIGNMENT) * ALIGNMENT
+        self.objects = {slot: holder() for slot, buffer in enumerate(plan.buffers) if buffer.dtype == OBJECT}
+        """Values of the host by the place of their buffer in the plan; those of inputs and outputs are each run's."""
         self.bindings: dict[tuple[Route, ...], CudaBinding] = {}
         self.seen: set[tuple[Route, ...]] = set()
 
@@ -95,12 +101,18 @@ class PreparedShapes:
                 base = memory.base
             elif root == "weight":
                 base = self._device.weights[str(key)]
-            elif root == "late":
+            elif root in ("object", "late"):
                 base = 0
             else:
                 base = roots[int(key) + (inputs if root == "output" else 0)]
             table.append(base + offset)
         return table
+
+    def hold(self, root: Literal["input", "output"], index: int, value: np.ndarray) -> None:
+        """Let `value` be the place of an object that is an input or an output."""
+        for slot, place in enumerate(self.layout.places):
+            if slot in self.objects and place.root == root and place.key == index:
+                self.objects[slot] = value
 
     def own(self, memory: ContextMemory, index: int) -> int:
         """Address of the context's own memory for an input, or an output counted after the inputs."""

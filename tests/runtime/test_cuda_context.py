@@ -322,6 +322,44 @@ def test_host_functions_between_launches() -> None:
         run.check(n, factor=-7)
 
 
+@pytest.mark.parametrize("on_device", [False, True])
+def test_objects_of_the_host_go_in_and_come_out(on_device: bool) -> None:
+    """A host step reads a tensor of the GPU and an object, and makes another; another one writes to the GPU."""
+
+    @host_function("test.repeat")
+    def repeat(inputs, outputs, attributes):
+        outputs[0][()] = [inputs[1][()]] * int(inputs[0].size)
+        return []
+
+    @host_function("test.count")
+    def count(inputs, outputs, attributes):
+        outputs[0][...] *= len(inputs[0][()])
+        return []
+
+    steps = (ADD, Host("test.repeat", ("h", "s"), ("t",)), Host("test.count", ("t", "h"), ("h",)), REVERSE)
+    plan, tensors = reversed_sum()
+    plan = dataclasses.replace(
+        plan,
+        inputs=(*plan.inputs, TensorSpec("s", "object")),
+        outputs=(*plan.outputs, TensorSpec("t", "object")),
+        buffers=(
+            *plan.buffers,
+            Buffer("s", 0, Input(1), "object", ()),
+            Buffer("t", 0, Output(1), "object", ()),
+        ),
+        steps=steps,
+    )
+    verify(plan, tensors)
+    run = Run()
+    context = CudaContext(plan, CudaDevice(plan, tensors, driver=cast(Driver, run.driver)))
+    for n, text in ((5, "a"), (64, "bc"), (5, "d")):
+        x = np.random.default_rng(n).standard_normal(n, np.float32)
+        found = context.run({"x": x, "s": text}, on_device=on_device)
+        assert found["t"] == [text] * n
+        if not on_device:
+            np.testing.assert_array_equal(found["y"], run.expected(x, n))
+
+
 def test_programmatic_launch_clusters_and_empty_grids() -> None:
     shapes = []
 
