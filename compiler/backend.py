@@ -58,9 +58,9 @@ class Backend(OnnxBackend):
 
     @classmethod
     def is_compatible(cls, model: onnx.ModelProto, device: str = "CPU", **kwargs: Any) -> bool:
-        """Whether every operator of `model` can be compiled (by compiling it: shapes decide, not names alone)."""
+        """Whether every operator of `model` can be expressed (shapes and attributes decide, not names alone)."""
         try:
-            compile_model(model, CompileOptions(target=_target(Device(device))))
+            compile_model(model, CompileOptions(target=_target(Device(device)), stop="legalize"))
         except CompileError:
             return False
         return True

@@ -60,7 +60,7 @@ def _plan_text(file: Path, data: dict[str, Any], kernels: bool, nodes: bool) -> 
     for name, symbol in data["symbols"].items():
         top = "any" if symbol["max"] is None else symbol["max"]
         lines.append(f"dim      {name}: {symbol['min']} to {top}; sizes here are for {symbol['shown']}")
-    lines += [f"host     {f['function']}: {', '.join(f['onnx_nodes'])}" for f in data["host_fallbacks"]]
+    lines += [f"host     {', '.join(f['onnx_nodes'])}: {f['reason']}" for f in data["host_fallbacks"]]
     if kernels:
         rows = [
             [

@@ -10,6 +10,9 @@ from ..core import Value
 from ..declare import Op
 from ..types import Scalar, TensorType, Type
 
+GAP = "no kernel: "
+"""How the reason starts where a kernel is missing: what the host runs then it should not have to."""
+
 
 class Call(Op, name="host.call"):
     """Run the registered host function `function` on values; not pure, since it may draw random numbers.

@@ -43,7 +43,7 @@ def gather_nd(n: Node) -> Value:
 
 
 def _reduction(n: Node) -> Combination:
-    given = n.str("reduction", "none")
+    given = n.choice("reduction", *typing.get_args(Combination))
     return next(kind for kind in typing.get_args(Combination) if kind == given)
 
 
@@ -130,7 +130,7 @@ def tensor_scatter(n: Node) -> Value:
     where = n.iota(dims(update), axis)
     if n.get(2) is not None:
         where = n(nn.Add(where, n.reshape(n.cast(n[2], i64), [dims(update)[0], *[1] * (rank - 1)])))
-    if n.str("mode", "linear") == "circular":
+    if n.choice("mode", "linear", "circular") == "circular":
         where = n(nn.Mod(where, n.size(cache, axis)))
     return n(nn.ScatterElements(cache, where, update, axis))
 

@@ -22,6 +22,7 @@ from . import (
     control,
     einsum,
     elementwise,
+    host_operators,
     indexing,
     linear_attention,
     normalization,
@@ -44,7 +45,7 @@ from .host import DOMAINS as HOST_DOMAINS
 from .host import host_call
 from .materialize import materialize
 from .node import Node
-from .registry import Legalization, UnsupportedError, legalization
+from .registry import InvalidError, Legalization, UnsupportedError, legalization
 
 FAMILIES = (
     attention,
@@ -200,6 +201,8 @@ class _Legalizer:
         try:
             _require_tensors(op)
             return self.compiled(op)
+        except InvalidError:
+            raise
         except UnsupportedError as reason:
             if not isinstance(op.parent_op, Func):
                 raise  # in a body: the host runs the node that the body belongs to
@@ -219,7 +222,8 @@ class _Legalizer:
         return values
 
     def on_host(self, op: Operation, reason: str) -> Sequence[Value | None]:
-        call = host_call(op, self.opsets, self.symbols, reason or "no kernel for this operator")
+        why = host_operators.reason(op) or f"{host.GAP}{reason or 'this operator'}"
+        call = host_call(op, self.opsets, self.symbols, why)
         assert op.parent is not None
         op.parent.insert_before(call, op)
         results = iter(call.results)

@@ -11,11 +11,10 @@ from ...ir.dialects import nn
 from ...ir.types import f32
 from .content import dims, scalar
 from .node import Node
-from .registry import UnsupportedError, legalize
+from .registry import InvalidError, UnsupportedError, legalize
 
 STEPS_LIMIT = 256
 """Steps of time that become ops of their own."""
-RULES = ("linear", "gated", "delta", "gated_delta")
 
 
 @dataclass
@@ -35,12 +34,13 @@ def linear_attention(n: Node) -> list[Value]:
 
     S = exp(g) S + k ⊗ v and y = scale · qᵀS, where the delta rules take from v what S gives for k first.
     """
-    rule, q_heads, heads = n.str("update_rule", "gated_delta"), n.int("q_num_heads"), n.int("kv_num_heads")
-    if rule not in RULES or not heads or q_heads % heads:
-        raise UnsupportedError(f"update_rule '{rule}' of {q_heads} query heads and {heads} key heads")
+    rule = n.choice("update_rule", "gated_delta", "linear", "gated", "delta")
+    q_heads, heads = n.int("q_num_heads"), n.int("kv_num_heads")
+    if not heads or q_heads % heads:
+        raise InvalidError(f"{q_heads} query heads, no multiple of {heads} key heads")
     for index, name, wanted in ((4, "decay", "gated" in rule), (5, "beta", "delta" in rule)):
         if wanted != (n.get(index) is not None):
-            raise UnsupportedError(f"update_rule '{rule}' {'needs' if wanted else 'takes no'} '{name}'")
+            raise InvalidError(f"update_rule '{rule}' {'needs' if wanted else 'takes no'} '{name}'")
     q, k, v = (_by_heads(n, n[i], count) for i, count in enumerate((q_heads, heads, heads)))
     decay, beta = (None if x is None else _by_heads(n, x, _heads(n, x, heads)) for x in (n.get(4), n.get(5)))
     batch, _, length, key_size = dims(q)
@@ -104,9 +104,7 @@ def causal_conv_with_state(n: Node) -> list[Value]:
     x, w, bias, past = n[0], n[1], n.get(2), n.get(3)
     batch, channels, _ = dims(x)
     count, taps = n.static(w, 0, "the number of channels"), n.static(w, 2, "the kernel's size")
-    activation = n.str("activation", "none")
-    if activation not in ("none", "silu", "swish"):
-        raise UnsupportedError(f"activation '{activation}'; expected silu, swish or none")
+    activation = n.choice("activation", "none", "silu", "swish")
     state = n.full(0, [batch, channels, taps - 1], scalar(x)) if past is None else past
     joined = n.concat([state, x], 2) if taps > 1 else x
     y = n(nn.Conv(joined, w, (1,), (0, 0), (1,), bias, group=count))

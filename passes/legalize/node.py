@@ -26,7 +26,7 @@ from ...ir.symbols import Dim, Expr
 from ...ir.types import NoneType, Scalar, TensorType, i64, none
 from .content import Contents, constant, dims, scalar
 from .equalities import Equalities
-from .registry import UnsupportedError
+from .registry import InvalidError, UnsupportedError
 
 
 class Builder:
@@ -252,6 +252,13 @@ class Node(Builder):
         attribute = self.attribute(name)
         return attribute.value if isinstance(attribute, StringAttr) else default
 
+    def choice(self, name: str, *allowed: str) -> str:
+        """A string attribute that has one of some values, the first by default. Raises InvalidError for another."""
+        given = self.str(name, allowed[0])
+        if given not in allowed:
+            raise InvalidError(f"{name} '{given}'; expected {', '.join(allowed[:-1])} or {allowed[-1]}")
+        return given
+
     def ints(self, name: str) -> tuple[int, ...] | None:
         attribute = self.attribute(name)
         return tuple(int(v) for v in attribute.values) if isinstance(attribute, DenseArrayAttr) else None
@@ -354,7 +361,7 @@ class Node(Builder):
 
 
 def normal_axis(axis: int, rank: int) -> int:
-    """`axis` counted from the front. Raises UnsupportedError where it is outside the rank."""
+    """`axis` counted from the front. Raises InvalidError where it is outside the rank."""
     if not -rank <= axis < max(rank, 1):
-        raise UnsupportedError(f"axis {axis} is outside the {rank} dimensions")
+        raise InvalidError(f"axis {axis} is outside the {rank} dimensions")
     return axis + rank if axis < 0 else axis

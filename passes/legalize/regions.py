@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 
 from ...ir import symbols
 from ...ir.core import Value
@@ -59,7 +60,7 @@ def roi_align_10(n: Node) -> Value:
 
 @legalize("RoiAlign", since=16)
 def roi_align(n: Node) -> Value:
-    return _roi_align(n, n.str("coordinate_transformation_mode", "half_pixel") == "half_pixel")
+    return _roi_align(n, n.choice("coordinate_transformation_mode", "half_pixel", "output_half_pixel") == "half_pixel")
 
 
 def _roi_align(n: Node, half_pixel: bool) -> Value:
@@ -72,7 +73,7 @@ def _roi_align(n: Node, half_pixel: bool) -> Value:
     taps = [_roi_taps(n, axis, sizes[axis], ratio, half_pixel) for axis in range(2)]
     images = n(nn.Gather(x, n.cast(n[2], i64), 0))
     reads = [_weighted(n, images, row, column) for row in taps[0] for column in taps[1]]
-    average = n.str("mode", "avg") == "avg"
+    average = n.choice("mode", "avg", "max") == "avg"
     total = functools.reduce(lambda a, b: n((nn.Add if average else nn.Max)(a, b)), reads)
     split = n.reshape(total, [count, channels, sizes[0], ratio, sizes[1], ratio])
     pooled = n.reduce(split, "mean" if average else "max", [3, 5])
@@ -150,3 +151,40 @@ def _eliminated(n: Node, x: Value, size: int) -> tuple[Value, Value]:
     factor = n(nn.Div(n.narrow(swapped, 2, 0, 1), n.unsqueeze(safe, [2])))
     reduced = n(nn.Sub(n.narrow(swapped, 2, 1, size), n(nn.Mul(factor, n.narrow(row, 2, 1, size)))))
     return reduced, signed
+
+
+@legalize("MaxRoiPool")
+def max_roi_pool(n: Node) -> Value:
+    """Inputs: x [batch, channels, height, width] and regions [count, 5], the image of each first.
+
+    The largest element of every cell of a grid over each region; of nothing it is 0.
+    """
+    x, shape = n[0], n.ints("pooled_shape") or ()
+    lowest = n.like(-math.inf, x)
+    image = n.cast(n.reshape(n.narrow(n[1], 1, 0, 1), [dims(n[1])[0]]), i64)
+    # Columns first: [count, channels, height, columns of the grid, width], then rows.
+    rows, columns = (_cells(n, axis, shape[axis]) for axis in range(2))
+    read = n.unsqueeze(n(nn.Gather(x, image, 0)), [3])
+    across = n.reduce(n(nn.Where(n.unsqueeze(columns, [1, 2]), read, lowest)), "max", [4])
+    spread = n.unsqueeze(n.transpose(across, [0, 1, 3, 2]), [2])
+    y = n.reduce(n(nn.Where(n.unsqueeze(rows, [1, 3]), spread, lowest)), "max", [4])
+    return n(nn.Where(n(nn.IsInf(y, positive=False)), n.like(0, y), y))
+
+
+def _cells(n: Node, axis: int, count: int) -> Value:
+    """Which places along an axis of x lie in which of `count` cells of each region, [regions, cells, places]."""
+    scale, half, one = n.constant(n.float("spatial_scale", 1.0), f32), n.constant(0.5, f32), n.constant(1, f32)
+    edges = (n.cast(n.narrow(n[1], 1, i, i + 1), f32) for i in (2 - axis, 4 - axis))
+    # Halves are rounded away from 0.
+    start, end = (_rounded(n, n(nn.Mul(edge, scale)), half) for edge in edges)
+    extent = n(nn.Max(n(nn.Add(n(nn.Sub(end, start)), one)), one))
+    size = n(nn.Div(extent, n.constant(count, f32)))
+    cell, place = n.cast(n.iota([1, count], 1), f32), n.cast(n.iota([1, 1, dims(n[0])[axis + 2]], 2), f32)
+    low = n(nn.Add(n(nn.Floor(n(nn.Mul(cell, size)))), start))
+    high = n(nn.Add(n(nn.Ceil(n(nn.Mul(n(nn.Add(cell, one)), size)))), start))
+    above = n(nn.Ge(place, n.unsqueeze(low, [2])))
+    return n(nn.And(above, n(nn.Lt(place, n.unsqueeze(high, [2])))))
+
+
+def _rounded(n: Node, x: Value, half: Value) -> Value:
+    return n(nn.Mul(n(nn.Sign(x)), n(nn.Floor(n(nn.Add(n(nn.Abs(x)), half))))))

@@ -32,6 +32,10 @@ class UnsupportedError(Exception):
     """Raised by a legalization for a form of its operator that it cannot express; the message says which."""
 
 
+class InvalidError(UnsupportedError):
+    """Raised for a node that no version of its operator allows: nothing can run it."""
+
+
 def legalize(*operators: str, since: int = 1, domain: str = DOMAIN) -> Callable[[F], F]:
     """Register a function for `operators` from opset `since` on."""
 

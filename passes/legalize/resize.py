@@ -12,6 +12,7 @@ from ...ir import symbols
 from ...ir.core import Value
 from ...ir.dialects import nn
 from ...ir.dialects.nn.resample import Coordinates
+from ...ir.dialects.nn.resize import Rounding
 from ...ir.symbols import Dim
 from ...ir.types import TensorType, f32, i64
 from .content import dims, scalar
@@ -30,6 +31,7 @@ class _Mode:
     exclude_outside: bool = False
 
 
+MODES = ("nearest", "linear", "cubic")
 Scale = float | Value
 """A number, or an f32 value without dimensions that only a run knows."""
 
@@ -37,7 +39,7 @@ Scale = float | Value
 @legalize("Upsample")
 def upsample(n: Node) -> Value:
     """Resize as it was before opset 11: by scales alone, asymmetric coordinates, the element below."""
-    mode = _Mode(n.str("mode", "nearest"))
+    mode = _Mode(n.choice("mode", *MODES))
     if n.opset < 9:
         return _by_scales(n, n.floats("scales") or (), mode)
     return _by_scales(n, _scales(n, 1, range(len(dims(n[0])))), mode)
@@ -45,20 +47,18 @@ def upsample(n: Node) -> Value:
 
 @legalize("Resize")
 def resize_10(n: Node) -> Value:
-    return _by_scales(n, _scales(n, 1, range(len(dims(n[0])))), _Mode(n.str("mode", "nearest")))
+    return _by_scales(n, _scales(n, 1, range(len(dims(n[0])))), _Mode(n.choice("mode", *MODES)))
 
 
 @legalize("Resize", since=11)
 def resize(n: Node) -> Value:
-    coordinates = n.str("coordinate_transformation_mode", "half_pixel")
-    if coordinates not in typing.get_args(Coordinates):
-        raise UnsupportedError(f"coordinate_transformation_mode '{coordinates}'")
+    coordinates = n.choice("coordinate_transformation_mode", *typing.get_args(Coordinates))
     rank = len(dims(n[0]))
     axes = [normal_axis(axis, rank) for axis in n.ints("axes") or range(rank)]
     mode = _Mode(
-        n.str("mode", "nearest"),
+        n.choice("mode", *MODES),
         coordinates,
-        n.str("nearest_mode", "round_prefer_floor"),
+        n.choice("nearest_mode", *typing.get_args(Rounding)),
         n.float("cubic_coeff_a", -0.75),
         n.flag("exclude_outside"),
     )
@@ -103,7 +103,7 @@ def _scaled(n: Node, axis: int, scale: Scale) -> Dim:
 
 
 def _by_sizes(n: Node, axes: Sequence[int], mode: _Mode) -> Value:
-    policy = n.str("keep_aspect_ratio_policy", "stretch")
+    policy = n.choice("keep_aspect_ratio_policy", "stretch", "not_larger", "not_smaller")
     shape, sizes, declared = list(dims(n[0])), n.sizes_of(n[3]), n.declared()
     if policy == "stretch":
         if sizes is None and declared is not None:

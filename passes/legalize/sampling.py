@@ -24,7 +24,8 @@ from .registry import legalize
 def grid_sample(n: Node) -> Value:
     """x [batch, channels, sizes…] at grid [batch, places…, axes], whose last dimension counts axes from the back."""
     x, grid = n[0], n[1]
-    mode, pads = n.str("mode", "linear"), n.str("padding_mode", "zeros")
+    mode = n.choice("mode", "linear", "bilinear", "nearest", "cubic", "bicubic")
+    pads = n.choice("padding_mode", "zeros", "border", "reflection")
     rank = len(dims(x)) - 2
     rounds = mode == "nearest"
     # Cubic interpolation pads what each tap reads; the others pad the coordinate.

@@ -12,7 +12,7 @@ from ...ir.symbols import Dim
 from ...ir.types import NoneType, TensorType, i1, i64
 from .content import dims
 from .node import Node
-from .registry import UnsupportedError, legalize
+from .registry import InvalidError, UnsupportedError, legalize
 
 
 def elements(n: Node, index: int) -> list[Value]:
@@ -33,7 +33,7 @@ def _position(n: Node, index: int, length: int, default: int) -> int:
         return default
     position = n.ints_of(index, "the position in a sequence")[0]
     if not -length <= position <= length:
-        raise UnsupportedError(f"position {position} in a sequence of {length}")
+        raise InvalidError(f"position {position} in a sequence of {length}")
     return position + length if position < 0 else position
 
 
@@ -66,7 +66,7 @@ def sequence_at(n: Node) -> Value:
     values = elements(n, 0)
     position = _position(n, 1, len(values), 0)
     if position >= len(values):
-        raise UnsupportedError(f"position {position} in a sequence of {len(values)}")
+        raise InvalidError(f"position {position} in a sequence of {len(values)}")
     return values[position]
 
 

@@ -17,7 +17,7 @@ from ...ir.types import i64
 from . import run_time
 from .content import dims, scalar
 from .node import Node, normal_axis
-from .registry import UnsupportedError, legalize
+from .registry import InvalidError, UnsupportedError, legalize
 
 # A size may be 0, but slices are read for sizes from 1 on: x[-1:] of a sequence is one element, not min(n, 1).
 _ONE = (1.0, math.inf)
@@ -103,6 +103,8 @@ def _quotient(old: Sequence[Dim], others: Sequence[Dim], known: Dim) -> Dim:
 def flatten(n: Node) -> Value:
     shape = dims(n[0])
     axis = n.int("axis", 1)
+    if not -len(shape) <= axis <= len(shape):
+        raise InvalidError(f"axis {axis} is outside the {len(shape)} dimensions")
     axis = axis + len(shape) if axis < 0 else axis
     return n.reshape(n[0], [symbols.product(shape[:axis]), symbols.product(shape[axis:])])
 
@@ -157,7 +159,7 @@ def expand(n: Node) -> Value:
 
 def _same(a: Dim, b: Dim) -> Dim:
     if isinstance(a, int) and isinstance(b, int) and a != b:
-        raise UnsupportedError(f"size {a} cannot be expanded to {b}")
+        raise InvalidError(f"size {a} cannot be expanded to {b}")
     return a if isinstance(a, int) else b
 
 

@@ -13,7 +13,7 @@ from .content import dims, scalar
 from .contraction import matrix_product
 from .elementwise import data_type
 from .node import Node, normal_axis
-from .registry import UnsupportedError, legalize
+from .registry import InvalidError, UnsupportedError, legalize
 
 
 @legalize("DFT")
@@ -35,7 +35,7 @@ def _dft(n: Node, axis: int) -> Value:
     x, inverse, onesided = n[0], n.flag("inverse"), n.flag("onesided")
     rank, own = len(dims(x)), dims(x)[axis]
     if axis == rank - 1:
-        raise UnsupportedError("the axis of real and imaginary parts")
+        raise InvalidError("the axis of real and imaginary parts")
     length, size = _length(n, axis)
     half = symbols.add(symbols.floordiv(length, 2), 1)
     rows = half if inverse and onesided else length
@@ -85,7 +85,7 @@ def transform(n: Node, x: Value, length: Value, bins: Dim, inverse: bool = False
     """
     *outer, rows, parts = dims(x)
     if not isinstance(parts, int) or parts > 2:
-        raise UnsupportedError(f"a last axis of size '{parts}', expected 1 or 2 for real and imaginary parts")
+        raise InvalidError(f"a last axis of size '{parts}', expected 1 or 2 for real and imaginary parts")
     results = 1 if halved else 2
     wide = f64 if scalar(x) == f64 else f32
     matrix = n.cast(_matrix(n, (rows, parts, bins, results), length, inverse, halved), wide)

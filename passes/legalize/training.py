@@ -8,7 +8,7 @@ from ...ir.core import Value
 from ...ir.dialects import nn
 from .content import dims, scalar
 from .node import Node
-from .registry import UnsupportedError, legalize
+from .registry import InvalidError, legalize
 
 DOMAIN = "ai.onnx.preview.training"
 Rule = Callable[..., Sequence[Value]]
@@ -18,7 +18,7 @@ def _updated(n: Node, kinds: int, rule: Rule) -> list[Value]:
     """The results of `rule` for the tensors of each kind, one for one: its first results, then its second ones, …"""
     count = len(n) - 2
     if count % kinds:
-        raise UnsupportedError(f"{count} tensors, no multiple of {kinds}")
+        raise InvalidError(f"{count} tensors, no multiple of {kinds}")
     size = count // kinds
     results = [rule(*(n[2 + kind * size + i] for kind in range(kinds))) for i in range(size)]
     return [result[k] for k in range(kinds - 1) for result in results]

@@ -10,6 +10,7 @@ import pytest
 
 import kernelwright
 import kernelwright.backend
+from kernelwright.compiler import driver
 from kernelwright.ir.diagnostics import CompileError
 
 
@@ -46,6 +47,12 @@ def test_unknown_operators_are_incompatible_and_raise() -> None:
     assert not kernelwright.backend.is_compatible(model)
     with pytest.raises(CompileError, match=r"no\.such\.domain"):
         kernelwright.backend.prepare(model)
+
+
+def test_compatible_without_generating_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a model can be expressed in is known long before its kernels are."""
+    monkeypatch.setattr(driver, "_generate", lambda *_: pytest.fail("generates code"))
+    assert kernelwright.backend.is_compatible(small_model())
 
 
 def test_devices() -> None:

@@ -50,3 +50,12 @@ def test_determinants(size: int) -> None:
     x[1, 0, 0, 0] = 0
     text = f"(float[2, 3, {size}, {size}] x) => (float[2, 3] y) {{ y = Det(x) }}"
     check(text, judge="onnx", x=x)
+
+
+def test_max_roi_pool() -> None:
+    """Regions inside of the image, beyond it, of one element, and upside down."""
+    rois = np.array([[0, 0, 0, 7, 6], [1, 1.5, 2.5, 20, 3], [1, 5, 5, 5, 5], [0, 6, 4, 2, 1]], np.float32)
+    node = "MaxRoiPool<pooled_shape = [3, 2], spatial_scale = 0.7>(x, r)"
+    check(
+        f"(float[2, 3, 8, 9] x, float[4, 5] r) => (float[4, 3, 3, 2] y) {{ y = {node} }}", x=normal(2, 3, 8, 9), r=rois
+    )
