@@ -244,10 +244,17 @@ def kernel_record(function: kernel.Func, **details: object) -> run.Kernel:
         entry=function.sym_name,
         onnx_nodes=function.onnx or (),
         tactic=function.tactic or "",
+        schedule=str(function.schedule or ""),
+        timings=tuple(_timing(text) for text in function.timings or ()),
         flops=expression(function.flops or 0),
         bytes=expression(function.bytes or 0),
         **details,  # type: ignore[arg-type]
     )
+
+
+def _timing(text: str) -> run.Timing:
+    seconds, tactic, schedule = text.split(" ", 2)
+    return run.Timing(tactic, schedule, float(seconds))
 
 
 def precision_of(module: Module) -> str:

@@ -27,7 +27,7 @@ from ..ir.target import Target
 from ..ir.verify import verify
 from ..runtime.engine import Engine
 from ..runtime.plan import Plan
-from . import host, phases, pipelines, profiles
+from . import host, phases, pipelines, profiles, tuning
 from .fates import without_kernel
 from .irfile import read_module, write_atomically, write_module
 from .onnx.importer import import_model
@@ -74,7 +74,7 @@ def compile_model(source: Any, options: CompileOptions, report: Report | None = 
     user = pipelines.user_steps(session.loaded, options.passes.add)
     module, start = _read(source, options, session, report)
     road = phases.after(start, options.stop)
-    steps = pipelines.merged(pipelines.steps(Target.of(module)), user)
+    steps = pipelines.merged(tuning.inserted(pipelines.steps(Target.of(module)), options.tuning), user)
     session.run(module, [step for step in steps if step.phase in road])
     verify(module)
     if not options.host_fallback:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict
 from itertools import accumulate
 from typing import Any
 
@@ -64,6 +65,8 @@ def _kernels(plan: Plan, symbols: Mapping[str, int]) -> list[dict[str, Any]]:
             "onnx_nodes": list(kernel.onnx_nodes),
             "calls": calls[kernel.name],
             "tactic": kernel.tactic,
+            "schedule": kernel.schedule,
+            "timings": [asdict(timing) for timing in kernel.timings],
             "grid": [_number(axis, symbols) for axis in grids.get(kernel.name, ())],
             "flops": _number(kernel.flops, symbols),
             "bytes": _number(kernel.bytes, symbols),

@@ -35,6 +35,21 @@ class PassOptions:
 
 
 @dataclass(frozen=True)
+class TuningOptions:
+    """How schedules are chosen: by the cost model alone (`level` 0), or by times of more and more candidates (to 5).
+
+    `cache` keeps times; without `measure`, only those it has count. `force` holds texts `NODE=STRATEGY`.
+    """
+
+    level: int = 0
+    cache: Path | None = None
+    runs: int = 4
+    measure: bool = True
+    error_on_miss: bool = False
+    force: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class CompileOptions:
     """A whole compilation. `shapes` fixes input shapes; the other three give the profile of symbolic dimensions.
 
@@ -53,6 +68,7 @@ class CompileOptions:
     passes: PassOptions = PassOptions()
     host_fallback: bool = True
     debug_bounds: bool = False
+    tuning: TuningOptions = TuningOptions()
 
     def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:

@@ -18,6 +18,7 @@ import importlib
 import inspect
 import pkgutil
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, dataclass_transform
 
@@ -58,6 +59,8 @@ class PassContext:
     statistics: dict[str, Counter[str]] = field(default_factory=dict)
     changed: bool = False
     current: Pass | None = None
+    progress: Callable[[float], None] = lambda share: None
+    """A long pass says here what share of its work is done."""
 
     def begin(self, current: Pass) -> None:
         """Called before each pass: what is reported from here on is `current`'s."""
@@ -78,9 +81,12 @@ class PassContext:
             self.statistics.setdefault(self.pass_name, Counter())[statistic] += amount
             self.changed = True
 
-    def remark(self, op: Operation, message: str) -> None:
-        """Say why nothing was done at `op`, e.g. `not fused: /layer1/Add has two uses`."""
-        remark = Remark(self.pass_name, message, op.location)
+    def remark(self, op: Operation, message: str, nodes: Sequence[str] = ()) -> None:
+        """Say why nothing was done at `op`, e.g. `not fused: /layer1/Add has two uses`.
+
+        `nodes` are the ONNX nodes concerned, where they are not those of the op's location.
+        """
+        remark = Remark(self.pass_name, message, Location(tuple(nodes)) if nodes else op.location)
         if remark not in self.remarks:
             self.remarks.append(remark)
 
@@ -126,7 +132,7 @@ def source_file(cls: type) -> str:
 
 def is_builtin(cls: type[Pass]) -> bool:
     """Whether a pass is Kernelwright's own, not a user's."""
-    return cls.__module__.startswith(_PACKAGE + ".")
+    return cls.__module__.startswith(_PACKAGE.partition(".")[0] + ".")
 
 
 def _register(cls: type[Pass]) -> None:

@@ -119,4 +119,8 @@ class Progress(Instrument):
     report: Callable[[str, str, float], None]
 
     def before_pass(self, event: Event) -> None:
-        self.report(event.step.phase, event.transform.name, event.position / len(event.steps))
+        def within(share: float) -> None:
+            self.report(event.step.phase, event.transform.name, (event.position + share) / len(event.steps))
+
+        event.context.progress = within
+        within(0.0)

@@ -153,11 +153,21 @@ class Buffer:
 
 
 @dataclass(frozen=True)
+class Timing:
+    """A candidate for a kernel that was measured: a strategy, its parameters, the seconds of a launch."""
+
+    tactic: str
+    schedule: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Kernel:
     """Code that steps launch: the symbol `entry` of the u8 tensor `binary` (a cubin; on the CPU the plan's object).
 
     `flops` and `bytes` are the work and the memory traffic of one launch. `source` names the u8 tensor with the source,
-    `ptx` one with PTX, from which drivers of GPUs later than the plan's make code of their own.
+    `ptx` one with PTX, from which drivers of GPUs later than the plan's make code of their own. `tactic` and `schedule`
+    are the strategy and its parameters, `timings` what was measured to choose them.
     """
 
     name: str
@@ -165,6 +175,8 @@ class Kernel:
     binary: str = ""
     onnx_nodes: tuple[str, ...] = ()
     tactic: str = ""
+    schedule: str = ""
+    timings: tuple[Timing, ...] = ()
     flops: Expression = 0
     bytes: Expression = 0
     source: str = ""

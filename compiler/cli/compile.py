@@ -10,10 +10,10 @@ import click
 from ...ir.target import Target
 from ..driver import Compiled, compile_model, write
 from ..irfile import check_folder
-from ..options import CompileOptions, PassOptions, Shapes
+from ..options import CompileOptions, PassOptions, Shapes, TuningOptions
 from ..phases import PHASES, RESUMABLE
 from .format import bytes_text
-from .options import FILE, model_options, pass_options
+from .options import FILE, model_options, pass_options, tuning_options
 from .progress import progress_bar
 
 _PHASE_HELP = "Stop after a phase and write its IR (weights beside it): " + ", ".join(PHASES) + "."
@@ -30,6 +30,7 @@ _PHASE_HELP = "Stop after a phase and write its IR (weights beside it): " + ", "
 @click.option("--no-host-fallback", is_flag=True, help="Nodes that no kernel does are errors, not steps of the host.")
 @click.option("--debug-bounds", is_flag=True, help="Runs raise an error for an index outside its axis.")
 @click.option("--add-pass", "add", multiple=True, metavar="PHASE:PASSES", help="Run passes at the end of a phase.")
+@tuning_options
 @pass_options
 def command(
     model: Path,
@@ -45,6 +46,7 @@ def command(
     no_host_fallback: bool,
     debug_bounds: bool,
     passes: PassOptions,
+    tuning: TuningOptions,
 ) -> None:
     """Compile MODEL, an ONNX file or the IR of a phase (.mlir), into a plan."""
     options = CompileOptions(
@@ -59,6 +61,7 @@ def command(
         passes,
         not no_host_fallback,
         debug_bounds,
+        tuning,
     )
     output = output or Path(f"{model.name.removesuffix(model.suffix)}{_suffix(stop, target)}")
     check_folder(output)

@@ -13,7 +13,7 @@ from ...runtime.planfile import read_plan
 from ..inspection import describe_module, describe_plan
 from ..irfile import read_module
 from ..onnx.importer import import_model
-from .format import bytes_text, count_text, names_text, table
+from .format import bytes_text, count_text, names_text, table, time_text
 from .options import FILE
 
 
@@ -22,9 +22,10 @@ from .options import FILE
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @click.option("--kernels", is_flag=True, help="List the kernels of a plan.")
 @click.option("--nodes", is_flag=True, help="List the model's nodes with what became of each: its kernel, or why none.")
+@click.option("--tactics", is_flag=True, help="List each kernel's strategy, its parameters and what was timed.")
 @click.option("--source", metavar="KERNEL", help="Print the source of a kernel.")
 @click.option("--ir", is_flag=True, help="Print the plan's IR, or the IR of an imported model.")
-def command(file: Path, as_json: bool, kernels: bool, nodes: bool, source: str | None, ir: bool) -> None:
+def command(file: Path, as_json: bool, kernels: bool, nodes: bool, tactics: bool, source: str | None, ir: bool) -> None:
     """Describe FILE: a plan, IR text (.mlir), or an ONNX model."""
     if file.suffix == ".mlir" or file.suffix == ".onnx":
         module = read_module(file) if file.suffix == ".mlir" else import_model(str(file))
@@ -46,6 +47,8 @@ def command(file: Path, as_json: bool, kernels: bool, nodes: bool, source: str |
         click.echo(json.dumps(data, indent=2))
     else:
         click.echo(_plan_text(file, data, kernels, nodes))
+        if tactics:
+            click.echo("\n" + _tactics_text(data))
 
 
 def _plan_text(file: Path, data: dict[str, Any], kernels: bool, nodes: bool) -> str:
@@ -74,6 +77,19 @@ def _plan_text(file: Path, data: dict[str, Any], kernels: bool, nodes: bool) -> 
     if nodes:
         lines += ["", table(["ONNX node", "fate"], [[name, fate] for name, fate in data["nodes"].items()])]
     return "\n".join(lines)
+
+
+def _tactics_text(data: dict[str, Any]) -> str:
+    """A line for each candidate, the fastest of a kernel first; kernels that nobody timed have one."""
+    rows = []
+    for kernel in data["kernels"]:
+        timed = sorted(kernel["timings"], key=lambda timing: timing["seconds"])
+        chosen = {"tactic": kernel["tactic"], "schedule": kernel["schedule"], "seconds": None}
+        for number, timing in enumerate(timed or [chosen]):
+            seconds = timing["seconds"]
+            cost = "by the cost model" if seconds is None else time_text(seconds)
+            rows.append([kernel["name"] if number == 0 else "", timing["tactic"], timing["schedule"], cost])
+    return table(["kernel", "tactic", "schedule", "time"], rows, right=(3,))
 
 
 def _module_text(file: Path, data: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ import click
 
 from ...ir.target import Target
 from ..host import resolve
-from ..options import PRECISIONS, PassOptions, parse_shapes
+from ..options import PRECISIONS, PassOptions, TuningOptions, parse_shapes
 
 Command = Callable[..., Any]  # Any: click passes what the options say
 
@@ -55,6 +55,20 @@ _PASS_OPTIONS = [
                  help="Where a pass fails, write the IR before it and the passes that remain."),
 ]  # fmt: skip
 
+_TUNING_OPTIONS = [
+    click.option("--tune", is_flag=True, help="Time candidates for each kernel on this machine: builder level 3."),
+    click.option("--builder-level", "level", type=click.IntRange(0, 5), metavar="0..5",
+                 help="How many candidates are timed: 0 none, 1 two, 2 four, 3 eight, 4 sixteen, 5 all."),
+    click.option("--timing-cache", "cache", type=FILE, metavar="FILE",
+                 help="Take times from FILE, and add new ones. Without --tune, only those it has."),
+    click.option("--avg-timing", "runs", type=click.IntRange(1), default=4, show_default=True, metavar="N",
+                 help="Take the median time of a candidate over N runs."),
+    click.option("--error-on-cache-miss", "error_on_miss", is_flag=True,
+                 help="A time that the cache lacks is an error; nothing is timed."),
+    click.option("--force-tactic", "force", multiple=True, metavar="NODE=STRATEGY",
+                 help="Give the kernel of an ONNX node this strategy (repeatable)."),
+]  # fmt: skip
+
 _TARGET = click.option(
     "--target", default="cpu", show_default=True, callback=_target, metavar="TARGET",
     help="cpu (this machine), a name of `kernelwright targets`, or a .json file.",
@@ -92,6 +106,26 @@ def model_options(command: Command) -> Command:
 
 def shapes_option(command: Command) -> Command:
     return _decorated(command, [_SHAPES])
+
+
+def tuning_options(command: Command) -> Command:
+    """Add the options of tuning; the command receives them as one argument `tuning: TuningOptions`."""
+
+    @functools.wraps(command)
+    def with_tuning(
+        tune: bool,
+        level: int | None,
+        cache: Path | None,
+        runs: int,
+        error_on_miss: bool,
+        force: tuple[str, ...],
+        **values: Any,
+    ) -> Any:
+        chosen = level if level is not None else 3 if tune or cache is not None or error_on_miss else 0
+        measure = tune or level is not None
+        return command(tuning=TuningOptions(chosen, cache, runs, measure, error_on_miss, force), **values)
+
+    return _decorated(with_tuning, _TUNING_OPTIONS)
 
 
 def _decorated(command: Command, options: list[Callable[[Command], Command]]) -> Command:

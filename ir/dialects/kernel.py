@@ -35,7 +35,8 @@ class Func(Op, name="kernel.func", traits=(ISOLATED, SYMBOL)):
     read before it is written, by the same worker. `index_type` is the type of indices on a GPU: i64, or i32 where that
     suffices. `cluster` workers along each axis of the grid run at the same time and see each other's shared memory
     (GPU); the grid is a multiple of it. `shared_bytes` is the least shared memory a thread block asks for: what it does
-    not use keeps others off its multiprocessor.
+    not use keeps others off its multiprocessor. `timings` are the schedules that were measured, each a text
+    `SECONDS STRATEGY {parameters}`.
     """
 
     body: Region
@@ -52,6 +53,7 @@ class Func(Op, name="kernel.func", traits=(ISOLATED, SYMBOL)):
     index_type: Scalar | None = None
     cluster: tuple[int, ...] | None = None
     shared_bytes: int | None = None
+    timings: tuple[str, ...] | None = None
 
     def infer(self) -> list[Type]:
         return []

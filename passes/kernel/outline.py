@@ -103,7 +103,7 @@ def merge_equal(module: Module) -> None:
     kept: dict[str, kernel.Func] = {}
     replaced: dict[str, str] = {}
     for function in [op for op in module.block if isinstance(op, kernel.Func)]:
-        first = kept.setdefault(_fingerprint(function), function)
+        first = kept.setdefault(fingerprint(function), function)
         if first is not function:
             replaced[function.sym_name] = first.sym_name
             first.onnx = (*(first.onnx or ()), *(function.onnx or ()))
@@ -114,7 +114,7 @@ def merge_equal(module: Module) -> None:
             call.callee = SymbolRefAttr(replaced[call.callee.name])
 
 
-def _fingerprint(function: kernel.Func) -> str:
+def fingerprint(function: kernel.Func) -> str:
     """A text that is equal for kernels that compute the same: the body with values numbered and no locations."""
     numbers: dict[Value, int] = {}
 

@@ -27,8 +27,8 @@ from .access import Memory
 from .cpu_micro import (
     MicroTile,
     accumulate,
-    best_micro_tile,
     multiply_add,
+    ranked_micro_tiles,
     transposed,
     unroll_of,
     zeros,
@@ -101,6 +101,15 @@ class CpuGemm:
     priority: int = 100
 
     def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+        found = self._ranked(func, target)
+        return found if isinstance(found, str) else found[0].to_attribute()
+
+    def candidates(self, func: kernel.Func, target: AnyTarget) -> list[DictAttr]:
+        found = self._ranked(func, target)
+        return [] if isinstance(found, str) else [schedule.to_attribute() for schedule in found]
+
+    def _ranked(self, func: kernel.Func, target: AnyTarget) -> list[GemmSchedule] | str:
+        """Schedules, the one that should take the least time first, or why there are none."""
         root = only_root(func, MatMul)
         if not isinstance(target, CpuTarget) or not isinstance(root, MatMul):
             return "not one matrix product on a CPU"
@@ -110,12 +119,13 @@ class CpuGemm:
             return "a result is not the product's elements, one by one"
         shape = Shape.of(root)
         width = shape.columns if isinstance(shape.columns, int) else 256
-        best = best_micro_tile(target, shape.rows, width)
-        packed = self._packing(func, root, shape, best)
-        if packed is None:
-            return "its right operand is too large to be packed by each worker"
-        tiles = _row_tiles(shape, best, packed, target)
-        return GemmSchedule(best.rows, best.columns, tiles, unroll_of(shape.inner), packed).to_attribute()
+        found = []
+        for _, micro in ranked_micro_tiles(target, shape.rows, width):
+            packed = self._packing(func, root, shape, micro)
+            if packed is not None:
+                tiles = _row_tiles(shape, micro, packed, target)
+                found.append(GemmSchedule(micro.rows, micro.columns, tiles, unroll_of(shape.inner), packed))
+        return found or "its right operand is too large to be packed by each worker"
 
     def _packing(self, func: kernel.Func, root: MatMul, shape: Shape, best: MicroTile) -> int | None:
         argument = root.b

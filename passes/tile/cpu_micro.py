@@ -52,7 +52,14 @@ def best_micro_tile(
 def timed_micro_tile(
     target: CpuTarget, rows: Dim, columns: int, inner: Dim = 256, finish: Callable[[MicroTile], float] | None = None
 ) -> tuple[float, MicroTile]:
-    """The time, in multiply-adds of a vector, of the best register tile for a `rows` x `columns` result; and that tile.
+    """The best register tile for a `rows` x `columns` result behind its time, in multiply-adds of a vector."""
+    return ranked_micro_tiles(target, rows, columns, inner, finish)[0]
+
+
+def ranked_micro_tiles(
+    target: CpuTarget, rows: Dim, columns: int, inner: Dim = 256, finish: Callable[[MicroTile], float] | None = None
+) -> list[tuple[float, MicroTile]]:
+    """The register tiles for a `rows` x `columns` result with their times, the least first.
 
     A step of a tile costs its multiply-adds and part of its loads: one a row, one a vector of columns. `finish` is what
     a tile costs beyond its `inner` steps.
@@ -73,8 +80,8 @@ def timed_micro_tile(
             height = -(-rows // -(-rows // option.rows))  # equal tiles instead of a thin last one
             options += [MicroTile(n, option.columns) for n in range(max(height // 2, 1), height) if rows % n == 0]
         options.append(MicroTile(max(height, 1), option.columns))
-    best = min(options, key=lambda option: (time(option), -option.rows))
-    return time(best), best
+    ranked = sorted(dict.fromkeys(options), key=lambda option: (time(option), -option.rows))
+    return [(time(option), option) for option in ranked]
 
 
 def unroll_of(extent: Dim, limit: int = 4) -> int:

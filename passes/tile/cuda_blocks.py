@@ -14,6 +14,7 @@ from ...ir.target import CudaTarget
 from ...ir.types import Scalar
 from .cuda_stages import SPAN
 from .plans import estimate
+from .strategies import AnyTarget
 
 
 @dataclass(frozen=True)
@@ -132,15 +133,12 @@ def instruction_depth(instruction: str) -> int:
     return 4 if instruction == "fma" else int(instruction.rpartition("k")[2])
 
 
-def choose_block(work: Work, target: CudaTarget) -> BlockSchedule:
-    """The block whose model time is least."""
-    return min(candidates(work, target), key=lambda schedule: seconds(schedule, work, target))
-
-
-def candidates(work: Work, target: CudaTarget) -> list[BlockSchedule]:
-    """All blocks that fit."""
+def ranked_blocks(work: Work, target: AnyTarget) -> list[BlockSchedule]:
+    """All blocks that fit a GPU, the one whose model time is least first."""
+    assert isinstance(target, CudaTarget)
     tiles = [c for c in _CANDIDATES if work.instruction != "fma" or c.m * c.n >= 1024]
-    return [schedule for tile in tiles for schedule in _depths(tile, work, target)]
+    found = [schedule for tile in tiles for schedule in _depths(tile, work, target)]
+    return sorted(found, key=lambda schedule: seconds(schedule, work, target))
 
 
 def _depths(c: _Candidate, work: Work, target: CudaTarget) -> list[BlockSchedule]:

@@ -19,7 +19,7 @@ from ...ir.dialects import kernel
 from ...ir.dialects.nn.convolution import Conv
 from ...ir.symbols import Dim, Expr, ceildiv, product
 from ...ir.target import CudaTarget
-from .cuda_blocks import BlockSchedule, Work, choose_block, instruction_of, usual_sizes
+from .cuda_blocks import BlockSchedule, Work, instruction_of, ranked_blocks, usual_sizes
 from .cuda_contraction import Contraction, Problem
 from .cuda_gemm import finish, operand, program_ids, reshape_argument, single_root
 from .cuda_stages import AnyOperand, BoxOperand, ReadOperand, copy_width
@@ -79,6 +79,16 @@ class MmaConv:
     priority: int = 100
 
     def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+        work = self._work(func, target)
+        return work if isinstance(work, str) else ranked_blocks(work, target)[0].to_attribute()
+
+    def candidates(self, func: kernel.Func, target: AnyTarget) -> list[DictAttr]:
+        work = self._work(func, target)
+        blocks = [] if isinstance(work, str) else ranked_blocks(work, target)
+        return [block.to_attribute() for block in blocks]
+
+    def _work(self, func: kernel.Func, target: AnyTarget) -> Work | str:
+        """The problem of a kernel, or why it is none."""
         root = single_root(func, Conv)
         if not isinstance(target, CudaTarget) or not isinstance(root, Conv):
             return "not one convolution on a GPU"
@@ -100,8 +110,7 @@ class MmaConv:
         pixels, images = number(sizes.pixels), number(sizes.batch)
         gathered = not is_pointwise(root) or pixels * dtype.bytes % 4 != 0
         inner = sizes.channels * sizes.tap_count
-        work = Work(sizes.rows, pixels, inner, images * sizes.groups, dtype, instruction, gathered)
-        return choose_block(work, target).to_attribute()
+        return Work(sizes.rows, pixels, inner, images * sizes.groups, dtype, instruction, gathered)
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, Conv)

@@ -16,7 +16,7 @@ from ...ir.target import CudaTarget
 from ...ir.types import MemRefType, TensorType
 from .access import Memory
 from .body import TileBody
-from .cuda_blocks import BlockSchedule, Work, choose_block, instruction_of, usual_sizes
+from .cuda_blocks import BlockSchedule, Work, instruction_of, ranked_blocks, usual_sizes
 from .cuda_contraction import Contraction, Problem
 from .cuda_stages import AnyOperand, ReadOperand, box_operand
 from .elements import Element, computing_type
@@ -66,6 +66,16 @@ class MmaGemm:
     priority: int = 100
 
     def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+        work = self._work(func, target)
+        return work if isinstance(work, str) else ranked_blocks(work, target)[0].to_attribute()
+
+    def candidates(self, func: kernel.Func, target: AnyTarget) -> list[DictAttr]:
+        work = self._work(func, target)
+        blocks = [] if isinstance(work, str) else ranked_blocks(work, target)
+        return [block.to_attribute() for block in blocks]
+
+    def _work(self, func: kernel.Func, target: AnyTarget) -> Work | str:
+        """The problem of a kernel, or why it is none."""
         root = single_root(func, MatMul)
         if not isinstance(target, CudaTarget) or not isinstance(root, MatMul):
             return "not one matrix product on a GPU"
@@ -80,8 +90,7 @@ class MmaGemm:
             return "it is empty"
         number = usual_sizes(func)
         rows, columns, inner = number(shape.rows), number(shape.columns), number(shape.inner)
-        work = Work(rows, columns, inner, number(product(shape.batch)), dtype, instruction)
-        return choose_block(work, target).to_attribute()
+        return Work(rows, columns, inner, number(product(shape.batch)), dtype, instruction)
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, MatMul)

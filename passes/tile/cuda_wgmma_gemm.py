@@ -32,6 +32,15 @@ class WgmmaGemmStrategy:
     priority: int = 110
 
     def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+        return self._refusal(func, target) or _fastest(func, target)
+
+    def candidates(self, func: kernel.Func, target: AnyTarget) -> list[DictAttr]:
+        if self._refusal(func, target) is not None:
+            return []
+        return [schedule.to_attribute() for schedule in _ranked(_work(func), func, target)]
+
+    def _refusal(self, func: kernel.Func, target: AnyTarget) -> str | None:
+        """Why no schedule fits a kernel."""
         root = single_root(func, MatMul)
         if not isinstance(target, CudaTarget) or not isinstance(root, MatMul):
             return "not one matrix product on a GPU"
@@ -46,9 +55,7 @@ class WgmmaGemmStrategy:
         shape = Shape.of(root)
         if 0 in (*shape.batch, shape.rows, shape.columns, shape.inner):
             return "it is empty"
-        if (reason := _unsuitable(func, root)) is not None:
-            return reason
-        return _fastest(func, root, target)
+        return _unsuitable(func, root)
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, MatMul)
@@ -71,22 +78,35 @@ def _unsuitable(func: kernel.Func, root: MatMul) -> str | None:
     return None
 
 
-def _fastest(func: kernel.Func, root: MatMul, target: CudaTarget) -> DictAttr | str:
+def _fastest(func: kernel.Func, target: AnyTarget) -> DictAttr | str:
     """The block whose model time is least, if it is less than that of warp instructions."""
+    assert isinstance(target, CudaTarget)
+    work = _work(func)
+    best = _ranked(work, func, target)[0]
+    here = wgmma_blocks.seconds(best, work, target)
+    there = cuda_blocks.seconds(cuda_blocks.ranked_blocks(work, target)[0], work, target)
+    if there < here:
+        return f"warp instructions are estimated to take {there * 1e6:.1f} us, warpgroups {here * 1e6:.1f} us"
+    return best.to_attribute()
+
+
+def _work(func: kernel.Func) -> Work:
+    root = single_root(func, MatMul)
+    assert isinstance(root, MatMul)
     shape, number = Shape.of(root), usual_sizes(func)
     dtype = tensor_type(root.a).scalar
     instruction = instruction_of(dtype, root.precision)
     assert instruction is not None
     rows, columns, inner = number(shape.rows), number(shape.columns), number(shape.inner)
-    work = Work(rows, columns, inner, number(product(shape.batch)), dtype, instruction)
+    return Work(rows, columns, inner, number(product(shape.batch)), dtype, instruction)
+
+
+def _ranked(work: Work, func: kernel.Func, target: AnyTarget) -> list[wgmma_blocks.WgmmaSchedule]:
+    """Blocks that fit, the one whose model time is least first."""
+    assert isinstance(target, CudaTarget)
     result = max((tensor_type(value).scalar for value in returned(func)), key=_bytes)
     found = wgmma_blocks.candidates(work, target, result)
-    best = min(found, key=lambda schedule: wgmma_blocks.seconds(schedule, work, target))
-    here = wgmma_blocks.seconds(best, work, target)
-    there = cuda_blocks.seconds(cuda_blocks.choose_block(work, target), work, target)
-    if there < here:
-        return f"warp instructions are estimated to take {there * 1e6:.1f} us, warpgroups {here * 1e6:.1f} us"
-    return best.to_attribute()
+    return sorted(found, key=lambda schedule: wgmma_blocks.seconds(schedule, work, target))
 
 
 def _bytes(dtype: Scalar) -> int:

@@ -6,7 +6,7 @@ priority, the highest first; `generic` applies to every kernel whose ops have lo
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ...ir.attributes import DictAttr
 from ...ir.diagnostics import InternalError
@@ -46,6 +46,18 @@ class Strategy(Protocol):
         ...
 
 
+@runtime_checkable
+class Tunable(Protocol):
+    """A strategy with several schedules for a kernel, of which measurements may choose."""
+
+    def candidates(self, func: kernel.Func, target: AnyTarget) -> list[DictAttr]:
+        """The schedules for a kernel, the most promising first; none where the strategy does not fit.
+
+        They may be some even where `schedule` refuses because another strategy should be faster.
+        """
+        ...
+
+
 SPECIALIZED = 100
 """Strategies from this priority on are made for kernels around one root; those below write any loop nest."""
 
@@ -71,6 +83,14 @@ def specialized(func: kernel.Func, target: AnyTarget) -> Strategy | None:
     """The strategy made for kernels like `func` that takes it; None where only strategies for any loop nest might."""
     found = (s for s in by_priority() if s.priority >= SPECIALIZED and not isinstance(s.schedule(func, target), str))
     return next(found, None)
+
+
+def candidates(strategy: Strategy, func: kernel.Func, target: AnyTarget) -> list[DictAttr]:
+    """The schedules of a strategy for a kernel, the most promising first; none where it does not fit."""
+    if isinstance(strategy, Tunable):
+        return strategy.candidates(func, target)
+    chosen = strategy.schedule(func, target)
+    return [] if isinstance(chosen, str) else [chosen]
 
 
 def find(name: str) -> Strategy | None:

@@ -53,7 +53,7 @@ def test_inspect_gives_every_fact_as_json(plan: str) -> None:
     assert data["inputs"] == [{"name": "x", "dtype": "f32", "shape": ["n"]}]
     assert data["weight_bytes"] == 400_000
     kernel = data["kernels"][0]
-    assert set(kernel) == {"name", "onnx_nodes", "calls", "tactic", "grid", "flops", "bytes"}
+    assert set(kernel) == {"name", "onnx_nodes", "calls", "tactic", "schedule", "timings", "grid", "flops", "bytes"}
     assert (kernel["name"], kernel["onnx_nodes"], kernel["calls"]) == ("add", ["Add_0"], 1)
 
 
