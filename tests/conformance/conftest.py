@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import pytest
 
 OUTCOMES = ("passed", "with host step", "failed")
 
 
-def outcome_of(report: pytest.TestReport) -> str:
+@pytest.fixture(autouse=True)
+def models_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where ONNX's runner writes the data it makes for the light models."""
+    monkeypatch.setenv("ONNX_HOME", str(tmp_path_factory.getbasetemp() / "onnx"))
+
+
+def outcome_of(report: pytest.TestReport, properties: dict[str, Any]) -> str:
     if not report.passed:
         return "failed"
-    return "with host step" if dict(report.user_properties).get("host_steps") else "passed"
+    return "with host step" if properties["host_steps"] else "passed"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     counts: dict[str, Counter[str]] = {}
+    numeric: Counter[str] = Counter()
     for reports in terminalreporter.stats.values():
         for report in reports:
-            properties = dict(getattr(report, "user_properties", ()))
+            properties: dict[str, Any] = dict(getattr(report, "user_properties", ()))
             if isinstance(report, pytest.TestReport) and report.when == "call" and "kind" in properties:
-                counts.setdefault(str(properties["kind"]), Counter())[outcome_of(report)] += 1
+                outcome = outcome_of(report, properties)
+                counts.setdefault(str(properties["kind"]), Counter())[outcome] += 1
+                numeric[outcome] += properties["numeric"]
     if not counts:
         return
     counts["all"] = sum(counts.values(), Counter())
@@ -30,3 +40,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for kind, count in counts.items():
         numbers = (*(count[name] for name in OUTCOMES), count.total())
         terminalreporter.write_line(f"{kind:20}" + "".join(f"{number:>16}" for number in numbers))
+    share = numeric["passed"] / max(numeric.total(), 1)
+    terminalreporter.write_line(f"without a host step, of {numeric.total()} on tensors of numbers: {share:.1%}")

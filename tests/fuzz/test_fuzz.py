@@ -9,8 +9,9 @@ from __future__ import annotations
 import warnings
 from random import Random
 
-import fuzzing
 import pytest
+from fuzzing.build import build
+from fuzzing.check import Failure, check
 from fuzzing.families import FAMILIES
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -25,12 +26,12 @@ GRAPHS = 60
     deadline=None,
     database=None,
     phases=[Phase.generate, Phase.shrink],
-    suppress_health_check=list(HealthCheck),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )
 @given(st.randoms(use_true_random=False))
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_random_graphs(random: Random) -> None:
-    explain(fuzzing.check(fuzzing.build(random)))
+    explain(check(build(random)))
 
 
 @pytest.mark.slow
@@ -39,9 +40,9 @@ def test_every_family(family: str) -> None:
     """One graph of each family of operators alone, so that none goes untested."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        graph = next(g for n in range(100) if (g := fuzzing.build(Random(n), family)).nodes)
-        explain(fuzzing.check(graph))
+        graph = next(g for n in range(100) if (g := build(Random(n), family)).nodes)
+        explain(check(graph))
 
 
-def explain(failures: list[fuzzing.Failure]) -> None:
+def explain(failures: list[Failure]) -> None:
     assert not failures, "\n".join(f"{failure}\n{failure.model}" for failure in failures)

@@ -1,4 +1,7 @@
-"""Try a range of seeds: `python -m fuzzing --seeds 0:2000 [--only FAMILY] [--every-pass]`."""
+"""Differential fuzzing: random ONNX graphs, what they ought to compute, and every way Kernelwright computes them.
+
+`python -m fuzzing --seeds 0:2000`, with dev and tests/support on PYTHONPATH, tries a range of seeds.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m fuzzing", description=__doc__)
     parser.add_argument("--seeds", default="0:100", help="FIRST:END, the end not included")
     parser.add_argument("--only", help="graphs of one family of operators")
+    parser.add_argument("--way", help="compute the graphs in one way: nn, cpu, cuda, ...")
     parser.add_argument("--every-pass", action="store_true", help="leave out each pass in turn, not one by chance")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after so long")
     arguments = parser.parse_args()
@@ -28,7 +32,7 @@ def main() -> None:
             break
         graph = build(Random(seed), arguments.only)
         operators.update(node.op_type for node in graph.nodes)
-        failures = check(graph, arguments.every_pass)
+        failures = check(graph, arguments.every_pass, arguments.way)
         failed += bool(failures)
         for failure in failures:
             print(f"seed {seed}: {failure}\n{failure.model}", flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from random import Random
@@ -16,7 +17,8 @@ from kernelwright.compiler.options import CompileOptions, PassOptions
 from kernelwright.ir.diagnostics import CompileError, InternalError
 from kernelwright.ir.target import Target
 from kernelwright.ir.tile_interpreter import TileInterpreter
-from kernelwright.runtime.errors import EngineError
+from kernelwright.runtime.cuda_driver import Driver
+from kernelwright.runtime.errors import DeviceError, EngineError
 
 from .graph import Graph, deviation
 
@@ -72,9 +74,20 @@ def compiled(target: Target, disabled: tuple[str, ...] = ()) -> Run:
     return run
 
 
+@functools.cache
+def has_gpu() -> bool:
+    try:
+        Driver()
+    except DeviceError:
+        return False
+    return True
+
+
 def ways(random: Random) -> Iterator[tuple[str, Run]]:
     """How a graph is computed: `random` chooses the pass that is left out."""
     cpu, gpu = host.resolve("cpu"), host.resolve("cuda:sm_90a")
+    if has_gpu():
+        yield "cuda", compiled(gpu)
     passes = optional_passes(cpu)
     yield "nn", interpreted("legalize", cpu)
     yield "cpu", compiled(cpu)
@@ -84,14 +97,15 @@ def ways(random: Random) -> Iterator[tuple[str, Run]]:
     yield "tile programs of cuda", interpreted("tile", gpu)
 
 
-def check(graph: Graph, every: bool = False) -> list[Failure]:
-    """What is wrong with the results of `graph`; with `every` each pass in turn is left out."""
+def check(graph: Graph, every: bool = False, only: str | None = None) -> list[Failure]:
+    """What is wrong with the results of `graph`: computed in one way or all, with `every` without each pass in turn."""
     results = graph.results()
     model = graph.model(results)
     tried = list(ways(graph.random))
     if every:
         cpu = host.resolve("cpu")
         tried += [(f"cpu without {name}", compiled(cpu, (name,))) for name in optional_passes(cpu)]
+    tried = [(way, run) for way, run in tried if only in (None, way)]
     failures = [Failure(way, message) for way, run in tried if (message := departure(graph, model, run))]
     return [narrowed(graph, failures[0], dict(tried)[failures[0].way]), *failures[1:]] if failures else []
 
