@@ -160,8 +160,11 @@ class Graph:
         ]
         if found and self.chance(0.7):
             return self.choose(found[-6:])
-        tensor = self.new(self.choose(dtypes), self.shape(low, high), 0.1)
-        return tensor if where is None or where(tensor) else self.operand(dtypes, low, high, exact, where)
+        for _ in range(5):
+            tensor = self.new(self.choose(dtypes), self.shape(low, high), 0.1)
+            if where is None or where(tensor):
+                return tensor
+        raise RefusedError("no such operand is found")
 
     def partner(self, x: Tensor, constant: float = 0.3) -> Tensor:
         """A tensor that broadcasts with `x`: of its type, some dimensions missing, 1, or longer where `x` has 1."""
