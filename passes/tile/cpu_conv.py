@@ -376,6 +376,7 @@ class _Conv:
             left = column_of(body, self.source, pixels, sizes.pixels, g.strides[1])
             place = (self.group * g.outputs + channel, inner, *tap)
             right = as_matrix(body, body.cast(body.read(self.root.w, place), f32).value, 1, sizes.channels)
+            self._prefetch(inner, tap)
             return multiply_add(body, left, right, total)
         packed = body.memories[self.weights]
         flat = Memory(body.builder.pure(tile.Flatten(packed.value)), (symbols.product(packed.shape),))
@@ -383,6 +384,15 @@ class _Conv:
         place = (row * g.taps + tap[0] * g.kernel[1] + tap[1]) * sizes.channels
         left = column_of(body, flat, place, sizes.channels, 1)
         return multiply_add(body, left, row_of(body, self.source, pixels, sizes.pixels, g.strides[1]), total)
+
+    def _prefetch(self, inner: Dim, tap: tuple[int, int]) -> None:
+        """Bring the same weights of the next panel near: all weights of a net are more than the caches keep."""
+        body, code = self.frame.body, self.frame.body.indices.scalar_code
+        if self.panels > 1:
+            following = symbols.minimum(self.panel + 1, self.panels - 1)
+            place = (self.group, following, inner * self.geometry.taps + tap[0] * self.geometry.kernel[1] + tap[1], 0)
+            box = (1, 1, 1, self.sizes.channels)
+            body.builder.effect(tile.Prefetch(body.memories[self.weights].value, tuple(map(code, place)), box))
 
     def _finish(self, acc: Element, channel: Dim, pixel: Dim) -> None:
         """Bias and the element-wise ops that follow, on channels by pixels."""
