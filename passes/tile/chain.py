@@ -72,6 +72,8 @@ class Chain:
         results = returned(func)
         if not _is_chain(results):
             return "its results are not made of each other, one after the other"
+        if not any(isinstance(op, Conv | MatMul) for op in func.block):
+            return "no link is a product, which another launch would be worth"
         links = [_link(func, number, target) for number in range(len(results))]
         if isinstance(target, CpuTarget):
             return ChainSchedule(target.cores, tuple(links)).to_attribute()
