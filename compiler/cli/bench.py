@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,13 @@ import click
 import numpy as np
 
 from ...runtime.engine import Engine, load
+from .. import profiling
 from ..options import Shapes
-from ..samples import random_inputs, read_inputs
+from ..samples import random_inputs, read_inputs, symbol_values
 from .format import names_text, table, time_text
 from .options import FILE, shapes_option
 
 _PERCENTILES = (50, 90, 95, 99)
-_PROFILE_RUNS = 20
 
 
 @click.command("bench")
@@ -30,7 +29,10 @@ _PROFILE_RUNS = 20
 @click.option("--input", "inputs", multiple=True, metavar="NAME=FILE.npy", help="An input (repeatable).")
 @shapes_option
 @click.option("--host-io", is_flag=True, help="On a GPU, count copies of inputs and outputs from and to the host too.")
-@click.option("--profile", is_flag=True, help="Also the time of every kernel.")
+@click.option(
+    "--profile", is_flag=True, help="Also every kernel: its time, its rates, and its part of what the hardware can do."
+)
+@click.option("--export-trace", "trace", type=FILE, metavar="FILE", help="Write the profile for Perfetto (JSON).")
 @click.option("--threads", type=int, help="Worker threads of a CPU plan  [default: physical cores].")
 @click.option("--device", default=0, show_default=True, help="The number of the GPU.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON; times in seconds.")
@@ -43,6 +45,7 @@ def command(
     shapes: Shapes,
     host_io: bool,
     profile: bool,
+    trace: Path | None,
     threads: int | None,
     device: int,
     as_json: bool,
@@ -57,8 +60,12 @@ def command(
         )
         times = measure(run, iterations, warm_up / 1000, duration)
         result = summary(times)
-        if profile:
-            result["kernels"] = kernel_times(context, arrays)
+        if profile or trace is not None:
+            symbols = symbol_values(engine.plan, {name: array.shape for name, array in arrays.items()})
+            steps = profiling.steps(context, arrays)
+            result["kernels"] = profiling.by_kernel(engine.plan, steps, symbols)
+            if trace is not None:
+                profiling.export_trace(trace, engine.plan, steps, symbols)
         context.close()
         click.echo(json.dumps(result, indent=2) if as_json else _text(engine, result))
 
@@ -97,21 +104,6 @@ def summary(times: np.ndarray) -> dict[str, Any]:
     return {"iterations": len(times), "latency": latency, "throughput": len(times) / float(times.sum())}
 
 
-def kernel_times(context: Any, arrays: dict[str, np.ndarray]) -> list[dict[str, Any]]:
-    """Seconds and calls of each kernel in one run, slowest first: for each step the median of several runs."""
-    runs = [context.profile(arrays) for _ in range(_PROFILE_RUNS)]
-    seconds: dict[str, float] = defaultdict(float)
-    calls: dict[str, int] = defaultdict(int)
-    nodes: dict[str, tuple[str, ...]] = {}
-    for samples in zip(*runs, strict=True):
-        name = samples[0].name
-        seconds[name] += float(np.median([sample.seconds for sample in samples]))
-        calls[name] += 1
-        nodes[name] = tuple(dict.fromkeys((*nodes.get(name, ()), *samples[0].onnx_nodes)))
-    order = sorted(seconds, key=lambda name: -seconds[name])
-    return [{"name": n, "seconds": seconds[n], "calls": calls[n], "onnx_nodes": nodes[n]} for n in order]
-
-
 def _text(engine: Engine, result: dict[str, Any]) -> str:
     latency = result["latency"]
     lines = [
@@ -122,15 +114,24 @@ def _text(engine: Engine, result: dict[str, Any]) -> str:
     ]
     if "kernels" in result:
         total = sum(kernel["seconds"] for kernel in result["kernels"]) or 1.0
-        rows = [
-            [
-                k["name"],
-                str(k["calls"]),
-                time_text(k["seconds"]),
-                f"{k['seconds'] / total:.1%}",
-                names_text(k["onnx_nodes"]),
-            ]
-            for k in result["kernels"]
-        ]
-        lines += ["", table(["kernel", "calls", "time", "share", "ONNX nodes"], rows, right=(1, 2, 3))]
+        lines += ["", table(_HEADERS, [_row(kernel, total) for kernel in result["kernels"]], right=range(2, 8))]
     return "\n".join(lines)
+
+
+_HEADERS = ["kernel", "tactic", "calls", "time", "share", "TFLOP/s", "GB/s", "of ceiling", "ONNX nodes"]
+
+
+def _row(kernel: dict[str, Any], total: float) -> list[str]:
+    seconds = kernel["seconds"]
+    floor = kernel["floor_seconds"]
+    return [
+        kernel["name"],
+        kernel["tactic"],
+        str(kernel["calls"]),
+        time_text(seconds),
+        f"{seconds / total:.1%}",
+        f"{kernel['flops'] / seconds / 1e12:.3g}" if seconds else "",
+        f"{kernel['bytes'] / seconds / 1e9:.3g}" if seconds else "",
+        f"{floor / seconds:.0%}" if floor is not None and seconds else "",
+        names_text(kernel["onnx_nodes"]),
+    ]

@@ -26,6 +26,10 @@ def operations(op: Operation) -> Dim:
         return result.size * product(tensor_type(op.w).dims[1:]) * 2
     if isinstance(op, nn.ConvTranspose):
         return tensor_type(op.x).size * product(tensor_type(op.w).dims[1:]) * 2
+    if isinstance(op, nn.Lstm | nn.Gru | nn.Rnn):
+        steps, batch = tensor_type(op.x).dims[:2]
+        weights = sum((tensor_type(w).size for w in (op.w, op.r) if w is not None), start=0)
+        return steps * batch * weights * 2
     if isinstance(op, nn.MaxPool | nn.AvgPool):
         return result.size * product(op.kernel)
     if isinstance(op, nn.Reduce):

@@ -71,6 +71,19 @@ def test_bench_gives_percentiles_and_kernels_as_json(plan: str) -> None:
     assert data["iterations"] == 9
     assert data["latency"]["min"] <= data["latency"]["p50"] <= data["latency"]["p99"] <= data["latency"]["max"]
     assert {kernel["name"] for kernel in data["kernels"]} == {"add", "reverse"}
+    assert all(kernel["seconds"] > 0 and kernel["floor_seconds"] >= 0 for kernel in data["kernels"])
+
+
+def test_a_profile_is_exported_as_a_trace(plan: str, tmp_path: Path) -> None:
+    code, out, _ = run_command(
+        ["bench", plan, "--iterations=1", "--warm-up=1", "--profile", f"--export-trace={tmp_path}/t"]
+    )
+    assert code == 0
+    assert "TFLOP/s" in out
+    events = json.loads((tmp_path / "t").read_text())["traceEvents"]
+    assert [event["name"] for event in events] == ["add", "reverse"]
+    assert events[1]["ts"] == pytest.approx(events[0]["ts"] + events[0]["dur"])
+    assert events[0]["args"]["ONNX nodes"] == "Add_0"
 
 
 def test_bench_for_people(plan: str) -> None:
