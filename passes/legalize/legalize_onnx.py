@@ -22,6 +22,7 @@ from . import (
     control,
     einsum,
     elementwise,
+    features,
     host_operators,
     indexing,
     linear_attention,
@@ -38,6 +39,7 @@ from . import (
     shape,
     spectral,
     training,
+    trees,
 )
 from .content import Contents
 from .equalities import Equalities, input_symbols, narrowed, rename
@@ -53,6 +55,7 @@ FAMILIES = (
     control,
     einsum,
     elementwise,
+    features,
     indexing,
     linear_attention,
     normalization,
@@ -68,6 +71,7 @@ FAMILIES = (
     shape,
     spectral,
     training,
+    trees,
 )
 """The modules whose import registers the legalizations."""
 

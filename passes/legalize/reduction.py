@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
+from ...ir import symbols
 from ...ir.core import Value
 from ...ir.dialects import nn
 from ...ir.dialects.nn.reduction import Kind
-from ...ir.types import i1
+from ...ir.types import i1, i64
 from .content import dims, scalar
 from .node import Node, normal_axis
 from .registry import UnsupportedError, legalize
+from .run_time import Integers
 
 Axes = tuple[int, ...]
 
@@ -22,10 +24,10 @@ _MOST_CHOICES = 8
 def _axes(n: Node, rank: int) -> list[Axes]:
     """The axes to reduce; all of them, or none where the node says so, if none are given.
 
-    More than one candidate where they are only known at run time.
+    More than one candidate, or none at all, where they are only known at run time.
     """
     axes = n.ints("axes")
-    if axes is None and n.get(1) is not None:
+    if axes is None and n.get(1) is not None and dims(n[1]) != (0,):
         if n.constant_of(n[1]) is None:
             return _candidates(n)
         axes = n.ints_of(1, "'axes'")
@@ -35,7 +37,7 @@ def _axes(n: Node, rank: int) -> list[Axes]:
 
 
 def _candidates(n: Node) -> list[Axes]:
-    """The axes that give the result its stated shape."""
+    """The axes that give the result its stated shape, where those are few."""
     declared, shape = n.declared(), dims(n[0])
     found: list[Axes] = []
     if declared is not None:
@@ -46,34 +48,71 @@ def _candidates(n: Node) -> list[Axes]:
                 # Reducing a dimension of size 1 changes nothing: the choice with the fewest axes stands for the others.
                 if tuple(left) == declared and not (keep and any(shape[axis] == 1 for axis in axes)):
                     found.append(axes)
-    if not 0 < len(found) <= _MOST_CHOICES or (() in found and not n.flag("noop_with_empty_axes")):
-        raise UnsupportedError("'axes' is only known at run time")
+    if len(found) > _MOST_CHOICES or (() in found and not n.flag("noop_with_empty_axes")):
+        return []
     return found
 
 
-def _by_axes(n: Node, build: Callable[[Axes], Value]) -> Value:
-    """What `build` makes of the axes; of all candidates, from which the input then selects."""
-    *others, last = _axes(n, len(dims(n[0])))
-    result = build(last)
+Build = Callable[[Value, Axes, bool], Value]
+"""Reduces a tensor over axes, which stay with size 1 or go."""
+
+
+def _by_axes(n: Node, x: Value, build: Build) -> Value:
+    """What `build` makes of x and the axes; of all candidates, from which the input then selects."""
+    keep = n.flag("keepdims", True)
+    candidates = _axes(n, len(dims(x)))
+    if not candidates:
+        return _in_halves(n, x, build, keep)
+    *others, last = candidates
+    result = build(x, last, keep)
     for axes in others:
-        result = n(nn.Where(_are(n, axes), build(axes), result))
+        result = n(nn.Where(_are(n, axes), build(x, axes, keep), result))
     return result
+
+
+def _in_halves(n: Node, x: Value, build: Build, keep: bool) -> Value:
+    """Axes that no shape tells: every dimension is two, of which the second is reduced; the other one has size 1."""
+    rank, ints = len(dims(x)), Integers(n)
+    count = n.static(n[1], 0, "the number of axes")
+    if not count:
+        raise UnsupportedError("'axes' is only known at run time, and may be empty")
+    sizes = n(nn.ShapeOf(x))
+    named = n.concat([n.reshape(_names(n, axis), (1,)) for axis in range(rank)], 0)
+    left, reduced = ints.where(named, 1, sizes), ints.where(named, sizes, 1)
+    pairs = n.read(n.reshape(n.concat([n.unsqueeze(left, [1]), n.unsqueeze(reduced, [1])], 1), (2 * rank,)))
+    n.equal(symbols.product(dims(x)), symbols.product(pairs))
+    y = build(n.reshape(x, pairs), tuple(range(1, 2 * rank, 2)), False)
+    if keep:
+        return y
+    # The k-th of the sizes that stay, for every k.
+    stays = n(nn.Not(named))
+    place = n(nn.CumSum(n.cast(stays, i64), 0, exclusive=True))
+    here = n(nn.And(n(nn.Eq(n.unsqueeze(place, [0]), n.iota((rank - count, 1), 0))), n.unsqueeze(stays, [0])))
+    shape = n.read(n.reduce(ints.where(here, n.unsqueeze(sizes, [0]), 0), "add", [1]))
+    n.equal(symbols.product(pairs[::2]), symbols.product(shape))
+    return n.reshape(y, shape)
+
+
+def _names(n: Node, axis: int) -> Value:
+    """Whether the axes of run time name this one."""
+    given, rank = n[1], len(dims(n[0]))
+    equal = [n(nn.Eq(given, n.like(value, given))) for value in (axis, axis - rank)]
+    return n.reduce(n(nn.Or(*equal)), "or", (0,))
 
 
 def _are(n: Node, axes: Axes) -> Value:
     """Whether the axes of run time are these; dimensions of size 1 do not matter."""
-    given, rank, result = n[1], len(dims(n[0])), n.constant(True, i1)
+    result = n.constant(True, i1)
     for axis, size in enumerate(dims(n[0])):
         if size == 1:
             continue
-        equal = [n(nn.Eq(given, n.like(value, given))) for value in (axis, axis - rank)]
-        named = n.reduce(n(nn.Or(*equal)), "or", (0,))
+        named = _names(n, axis)
         result = n(nn.And(result, named if axis in axes else n(nn.Not(named))))
     return result
 
 
 def _reduce(n: Node, kind: Kind, x: Value) -> Value:
-    return _by_axes(n, lambda axes: n.reduce(x, kind, axes, n.flag("keepdims", True)))
+    return _by_axes(n, x, lambda x, axes, keep: n.reduce(x, kind, axes, keep))
 
 
 def _plain(kind: Kind) -> Callable[[Node], Value]:
@@ -115,15 +154,14 @@ def reduce_log_sum(n: Node) -> Value:
 @legalize("ReduceLogSumExp")
 def reduce_log_sum_exp(n: Node) -> Value:
     """log(sum(exp(x - max))) + max, which cannot overflow; an infinite maximum is not subtracted."""
-    return _by_axes(n, lambda axes: _log_sum_exp(n, axes))
+    return _by_axes(n, n[0], lambda x, axes, keep: _log_sum_exp(n, x, axes, keep))
 
 
-def _log_sum_exp(n: Node, axes: Axes) -> Value:
-    x = n[0]
+def _log_sum_exp(n: Node, x: Value, axes: Axes, keep: bool) -> Value:
     if not axes:
         return x
     top = n.reduce(x, "max", axes, True)
     finite = n(nn.Where(n(nn.IsInf(top)), n.like(0, x), top))
     total = n.reduce(n(nn.Exp(n(nn.Sub(x, finite)))), "add", axes, True)
     result = n(nn.Add(n(nn.Log(total)), finite))
-    return result if n.flag("keepdims", True) else n.squeeze(result, axes)
+    return result if keep else n.squeeze(result, axes)

@@ -59,3 +59,24 @@ def test_the_largest_elements(largest: int) -> None:
     }}"""
     check(text, x=x)
     check("(float[N, M] x) => (float[?, ?] v, int64[?, ?] i) { v, i = TopK<k = 2, axis = 0>(x) }", opset=9, x=x)
+
+
+@pytest.mark.parametrize("operator", ["ReduceSum", "ReduceLogSumExp", "ReduceMax"])
+@pytest.mark.parametrize("keep", [0, 1])
+@pytest.mark.parametrize("axes", [[1, -1], [0, 2], [2, 1]])
+def test_axes_that_no_shape_tells(operator: str, keep: int, axes: list[int]) -> None:
+    """The model says nothing of the result's sizes, and more is computed from it."""
+    rank = 3 if keep else 1
+    text = f"""(float[a, b, c] x, int64[2] axes) => (float[{", ".join("def"[:rank])}] y) {{
+        r = {operator}<keepdims = {keep}>(x, axes)
+        y = Sqrt(r)
+    }}"""
+    check(text, x=np.abs(normal(3, 5, 4)), axes=np.array(axes))
+
+
+def test_no_axes_are_all_axes() -> None:
+    check(
+        "(float[2, 3] x, int64[0] axes) => (float[1, 1] y) { y = ReduceMean(x, axes) }",
+        x=normal(2, 3),
+        axes=np.zeros(0, np.int64),
+    )
