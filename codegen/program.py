@@ -6,13 +6,13 @@ and symbols. A back end adds the binaries.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..ir.attributes import Attribute, DenseAttr, DenseResourceAttr, StringAttr
-from ..ir.core import Operation, Value
+from ..ir.core import Operation, Region, Value
 from ..ir.diagnostics import CompileError, InternalError
 from ..ir.dialects import kernel, plan, tile
 from ..ir.dialects.builtin import Module, Return
@@ -96,7 +96,18 @@ class _Reader:
                 self.steps.append(run.Host(op.function, reads, writes, (), attributes, op.location.names))
             case plan.Copy():
                 source, target = self.names[op.source], self.names[op.target]
-                self.steps.append(run.Copy(source, target, expression(plan.byte_size(plan.tensor_of(op.source)))))
+                size, offset = plan.byte_size(plan.tensor_of(op.source)), expression(op.target_offset)
+                self.steps.append(run.Copy(source, target, expression(size), 0, offset))
+            case plan.Fill():
+                dtype = str(plan.tensor_of(op.target).dtype)
+                self.steps.append(run.Fill(self.names[op.target], expression(op.value), dtype))
+            case plan.If():
+                then, otherwise = self.nested(op.then), self.nested(op.otherwise)
+                self.steps.append(run.If(expression(op.condition), then, otherwise))
+            case plan.Loop():
+                trips = None if op.trip_count is None else expression(op.trip_count)
+                body = self.nested(op.body)
+                self.steps.append(run.Loop(body, trips, expression(op.condition), op.induction))
             case plan.Read():
                 self.steps.append(run.Read(op.symbols, self.names[op.buffer], str(plan.tensor_of(op.buffer).dtype)))
             case plan.Place():
@@ -105,6 +116,14 @@ class _Reader:
                 pass
             case _:
                 raise InternalError(f"'{op.name}' has no place in a plan")
+
+    def nested(self, region: Region) -> tuple[run.Step, ...]:
+        """The steps of a region."""
+        around, self.steps = self.steps, []
+        for op in region.block:
+            self.read_op(op)
+        steps, self.steps = tuple(self.steps), around
+        return steps
 
     def read_memory(self, op: plan.Memory) -> None:
         name = self.fresh_name(op)
@@ -193,7 +212,7 @@ class _Reader:
                 names.update(*(free_symbols(dim) for dim in plan.tensor_of(op.result).dims))
         for function in self.kernels.values():
             names |= set(kernel_symbols(function))
-        read = {name for op in self.module.main.walk() if isinstance(op, plan.Read) for name in op.symbols}
+        read = set(_step_symbols(self.module.main))
         ranges = Profile.of(self.module).ranges
         for name in sorted(names | read):
             known = ranges.get(name)
@@ -212,6 +231,15 @@ class _Reader:
     def equalities(self) -> Iterable[run.Equality]:
         for needed in equalities(self.module.main):
             yield run.Equality(expression(needed.left), expression(needed.right), needed.nodes)
+
+
+def _step_symbols(main: Operation) -> Iterator[str]:
+    """The symbols that steps give values to."""
+    for op in main.walk():
+        if isinstance(op, plan.Read):
+            yield from op.symbols
+        elif isinstance(op, plan.Loop):
+            yield op.induction
 
 
 def expression(dim: Dim) -> run.Expression:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import itertools
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -68,28 +70,35 @@ def generate(module: Module) -> tuple[run.Plan, dict[str, np.ndarray]]:
 
 
 def native_steps(program: Program) -> tuple[tuple[run.Step, ...], list[str]]:
-    """The program's steps, launches that follow each other joined to one native function; and those functions' text."""
+    """The program's steps, launches that follow each other joined to native functions; and those functions' text."""
     buffers = {buffer.name: place for place, buffer in enumerate(program.buffers)}
     symbols = {symbol.name: place for place, symbol in enumerate(program.symbols)}
-    steps: list[run.Step] = []
     entries: list[str] = []
-    pending: list[run.Launch] = []
 
-    def flush() -> None:
-        if pending:
-            name = f"plan.{len(entries)}"
-            entries.append(entry_function(name, pending, buffers, symbols))
-            steps.append(run.Native(name, tuple(pending)))
-            pending.clear()
+    def native(launches: Iterable[run.Launch]) -> run.Native:
+        joined, name = tuple(launches), f"plan.{len(entries)}"
+        entries.append(entry_function(name, joined, buffers, symbols))
+        return run.Native(name, joined)
 
-    for step in program.steps:
-        if isinstance(step, run.Launch):
-            pending.append(step)
-        else:
-            flush()
-            steps.append(step)
-    flush()
-    return tuple(steps), entries
+    def joined(steps: Iterable[run.Step]) -> tuple[run.Step, ...]:
+        found: list[run.Step] = []
+        for are_launches, group in itertools.groupby(steps, lambda step: isinstance(step, run.Launch)):
+            if are_launches:
+                found.append(native(step for step in group if isinstance(step, run.Launch)))
+            else:
+                found += map(with_natives, group)
+        return tuple(found)
+
+    def with_natives(step: run.Step) -> run.Step:
+        match step:
+            case run.If():
+                return dataclasses.replace(step, then=joined(step.then), otherwise=joined(step.otherwise))
+            case run.Loop():
+                return dataclasses.replace(step, body=joined(step.body))
+            case _:
+                return step
+
+    return joined(program.steps), entries
 
 
 def kernel_source(

@@ -71,6 +71,11 @@ def generate(module: Module, progress: Progress | None = None) -> tuple[run.Plan
 
 
 def _step(step: run.Step, program: Program, texts: dict[str, Source]) -> run.Step:
+    if isinstance(step, run.If):
+        then, otherwise = (tuple(_step(s, program, texts) for s in part) for part in (step.then, step.otherwise))
+        return dataclasses.replace(step, then=then, otherwise=otherwise)
+    if isinstance(step, run.Loop):
+        return dataclasses.replace(step, body=tuple(_step(s, program, texts) for s in step.body))
     if not isinstance(step, run.Launch):
         return step
     source = texts[step.kernel]

@@ -7,8 +7,8 @@ expressions over the model's symbols where shapes are dynamic.
 from __future__ import annotations
 
 from ..attributes import Attribute, DenseAttr, DenseResourceAttr, SymbolRefAttr
-from ..core import Operation, Value
-from ..declare import Op
+from ..core import Operation, Region, Value
+from ..declare import NO_TERMINATOR, Op
 from ..symbols import Dim, free_symbols, mul
 from ..types import OpaqueType, TensorType, Type
 
@@ -153,10 +153,11 @@ class Host(Op, name="plan.host"):
 
 
 class Copy(Op, name="plan.copy"):
-    """Copy a whole buffer."""
+    """Copy a whole buffer to `target_offset` bytes into another one."""
 
     source: Value
     target: Value
+    target_offset: Dim = 0
 
     def infer(self) -> list[Type]:
         return []
@@ -176,6 +177,42 @@ class Place(Op, name="plan.place"):
     """The buffers of `segment`, whose sizes are known now, get their memory (see `segments`)."""
 
     segment: int
+
+    def infer(self) -> list[Type]:
+        return []
+
+
+class Fill(Op, name="plan.fill"):
+    """Set all elements of a buffer to a number that is an expression."""
+
+    target: Value
+    value: Dim
+
+    def infer(self) -> list[Type]:
+        return []
+
+
+class If(Op, name="plan.if", traits=(NO_TERMINATOR,)):
+    """Run the steps of one of two regions: the first where `condition` is not 0."""
+
+    condition: Dim
+    then: Region
+    otherwise: Region
+
+    def infer(self) -> list[Type]:
+        return []
+
+
+class Loop(Op, name="plan.loop", traits=(NO_TERMINATOR,)):
+    """Repeat the steps of a region, at most `trip_count` times and while `condition`, computed before each, is not 0.
+
+    The symbol `induction` holds the number of repetitions done.
+    """
+
+    body: Region
+    induction: str
+    trip_count: Dim | None = None
+    condition: Dim = 1
 
     def infer(self) -> list[Type]:
         return []

@@ -7,10 +7,11 @@ from typing import ClassVar
 import numpy as np
 
 from ...ir.attributes import DenseAttr
-from ...ir.core import Operation, Value
+from ...ir.core import Block, Operation, Value
 from ...ir.dialects import host, nn
 from ...ir.dialects.builtin import Func, Module, Return
 from ...ir.types import TensorType
+from ..analysis.blocks import blocks_of
 from ..analysis.sub_buffers import shared_memory
 from ..base import Pass, PassContext
 from .groups import (
@@ -54,22 +55,22 @@ class FormKernels(Pass):
     prologues: bool = True
 
     def run(self, module: Module, context: PassContext) -> None:
-        main = module.main
-        _replace_empty(main)
-        _copy_sources_to_users(main)
-        if self.fuse:
-            _copy_views_to_products(main)
-        groups = self._groups(main, context)
-        names = KernelNames(module)
-        for group in groups:
-            outline(group, main, module, names)
+        main, names = module.main, KernelNames(module)
+        # Inner blocks first: what they take copies of is not needed outside then.
+        for block in reversed(list(blocks_of(main))):
+            _replace_empty(block)
+            _copy_sources_to_users(block)
+            if self.fuse:
+                _copy_views_to_products(block)
+            free = _free_views(main) if self.join_buffers and block is main.block else set()
+            for group in self._groups(block, free, context):
+                outline(group, block, module, names)
         merge_equal(module)
 
-    def _groups(self, main: Func, context: PassContext) -> list[Group]:
-        """The groups in program order of their sinks."""
+    def _groups(self, block: Block, free: set[Operation], context: PassContext) -> list[Group]:
+        """The groups of a block in program order of their sinks."""
         group_of: dict[Operation, Group] = {}
-        free = _free_views(main) if self.join_buffers else set()
-        for op in reversed(main.block):
+        for op in reversed(block):
             if stays_in_main(op) or op in free:
                 continue
             group = self._common_group(op, group_of)
@@ -85,29 +86,36 @@ class FormKernels(Pass):
                     context.remark(op, f"not fused into the kernel of {_label(group.sink)}: {reason}")
         for group in set(group_of.values()):
             leave_reshapes_outside(group)
-        return [group for op in main.block if (group := group_of.get(op)) is not None and group.sink is op]
+        return [group for op in block if (group := group_of.get(op)) is not None and group.sink is op]
 
     def _common_group(self, op: Operation, group_of: dict[Operation, Group]) -> Group | None:
         """The group that holds every user of `op`, if there is one."""
         if not self.fuse and not is_source(op):
             return None
+        # Those in a block of control flow have no group here.
         users = {group_of.get(user) for result in op.results for user in result.users}
         return users.pop() if len(users) == 1 else None
 
 
-def stays_in_main(op: Operation) -> bool:
-    """Returns, weights, calls of the host, and reshapes of dense tensors are no work for a kernel.
+_STAYING = (Return, host.Call, nn.ReadSizes, nn.If, nn.Loop, nn.Yield)
 
-    A reshape that only splits dims, and a constant that is one number, may join a kernel.
+
+def stays_in_main(op: Operation) -> bool:
+    """Returns, weights, calls of the host, control flow and reshapes of dense tensors are no work for a kernel.
+
+    A reshape that only splits dims, and a constant that is one number, may join a kernel. The size that says how often
+    a loop runs is no value at all.
     """
+    if isinstance(op, nn.Size | nn.DimOf):
+        return bool(op.result.uses) and all(isinstance(user, nn.Loop) for user in op.result.users)
     if isinstance(op, nn.Reshape):
         return not is_linear_reshape(op)
-    return isinstance(op, Return | host.Call | nn.ReadSizes) or (isinstance(op, nn.Constant) and not op.is_splat)
+    return isinstance(op, _STAYING) or (isinstance(op, nn.Constant) and not op.is_splat)
 
 
-def _replace_empty(main: Func) -> None:
+def _replace_empty(block: Block) -> None:
     """Results without elements are constants: no schedule has to divide nothing among workers."""
-    for op in list(main.block):
+    for op in list(block):
         types = [result.type for result in op.results]
         if not isinstance(op, nn.NnOp) or isinstance(op, nn.Constant) or op.regions:
             continue
@@ -118,24 +126,28 @@ def _replace_empty(main: Func) -> None:
             shape = [dim for dim in result.type.dims if isinstance(dim, int)]
             empty = nn.Constant(DenseAttr(np.empty(shape, result.type.scalar.numpy)))
             empty.location = op.location
-            main.block.insert_before(empty, op)
+            block.insert_before(empty, op)
             result.replace_all_uses_with(empty.result)
         op.erase()
 
 
-def _copy_sources_to_users(main: Func) -> None:
+def _copy_sources_to_users(block: Block) -> None:
     """Give every user of a value made from nothing a copy of its own, so that it never stands between kernels."""
-    for op in reversed(main.block):
+    for op in reversed(block):
         shared = is_source(op) or isinstance(op, nn.BroadcastTo)
         if not shared or stays_in_main(op):
             continue
-        for user, index in list(op.results[0].uses)[1:]:
-            if isinstance(user, Return):
+        uses = [(user, index) for user, index in op.results[0].uses if not isinstance(user, Return | nn.Yield)]
+        here = [use for use in uses if use[0].parent is block]
+        for user, index in uses:
+            if (user, index) in here[:1]:
                 continue
             copy = op.clone()
             assert user.parent is not None
             user.parent.insert_before(copy, user)
             user.set_operand(index, copy.results[0])
+        if not op.results[0].uses:
+            op.erase()
 
 
 def _free_views(main: Func) -> set[Operation]:
@@ -149,10 +161,10 @@ def _free_views(main: Func) -> set[Operation]:
     return set(found)
 
 
-def _copy_views_to_products(main: Func) -> None:
+def _copy_views_to_products(block: Block) -> None:
     """Give every matmul and attention that reads a transpose or slice a copy of its own, so that it reads the memory
     behind it."""
-    for op in reversed(main.block):
+    for op in reversed(block):
         if not (is_strided(op) and _only_products_read(op.results[0])):
             continue
         for user, index in list(op.results[0].uses)[1:]:

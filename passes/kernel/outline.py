@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ...ir.attributes import SymbolRefAttr
 from ...ir.core import Block, Operation, Region, Value
 from ...ir.dialects import kernel, nn
-from ...ir.dialects.builtin import Func, Module
+from ...ir.dialects.builtin import Module
 from ...ir.location import Location, fuse
 from ...ir.symbols import Dim
 from ..analysis.cost import bytes_moved, operations
@@ -34,18 +34,18 @@ class KernelNames:
         return name
 
 
-def outline(group: Group, main: Func, module: Module, names: KernelNames) -> kernel.Func:
-    """Replace the ops of `group` in `main` by a call of a new kernel that contains them."""
-    ops = [op for op in main.block if op in group.ops]
+def outline(group: Group, block: Block, module: Module, names: KernelNames) -> kernel.Func:
+    """Replace the ops of `group` in `block` by a call of a new kernel that contains them."""
+    ops = [op for op in block if op in group.ops]
     inputs = _inputs(ops, group.ops)
     sink = group.sink
     function = kernel_of(ops, inputs, sink.results, names.fresh(group))
     function.in_place = overwritable(inputs, group) or None
-    module.block.insert_before(function, main)
+    module.block.insert_before(function, module.main)
     result_types = [result.type for result in sink.results]
     callee = SymbolRefAttr(function.sym_name)
     call = kernel.Call(tuple(inputs), callee, result_types=result_types, location=_origin(ops))
-    main.block.insert_before(call, sink)
+    block.insert_before(call, sink)
     for result, new in zip(sink.results, call.results, strict=True):
         new.name = result.name
     sink.replace_all_uses_with(call.results)

@@ -219,11 +219,7 @@ class _Legalizer:
         if function is None:
             raise UnsupportedError("")
         results = function(Node(op, opset, self.contents, self.symbols, self.equalities, self.learn, self.block))
-        values = [results] if isinstance(results, Value) else list(results)
-        if self.host_fallback:
-            for value in values:
-                _require_strategy(value)
-        return values
+        return [results] if isinstance(results, Value) else list(results)
 
     def on_host(self, op: Operation, reason: str) -> Sequence[Value | None]:
         why = host_operators.reason(op) or f"{host.GAP}{reason or 'this operator'}"
@@ -283,13 +279,6 @@ def _is_node(op: Operation) -> bool:
 
 def _is_refused(value: Value) -> bool:
     return isinstance(value, OpResult) and _is_node(value.op)
-
-
-def _require_strategy(value: Value | None) -> None:
-    """Raise for ops that no back end has code for yet."""
-    owner = value.owner if value is not None else None
-    if isinstance(owner, nn.If | nn.Loop):
-        raise UnsupportedError("control flow that depends on data")
 
 
 def _require_tensors(op: Operation) -> None:

@@ -137,7 +137,7 @@ def stft(n: Node) -> Value:
         count = declared[1]
     else:
         free = symbols.add(dims(signal)[1], symbols.mul(length, -1))
-        count = symbols.add(symbols.floordiv(free, n.sizes(1, "'frame_step'")[0]), 1)
+        count = symbols.add(symbols.floordiv(free, n.sizes(1)[0]), 1)
     places = n(nn.Add(n(nn.Mul(n.iota([count, 1], 0), step)), n.iota([1, length], 1)))
     # Places beyond the signal are of frames that are longer than a run asks for: their weight is 0.
     last = n(nn.Sub(n.size(signal, 1), n.constant(1, i64)))
@@ -166,8 +166,8 @@ def mel_weight_matrix(n: Node) -> Value:
     """Triangles over the bins of a spectrum, [bins, mels], whose corners are equally far apart on the mel scale."""
     declared = n.declared()
     if declared is None:
-        length = symbols.add(symbols.floordiv(n.sizes(1, "'dft_length'")[0], 2), 1)
-        declared = (length, n.sizes(0, "'num_mel_bins'")[0])
+        length = symbols.add(symbols.floordiv(n.sizes(1)[0], 2), 1)
+        declared = (length, n.sizes(0)[0])
     bins, mels = declared
     low, center, high = _corners(n, mels)
     place = n.iota([bins, mels], 0)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+from collections.abc import Generator, Sequence
 from typing import ClassVar
 
-from ...ir.attributes import DictAttr, StringAttr
+import numpy as np
+
+from ...ir.attributes import DenseAttr, DictAttr, StringAttr
 from ...ir.core import Block, Operation, Region, Value
 from ...ir.diagnostics import CompileError
 from ...ir.dialects import host, kernel, nn, plan
 from ...ir.dialects.builtin import Func, Module, Return
 from ...ir.dialects.nn.base import tensor_type
 from ...ir.location import UNKNOWN
-from ...ir.symbols import free_symbols
+from ...ir.symbols import RUN_TIME, Dim, Expr, free_symbols, mul, symbol
 from ...ir.types import FunctionType, TensorType
+from ..analysis.blocks import blocks_of
 from ..analysis.sub_buffers import SharedMemory, origin, shared_memory
 from ..base import Pass, PassContext
 
@@ -26,6 +31,7 @@ class LowerToPlan(Pass):
     output's memory; where that cannot be (it is an input, a weight, or returned twice) it is copied. A kernel may write
     over an operand of the same type that nobody reads afterwards, where its `in_place` says that it reads each element
     before it writes it.
+    `nn.if` and `nn.loop` become steps with steps in them; all memory is named outside. The host reads their conditions.
 
     Before:
         %1 = "kernel.call"(%x) {callee = @relu} : (tensor<4xf32>) -> tensor<4xf32>
@@ -50,6 +56,8 @@ class _Lowering:
         self.main = module.main
         self.in_place = in_place
         self.block = Block()
+        self.steps = self.block
+        """Where steps go: into `block`, where all memory is named, or a region of control flow."""
         self.buffer: dict[Value, Value] = {}
         self.labels = itertools.count()
         self.last_reader = _last_readers(self.main)
@@ -85,7 +93,8 @@ class _Lowering:
             self.outputs.append(output.result)
             made = origin(value)
             early = _has_place_before(self.main, value, made)
-            if isinstance(made.owner, kernel.Call | host.Call | nn.Concat) and made not in self.buffer and early:
+            makers = kernel.Call | host.Call | nn.Concat | nn.If | nn.Loop
+            if isinstance(made.owner, makers) and made not in self.buffer and early:
                 self.buffer[made] = self.alias(output.result, made)
 
     def place_parts(self) -> None:
@@ -108,8 +117,8 @@ class _Lowering:
 
     def arena(self, value: Value) -> Value:
         """New memory for the tensor `value`."""
-        assert isinstance(value.owner, Operation)
-        op = plan.Arena(f"b{next(self.labels)}", result_types=[_buffer(value)], location=value.owner.location)
+        location = value.owner.location if isinstance(value.owner, Operation) else UNKNOWN
+        op = plan.Arena(f"b{next(self.labels)}", result_types=[_buffer(value)], location=location)
         op.result.name = value.name
         self.block.append(op)
         return op.result
@@ -137,7 +146,13 @@ class _Lowering:
             case host.Call():
                 self.host_step(op)
             case nn.ReadSizes():
-                self.block.append(plan.Read(self.buffer[op.x], op.symbols, location=op.location))
+                self.steps.append(plan.Read(self.buffer[op.x], op.symbols, location=op.location))
+            case nn.Size() | nn.DimOf():
+                pass  # how often a loop runs
+            case nn.If():
+                self.branch(op)
+            case nn.Loop():
+                self.loop(op)
             case Return():
                 self.fill_outputs(op)
             case _:
@@ -148,7 +163,7 @@ class _Lowering:
         writes = [self.result_buffer(call, i) for i in range(len(call.results))]
         for result, target in zip(call.results, writes, strict=True):
             self.buffer[result] = target
-        self.block.append(plan.Launch((*reads, *writes), call.callee, written=len(writes), location=call.location))
+        self.steps.append(plan.Launch((*reads, *writes), call.callee, written=len(writes), location=call.location))
 
     def host_step(self, call: host.Call) -> None:
         reads = [self.buffer[v] for v in call.operands]
@@ -160,7 +175,117 @@ class _Lowering:
         writes = [self.buffer[v] for v in call.results]
         step = plan.Host((*reads, *writes), call.function, call.arguments, call.reason, len(writes))
         step.location = call.location
-        self.block.append(step)
+        self.steps.append(step)
+
+    # Control flow
+
+    def branch(self, op: nn.If) -> None:
+        """Each region makes its values in the memory of the results, or copies them there."""
+        condition = self.read(op.condition, op)
+        targets = [self.memory_for(result) for result in op.results]
+        regions: list[Region] = []
+        for region in (op.then, op.otherwise):
+            yielded = region.block.terminator.operands
+            for value, target in zip(yielded, targets, strict=True):
+                made = origin(value)
+                if isinstance(made.owner, kernel.Call) and made.owner.parent is region.block:
+                    self.buffer.setdefault(made, self.alias(target, made))
+            with self.region() as steps:
+                self.lower_all(region.block)
+                self.move(yielded, targets, op)
+            regions.append(steps)
+        self.steps.append(plan.If(condition, *regions, location=op.location))
+
+    def loop(self, op: nn.Loop) -> None:
+        """Carried values have memory of their own, to which each iteration copies what it yields."""
+        name = f"{RUN_TIME}loop{next(self.labels)}"
+        trips = self.trip_count(op)
+        condition = None if op.condition is None else self.read(op.condition, op)
+        iteration, goes_on, *arguments = op.body.block.arguments
+        carried = [self.memory_for(result) for result in op.results[: len(arguments)]]
+        collected = [self.memory_for(result) for result in op.results[len(arguments) :]]
+        self.move(op.initial, carried, op)
+        self.buffer |= dict(zip(arguments, carried, strict=True))
+        next_condition, *yielded = op.body.block.terminator.operands
+        with self.region() as steps:
+            if iteration.uses:
+                self.buffer[iteration] = self.arena(iteration)
+                self.steps.append(plan.Fill(self.buffer[iteration], symbol(name), location=op.location))
+            if any(user is not op.body.block.terminator for user in goes_on.users):
+                self.define(goes_on, plan.Weight(DenseAttr(np.array(True))))
+            self.lower_all(op.body.block)
+            for value, whole in zip(yielded[len(carried) :], collected, strict=True):
+                offset = mul(symbol(name), plan.byte_size(plan.tensor_of(self.buffer[value])))
+                self.steps.append(plan.Copy(self.buffer[value], whole, offset, location=op.location))
+            self.move(yielded[: len(carried)], carried, op)
+            if condition is not None and not _stays_true(next_condition, goes_on):
+                self.steps.append(plan.Read(self.buffer[next_condition], (str(condition),), location=op.location))
+        self.steps.append(plan.Loop(steps, name, trips, 1 if condition is None else condition, location=op.location))
+
+    def trip_count(self, op: nn.Loop) -> Dim | None:
+        match op.trip_count.owner if op.trip_count is not None else None:
+            case None:
+                return None
+            case nn.Constant() as constant:
+                return max(int(constant.array.reshape(-1)[0]), 0)
+            case nn.Size() as size:
+                return size.value
+            case nn.DimOf() as dim:
+                assert isinstance(dim.x.type, TensorType)
+                return dim.x.type.dims[dim.axis]
+            case _:
+                assert op.trip_count is not None
+                return self.read(op.trip_count, op)
+
+    def read(self, number: Value, op: Operation) -> Expr:
+        """The symbol that gets the value of a tensor of one integer or boolean here."""
+        name = f"{RUN_TIME}value{next(self.labels)}"
+        self.steps.append(plan.Read(self.buffer[number], (name,), location=op.location))
+        return symbol(name)
+
+    def memory_for(self, value: Value) -> Value:
+        """The memory of a result of control flow: that of an output, or new."""
+        if value not in self.buffer:
+            self.buffer[value] = self.arena(value)
+        return self.buffer[value]
+
+    def move(self, values: Sequence[Value], targets: Sequence[Value], op: Operation) -> None:
+        """Copy values to targets, all at once: what another copy writes over is brought to safety before."""
+        bases = [plan.memory_of(target) for target in targets]
+        pending: list[tuple[Value, Value]] = []
+        for value, target, base in zip(values, targets, bases, strict=True):
+            source = self.buffer[value]
+            if plan.memory_of(source) is base:
+                continue
+            if plan.memory_of(source) in bases:
+                saved = self.arena(value)
+                self.steps.append(plan.Copy(source, saved, location=op.location))
+                source = saved
+            pending.append((source, target))
+        for source, target in pending:
+            self.steps.append(plan.Copy(source, self.resized(target, source), location=op.location))
+
+    def resized(self, target: Value, source: Value) -> Value:
+        """`target` as the type of `source`."""
+        if target.type == source.type:
+            return target
+        alias = plan.Alias(target, result_types=[source.type])
+        self.block.append(alias)
+        return alias.result
+
+    def lower_all(self, block: Block) -> None:
+        for op in block:
+            if not isinstance(op, nn.Yield):
+                self.lower(op)
+
+    @contextlib.contextmanager
+    def region(self) -> Generator[Region]:
+        """A region for the steps that are lowered within."""
+        around, self.steps = self.steps, Block()
+        try:
+            yield Region(self.steps)
+        finally:
+            self.steps = around
 
     def result_buffer(self, call: kernel.Call, index: int) -> Value:
         result = call.results[index]
@@ -189,7 +314,7 @@ class _Lowering:
             if plan.is_object(output):
                 raise CompileError("an object of the host is returned as it was given, or twice, which no step does")
             target = self.alias(output, value)
-            self.block.append(plan.Copy(self.buffer[value], target, location=op.location))
+            self.steps.append(plan.Copy(self.buffer[value], target, location=op.location))
 
     def replace_main(self) -> None:
         self.main.drop_operands()
@@ -224,10 +349,20 @@ def _has_place_before(main: Func, value: Value, made: Value) -> bool:
 
 
 def _last_readers(main: Func) -> dict[Value, Operation]:
-    """The last op that reads each value or a reshape of it."""
+    """The last op, of the block that a value is of, in which somebody reads it or a reshape of it."""
     last: dict[Value, Operation] = {}
-    for op in main.block:
-        if not isinstance(op, nn.Reshape):
-            for operand in op.operands:
-                last[origin(operand)] = op
+    for block in blocks_of(main):
+        for op in block:
+            for reader in op.walk():
+                for operand in () if isinstance(reader, nn.Reshape) else reader.operands:
+                    read = origin(operand)
+                    if (read.owner if isinstance(read.owner, Block) else read.owner.parent) is block:
+                        last[read] = op
     return last
+
+
+def _stays_true(condition: Value, given: Value) -> bool:
+    """Whether the condition that a loop's body yields holds wherever the one it was given did."""
+    if condition is given:
+        return True
+    return isinstance(condition.owner, nn.Constant) and bool(condition.owner.array.all())

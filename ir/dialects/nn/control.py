@@ -75,7 +75,7 @@ class Loop(_Control, name="nn.loop"):
 
     The region's arguments are the iteration (i64), the condition (i1) and the carried values; it yields the next
     condition, the next carried values and any values to collect. The results are the last carried values, then what
-    was collected, stacked along a new first axis.
+    was collected, stacked along a new first axis: an entry for each iteration there was, and any numbers in the others.
 
     Example: %y = "nn.loop"(%n, %go, %x) ({
         ^bb0(%i: tensor<i64>, %c: tensor<i1>, %v: tensor<4xf32>): "nn.yield"(%c, %v) : (tensor<i1>, tensor<4xf32>) -> ()
@@ -116,7 +116,10 @@ class Loop(_Control, name="nn.loop"):
         return (*values, *(self._stack(rows, i) for i, rows in enumerate(collected, len(initial))))
 
     def _stack(self, rows: list[Any], result: int) -> Array:
-        if rows:
-            return np.stack(rows)
         type = tensor_type(self.results[result])
-        return np.zeros([size if isinstance(size, int) else 0 for size in type.dims], type.scalar.numpy)
+        most = type.dims[0] if isinstance(type.dims[0], int) else len(rows)
+        row = rows[0].shape if rows else [size if isinstance(size, int) else 0 for size in type.dims[1:]]
+        stacked = np.zeros([most, *row], type.scalar.numpy)
+        for place, values in enumerate(rows):
+            stacked[place] = values
+        return stacked

@@ -154,3 +154,63 @@ module {
     return %5 : tensor<1x4x4xf32>
   }
 }
+
+// -----
+
+// Both branches make the result in the same memory; the condition is read by the host.
+// CHECK: %[[C:.*]] = "plan.input"() {index = 1 : i64
+// CHECK: %[[Y:.*]] = "plan.output"()
+// CHECK: "plan.read"(%[[C]]) {symbols = ["run_value0"]}
+// CHECK: "plan.if"() ({
+// CHECK-NEXT: "plan.launch"(%{{.*}}, %[[Y]]) {callee = @relu
+// CHECK-NEXT: }, {
+// CHECK-NEXT: "plan.copy"(%{{.*}}, %[[Y]])
+// CHECK-NEXT: }) {condition = "run_value0"}
+module {
+  "kernel.func"() ({
+  ^bb0(%a: memref<8xf32>, %b: memref<8xf32>):
+    "kernel.return"() : () -> ()
+  }) {sym_name = "relu", grid = [1 : i64], arg_shapes = ["8", "8"]} : () -> ()
+  func.func @main(%x: tensor<8xf32>, %c: tensor<i1>) -> tensor<8xf32> {
+    %0 = "nn.if"(%c) ({
+      %1 = "kernel.call"(%x) {callee = @relu} : (tensor<8xf32>) -> tensor<8xf32>
+      "nn.yield"(%1) : (tensor<8xf32>) -> ()
+    }, {
+      "nn.yield"(%x) : (tensor<8xf32>) -> ()
+    }) : (tensor<i1>) -> tensor<8xf32>
+    return %0 : tensor<8xf32>
+  }
+}
+
+// -----
+
+// Carried values that change places go through memory of their own. What the loop reads again is not overwritten, but
+// what one iteration makes for itself is.
+// CHECK: "plan.copy"(%a, %[[A:[0-9]+]])
+// CHECK: "plan.copy"(%b, %[[B:[0-9]+]])
+// CHECK: "plan.loop"() ({
+// CHECK-NEXT: "plan.launch"(%w, %t) {callee = @relu
+// CHECK-NEXT: "plan.launch"(%t, %t) {callee = @relu
+// CHECK-NEXT: "plan.copy"(%t, %{{[0-9]+}}) {target_offset = "32 * run_loop1"}
+// CHECK-NEXT: "plan.copy"(%[[B]], %q)
+// CHECK-NEXT: "plan.copy"(%[[A]], %p)
+// CHECK-NEXT: "plan.copy"(%q, %[[A]])
+// CHECK-NEXT: "plan.copy"(%p, %[[B]])
+// CHECK-NEXT: }) {induction = "run_loop1", trip_count = 40 : i64
+module {
+  "kernel.func"() ({
+  ^bb0(%a: memref<8xf32>, %b: memref<8xf32>):
+    "kernel.return"() : () -> ()
+  }) {sym_name = "relu", grid = [1 : i64], arg_shapes = ["8", "8"], in_place = array<i64: 0>} : () -> ()
+  func.func @main(%x: tensor<8xf32>, %a: tensor<8xf32>, %b: tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>, tensor<40x8xf32>) {
+    %n = "nn.constant"() {value = dense<40> : tensor<i64>} : () -> tensor<i64>
+    %w = "kernel.call"(%x) {callee = @relu} : (tensor<8xf32>) -> tensor<8xf32>
+    %0, %1, %2 = "nn.loop"(%n, %a, %b) ({
+    ^bb0(%i: tensor<i64>, %go: tensor<i1>, %p: tensor<8xf32>, %q: tensor<8xf32>):
+      %t = "kernel.call"(%w) {callee = @relu} : (tensor<8xf32>) -> tensor<8xf32>
+      %u = "kernel.call"(%t) {callee = @relu} : (tensor<8xf32>) -> tensor<8xf32>
+      "nn.yield"(%go, %q, %p, %u) : (tensor<i1>, tensor<8xf32>, tensor<8xf32>, tensor<8xf32>) -> ()
+    }) {operandSegmentSizes = array<i32: 1, 0, 2>} : (tensor<i64>, tensor<8xf32>, tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>, tensor<40x8xf32>)
+    return %0, %1, %2 : tensor<8xf32>, tensor<8xf32>, tensor<40x8xf32>
+  }
+}
