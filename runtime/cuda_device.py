@@ -80,7 +80,8 @@ class CudaDevice:
         memory = self.driver.allocate(size)
         for name, tensor in tensors.items():
             if tensor.nbytes:
-                self.driver.copy_to_device(memory + offsets[name], tensor.ctypes.data, tensor.nbytes)
+                dense = np.ascontiguousarray(tensor)  # constants may be views that repeat or transpose elements
+                self.driver.copy_to_device(memory + offsets[name], dense.ctypes.data, dense.nbytes)
         return memory, {name: memory + offset for name, offset in offsets.items()}
 
 

@@ -35,8 +35,9 @@ def float_constant(value: float, element: str) -> str:
             value = struct.unpack("f", struct.pack("f", with_range))[0]
         except OverflowError:
             value = float("inf") if value > 0 else float("-inf")
-    if value == value and abs(value) < 1e6 and value * 256 == int(value * 256) and str(value) != "-0.0":
-        return f"{value:.8g}" if "." in f"{value:.8g}" else f"{value:.8g}.0"
+    short = f"{value:.8g}"
+    if abs(value) < 1e6 and float(short) == value and value * 256 == int(value * 256) and str(value) != "-0.0":
+        return short if "." in short else f"{short}.0"
     return f"0x{struct.unpack('<Q', struct.pack('<d', value))[0]:016X}"
 
 

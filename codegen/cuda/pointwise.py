@@ -204,7 +204,15 @@ def _cast(op: Operation, operands: Sequence[str], source: Scalar, target: Scalar
     text = f"to_float({operands[0]})" if is_narrow(source) else parenthesized(operands[0])
     if is_narrow(target):
         return convert_float(f"(float){text}", _F32, target)
-    return f"({c_type(target, index)}){text}"
+    if source.is_float and target.bits < 32:
+        text = _cut(f"(int){text}", target, signed=True)
+    return f"({c_type(target, index)}){parenthesized(text)}"
+
+
+def _cut(text: str, dtype: Scalar, signed: bool) -> str:
+    """An int with the low bits of `text`: numbers that `dtype` does not hold wrap, as on CPUs."""
+    unused = 32 - dtype.bits
+    return f"(int)((unsigned)({text}) << {unused}) >> {unused}" if signed else f"{text} & {(1 << dtype.bits) - 1}"
 
 
 def _cast_unsigned(op: Operation, operands: Sequence[str], source: Scalar, target: Scalar, index: str) -> str:
@@ -217,7 +225,10 @@ def _cast_unsigned(op: Operation, operands: Sequence[str], source: Scalar, targe
 
 def _to_unsigned(op: Operation, operands: Sequence[str], source: Scalar, target: Scalar, index: str) -> str:
     text = f"to_float({operands[0]})" if is_narrow(source) else parenthesized(operands[0])
-    return f"({c_type(target, index)})({_unsigned_type(target, index)}){text}"
+    if target.bits < 32:
+        return f"({c_type(target)})({_cut(f'(int){text}', target, signed=False)})"
+    wide = "(long long)" if target.bits == 32 else ""
+    return f"({c_type(target, index)})({_unsigned_type(target, index)}){wide}{text}"
 
 
 def _truncate(op: Operation, operands: Sequence[str], source: Scalar, target: Scalar, index: str) -> str:

@@ -65,3 +65,12 @@ def test_products_without_rows(shape: tuple[int, ...]) -> None:
     b, m, k = shape
     compare(f"(float[{b}, {m}, {k}] x, float[{k}, 2] w) => (float[{b}, {m}, 2] y) {{ y = MatMul (x, w) }}",
             x=normal(*shape), w=normal(k, 2))  # fmt: skip
+
+
+def test_constants_of_f16_that_are_long_decimals() -> None:
+    """LLVM takes decimals only where they are exact: -3.24609375 has nine digits."""
+    compare(
+        """(float16[2, 1] x) => (float16[2, 2] y)
+        <float16[1, 2] w = {15360, 16384}, float16[1] b = {49790}> { y = Gemm (x, w, b) }""",
+        x=np.array([[0.5], [2]], np.float16),
+    )

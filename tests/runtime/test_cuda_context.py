@@ -126,6 +126,14 @@ def test_every_length(graph: bool) -> None:
         run.check(n, seed=n)
 
 
+@pytest.mark.parametrize("view", [np.broadcast_to(np.float32(3), 4096), np.arange(8192, dtype=np.float32)[::2]])
+def test_weights_may_be_views(view: np.ndarray) -> None:
+    plan, tensors = reversed_sum()
+    device = CudaDevice(plan, tensors | {"w": view}, driver=cast(Driver, new_driver()))
+    y = CudaContext(plan, device).run({"x": np.ones(5, np.float32)})["y"]
+    np.testing.assert_array_equal(y, (1 + view[:5])[::-1])
+
+
 def test_one_capture_for_each_shape() -> None:
     run = Run()
     run.check(4096)
