@@ -25,7 +25,7 @@ help:
 	@echo 'make fuzz      random graphs next to ONNX Runtime (SEEDS=0:2000 tries those)'
 	@echo 'make test-gpu  the tests that need an NVIDIA GPU'
 	@echo 'make lint      ruff, pyright, import-linter'
-	@echo 'make docs      the op reference, docs/ops.md, from the declarations'
+	@echo 'make docs      the op reference and the list of ONNX operators, docs/ops.md and operators.md, and the tables'
 	@echo 'make format    rewrite the sources as ruff wants them'
 	@echo 'make clean     remove build outputs and caches; distclean removes .venv too'
 
@@ -60,6 +60,8 @@ format: $(TEST)
 docs: $(CORE)
 	$(PYTHON) -m kernelwright.ir.reference > docs/ops.md.new
 	mv docs/ops.md.new docs/ops.md
+	$(PYTHON) -m kernelwright.compiler.onnx.operators > docs/operators.md.new
+	mv docs/operators.md.new docs/operators.md
 	$(PYTHON) benchmarks/report.py
 
 clean:

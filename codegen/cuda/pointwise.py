@@ -63,6 +63,8 @@ def constant(value: float, dtype: Scalar) -> str:
     """A number as a C literal of that type."""
     if dtype.is_bool:
         return "true" if value else "false"
+    if dtype.is_complex:  # which are moved, and filled in with 0
+        return f"{c_type(dtype)}{{{constant(value, _F64 if dtype.bytes == 16 else _F32)}, 0}}"
     if not dtype.is_float:
         return _integer(int(value), dtype)
     if is_narrow(dtype):
@@ -107,7 +109,7 @@ def convert_float(text: str, source: Scalar, target: Scalar) -> str:
     return f"from_float<{c_type(target)}>({'(float)' + parenthesized(text) if source.name == 'f64' else text})"
 
 
-_F32 = Scalar("f32")
+_F32, _F64 = Scalar("f32"), Scalar("f64")
 
 
 def _in_float(build: Callable[[Sequence[str], Scalar], str]) -> _Rule:

@@ -28,6 +28,8 @@ _NAMES = {
     "i64": "long long",
     "i4": "signed char",
     "i2": "signed char",
+    "complex<f32>": "float2",
+    "complex<f64>": "double2",
 }
 
 

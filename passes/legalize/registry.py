@@ -59,3 +59,8 @@ def legalization(domain: str, operator: str, opset: int) -> Legalization | None:
 def operators(domain: str = DOMAIN) -> list[str]:
     """The operators of a domain that can be legalized, in alphabetical order."""
     return sorted(operator for own, operator in _TABLE if own == domain)
+
+
+def registered() -> list[tuple[str, str]]:
+    """Domain and operator of everything that can be legalized."""
+    return sorted(_TABLE)

@@ -13,7 +13,7 @@ from .content import dims, scalar
 from .contraction import matrix_product
 from .elementwise import data_type
 from .node import Node, normal_axis
-from .registry import InvalidError, UnsupportedError, legalize
+from .registry import InvalidError, legalize
 
 
 @legalize("DFT")
@@ -61,21 +61,19 @@ def _length(n: Node, axis: int) -> tuple[Dim, Value]:
     if known is not None:
         return known[0], value
     if declared is None:
-        raise UnsupportedError("'dft_length' is only known at run time, and the model does not state the shape")
+        return n.sizes(1)[0], value
     if n.flag("onesided") and not n.flag("inverse"):
         return symbols.add(symbols.mul(declared[axis], 2), -1), value
     return declared[axis], value
 
 
 def _resized(n: Node, x: Value, axis: int, rows: Dim) -> Value:
-    own = dims(x)[axis]
-    missing = symbols.add(rows, symbols.mul(own, -1))
-    if symbols.bounds(missing, {})[1] <= 0:
-        return n.narrow(x, axis, 0, rows)
-    if symbols.bounds(missing, {})[0] < 0:
-        raise UnsupportedError(f"a transform of '{rows}' of '{own}' elements, which may be more or fewer")
-    high = tuple(missing if i == axis else 0 for i in range(len(dims(x))))
-    return n(nn.Pad(x, (0,) * len(dims(x)), high))
+    """x cut, or continued with zeros, to a number of rows."""
+    missing = symbols.maximum(symbols.add(rows, symbols.mul(dims(x)[axis], -1)), 0)
+    if missing != 0:
+        high = tuple(missing if i == axis else 0 for i in range(len(dims(x))))
+        x = n(nn.Pad(x, (0,) * len(dims(x)), high))
+    return n.narrow(x, axis, 0, rows)
 
 
 def transform(n: Node, x: Value, length: Value, bins: Dim, inverse: bool = False, halved: bool = False) -> Value:
@@ -157,7 +155,7 @@ def _frame_length(n: Node, onesided: bool) -> tuple[Dim, Value]:
     if known is not None:
         return known[0], value
     if declared is None:
-        raise UnsupportedError("'frame_length' is only known at run time, and the model does not state the shape")
+        return n.sizes(3)[0], value
     return symbols.add(symbols.mul(declared[2], 2), -1) if onesided else declared[2], value
 
 

@@ -71,3 +71,14 @@ def test_mel_weights() -> None:
     numbers = {"mels": np.array(6), "n": np.array(16), "rate": np.array(8192)}
     edges = {"low": np.array(0, np.float32), "high": np.array(4096, np.float32)}
     compare(graph(text), {**numbers, **edges}, "onnx")
+
+
+@pytest.mark.parametrize("length", [5, 12])
+def test_dft_of_a_length_that_no_shape_tells(length: int) -> None:
+    text = "(float[2, 7, 1] x, int64 n) => (float[2, k, 2] y) { y = DFT<onesided = 1>(x, n) }"
+    check(text, judge="onnx", x=normal(2, 7, 1), n=np.array(length))
+
+
+def test_stft_of_frames_that_no_shape_tells() -> None:
+    text = "(float[2, 21, 1] x, int64 step, int64 n) => (float[2, f, k, 2] y) { y = STFT(x, step, , n) }"
+    check(text, judge="onnx", x=normal(2, 21, 1), step=np.array(4), n=np.array(9))
