@@ -13,7 +13,7 @@ from ...ir.types import f32, i64
 from .content import dims, scalar
 from .contraction import window
 from .node import Node
-from .registry import UnsupportedError, legalize
+from .registry import legalize
 from .sampling import interpolated, linear_taps
 
 
@@ -65,44 +65,75 @@ def roi_align(n: Node) -> Value:
 
 def _roi_align(n: Node, half_pixel: bool) -> Value:
     """Inputs: x [batch, channels, height, width], regions [count, 4] and the image of each."""
-    x, ratio, dtype = n[0], n.int("sampling_ratio"), scalar(n[0])
-    if ratio <= 0:
-        raise UnsupportedError("a number of samples that depends on the regions' sizes (sampling_ratio = 0)")
+    x, average = n[0], n.choice("mode", "avg", "max") == "avg"
     sizes = (n.int("output_height", 1), n.int("output_width", 1))
-    count, channels = dims(n[1])[0], dims(x)[1]
-    taps = [_roi_taps(n, axis, sizes[axis], ratio, half_pixel) for axis in range(2)]
+    axes = [_RoiAxis(n, axis, sizes[axis], half_pixel) for axis in range(2)]
     images = n(nn.Gather(x, n.cast(n[2], i64), 0))
-    reads = [_weighted(n, images, row, column) for row in taps[0] for column in taps[1]]
-    average = n.choice("mode", "avg", "max") == "avg"
+    reads = [_weighted(n, images, row, column) for row in axes[0].taps for column in axes[1].taps]
     total = functools.reduce(lambda a, b: n((nn.Add if average else nn.Max)(a, b)), reads)
-    split = n.reshape(total, [count, channels, sizes[0], ratio, sizes[1], ratio])
-    pooled = n.reduce(split, "mean" if average else "max", [3, 5])
-    return n.cast(pooled, dtype)
+    split = n.reshape(total, [*dims(images)[:2], sizes[0], axes[0].samples, sizes[1], axes[1].samples])
+    if average:
+        count = n(nn.Max(n(nn.Mul(axes[0].count, axes[1].count)), n.constant(1, f32)))
+        pooled = n(nn.Div(n.reduce(split, "add", [3, 5]), n.unsqueeze(count, [2, 3])))
+        return n.cast(pooled, scalar(x))
+    seen = n(nn.And(n.unsqueeze(axes[0].counts, [1, 2, 4, 5]), n.unsqueeze(axes[1].counts, [1, 2, 3, 4])))
+    pooled = n.reduce(n(nn.Where(seen, split, n.constant(-math.inf, f32))), "max", [3, 5])
+    return n.cast(n(nn.Where(n(nn.IsInf(pooled, positive=False)), n.constant(0, f32), pooled)), scalar(x))
 
 
-def _roi_taps(n: Node, axis: int, size: int, ratio: int, half_pixel: bool) -> list[tuple[Value, Value]]:
-    """The two places along an axis of x that every sample reads, and their weights: [regions, size * ratio]."""
-    length = n.size(n[0], axis + 2, f32)
-    scale = n.constant(n.float("spatial_scale", 1.0), f32)
-    start, end = (n.cast(n.narrow(n[1], 1, i, i + 1), f32) for i in (1 - axis, 3 - axis))
-    start, end = (n(nn.Mul(edge, scale)) for edge in (start, end))
-    if half_pixel:
-        start, end = (n(nn.Sub(edge, n.constant(0.5, f32))) for edge in (start, end))
-    extent = n(nn.Sub(end, start))
-    if not half_pixel:
-        extent = n(nn.Max(extent, n.constant(1, f32)))
-    sample = n.cast(n.iota([1, size * ratio], 1), f32)
-    fraction = n(nn.Div(n(nn.Add(sample, n.constant(0.5, f32))), n.constant(size * ratio, f32)))
-    place = n(nn.Add(start, n(nn.Mul(fraction, extent))))
-    near = n(nn.And(n(nn.Ge(place, n.constant(-1, f32))), n(nn.Le(place, length))))
-    last = n(nn.Sub(length, n.constant(1, f32)))
-    inside = n(nn.Min(n(nn.Max(place, n.constant(0, f32))), last))
-    low = n(nn.Floor(inside))
-    part = n(nn.Sub(inside, low))
-    visible = n.cast(near, f32)
-    weights = (n(nn.Mul(n(nn.Sub(n.constant(1, f32), part)), visible)), n(nn.Mul(part, visible)))
-    high = n(nn.Min(n(nn.Add(low, n.constant(1, f32))), last))
-    return [(n.cast(place, i64), weight) for place, weight in zip((low, high), weights, strict=True)]
+class _RoiAxis:
+    """Where the samples of every region lie along an axis of x, all regions having room for as many."""
+
+    def __init__(self, n: Node, axis: int, size: int, half_pixel: bool) -> None:
+        self.n = n
+        self.length = n.size(n[0], axis + 2, f32)
+        scale = n.constant(n.float("spatial_scale", 1.0), f32)
+        start, end = (n.cast(n.narrow(n[1], 1, i, i + 1), f32) for i in (1 - axis, 3 - axis))
+        start, end = (n(nn.Mul(edge, scale)) for edge in (start, end))
+        if half_pixel:
+            start, end = (n(nn.Sub(edge, n.constant(0.5, f32))) for edge in (start, end))
+        extent = n(nn.Sub(end, start))
+        if not half_pixel:
+            extent = n(nn.Max(extent, n.constant(1, f32)))
+        cell = n(nn.Div(extent, n.constant(size, f32)))
+        ratio = n.int("sampling_ratio")
+        self.samples: Dim = ratio
+        """The most samples that a cell of any region has along the axis."""
+        self.count = n.constant(ratio, f32)
+        """How many each region has, [regions, 1] or one number."""
+        if ratio <= 0:
+            self.count = n(nn.Max(n(nn.Ceil(cell)), n.constant(0, f32)))
+            (self.samples,) = n.read(n.cast(n.reduce(self.count, "max", [0]), i64))
+        sample = n.cast(n.iota([1, 1, self.samples], 2), f32)
+        places = n(nn.Div(n(nn.Add(sample, n.constant(0.5, f32))), self._wide(self.count)))
+        offset = n(nn.Add(n.cast(n.iota([1, size, 1], 1), f32), places))
+        place = n(nn.Add(self._wide(start), n(nn.Mul(offset, self._wide(cell)))))
+        self.counts = n.index(n(nn.Lt(sample, self._wide(self.count))), 1, 0)
+        """Which samples are a region's own, [regions or 1, samples]."""
+        inside = n(nn.And(n.unsqueeze(self.counts, [1]), self._near(place)))
+        self.taps = self._taps(place, inside, [dims(start)[0], symbols.mul(size, self.samples)])
+        """The two places that every sample reads, and their weights: [regions, cells * samples]."""
+
+    def _wide(self, x: Value) -> Value:
+        return self.n.unsqueeze(x, [2]) if dims(x) else x
+
+    def _near(self, place: Value) -> Value:
+        n = self.n
+        return n(nn.And(n(nn.Ge(place, n.constant(-1, f32))), n(nn.Le(place, self.length))))
+
+    def _taps(self, place: Value, inside: Value, shape: list[Dim]) -> list[tuple[Value, Value]]:
+        n = self.n
+        zero, one = n.constant(0, f32), n.constant(1, f32)
+        last = n(nn.Sub(self.length, one))
+        kept = n(nn.Min(n(nn.Max(n(nn.Where(inside, place, zero)), zero)), last))
+        low = n(nn.Floor(kept))
+        part, visible = n(nn.Sub(kept, low)), n.cast(inside, f32)
+        high = n(nn.Min(n(nn.Add(low, one)), last))
+        weights = (n(nn.Mul(n(nn.Sub(one, part)), visible)), n(nn.Mul(part, visible)))
+        return [
+            (n.reshape(n.cast(where, i64), shape), n.reshape(weight, shape))
+            for where, weight in zip((low, high), weights, strict=True)
+        ]
 
 
 def _weighted(n: Node, images: Value, row: tuple[Value, Value], column: tuple[Value, Value]) -> Value:

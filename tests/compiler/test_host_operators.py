@@ -51,9 +51,10 @@ def test_reasons_come_from_the_list() -> None:
 
 
 def test_a_missing_kernel_is_called_that() -> None:
-    text = "(float[2, 3, 8, 9] x, float[4, 4] r, int64[4] b) => (float[4, 3, 1, 1] y) { y = RoiAlign (x, r, b) }"
-    (reason,) = reasons(text)
-    assert reason.startswith(GAP) and "sampling_ratio = 0" in reason
+    text = "(float[1, 2] x) => (float[1, 2] y) { y = ai.onnx.ml.SVMRegressor <coefficients = [1.0, 1.0]> (x) }"
+    options = CompileOptions(target=resolve("cpu"), stop="legalize")
+    (step,) = compile_model(graph(text, ai_onnx_ml=1), options).host_steps
+    assert step.reason == f"{GAP}this operator"
 
 
 @pytest.mark.parametrize(

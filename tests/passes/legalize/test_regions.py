@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 from onnx_graphs import check, normal
 
-from kernelwright.ir.diagnostics import CompileError
-
 ROIS = np.array([[0, 0, 7, 6], [1.5, 2.5, 20, 3], [-4, -1, 2, 5], [5, 5, 5, 5]], np.float32)
 
 
@@ -21,10 +19,12 @@ def test_roi_align(mode: str, coordinates: str) -> None:
     check(text, x=x, r=ROIS, b=np.array([0, 1, 1, 0]))
 
 
-def test_an_unknown_number_of_samples_is_refused() -> None:
-    text = "(float[2, 3, 8, 9] x, float[4, 4] r, int64[4] b) => (float[4, 3, 1, 1] y) { y = RoiAlign(x, r, b) }"
-    with pytest.raises(CompileError, match="sampling_ratio = 0"):
-        check(text, x=normal(2, 3, 8, 9), r=ROIS, b=np.zeros(4, np.int64))
+@pytest.mark.parametrize("mode", ["avg", "max"])
+@pytest.mark.parametrize("coordinates", ["half_pixel", "output_half_pixel"])
+def test_as_many_samples_as_a_region_is_large(mode: str, coordinates: str) -> None:
+    node = f'RoiAlign<mode = "{mode}", coordinate_transformation_mode = "{coordinates}", output_width = 2>(x, r, b)'
+    text = f"(float[2, 3, 8, 9] x, float[R, 4] r, int64[R] b) => (float[R, 3, 1, 2] y) {{ y = {node} }}"
+    check(text, x=np.abs(normal(2, 3, 8, 9)), r=ROIS[:3], b=np.array([0, 1, 1]))
 
 
 @pytest.mark.parametrize("mask", ["", "m"])
