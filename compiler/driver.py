@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 
 from .. import __version__
-from ..ir.attributes import BoolAttr, StringAttr
+from ..ir.attributes import ArrayAttr, BoolAttr, StringAttr
 from ..ir.diagnostics import CompileError, Diagnostic, InternalError
 from ..ir.dialects import host as host_dialect
 from ..ir.dialects import plan as plan_dialect
 from ..ir.dialects.builtin import Module
 from ..ir.index_checks import DEBUG_BOUNDS
 from ..ir.target import ATTRIBUTE as TARGET
-from ..ir.target import Target
+from ..ir.target import CPU_LEVELS, Target
 from ..ir.verify import verify
 from ..runtime.engine import Engine
 from ..runtime.plan import Plan
@@ -114,6 +114,8 @@ def _read(source: Any, options: CompileOptions, session: Session, report: Report
     if TARGET not in module.attributes:
         options.target.attach(module)
     module.attributes.setdefault(PRECISION, StringAttr(options.precision))
+    if options.cpu_levels:
+        module.attributes[CPU_LEVELS] = ArrayAttr(tuple(map(StringAttr, options.cpu_levels)))
     if options.debug_bounds:
         module.attributes[DEBUG_BOUNDS] = BoolAttr(True)
     return module, start
@@ -173,13 +175,15 @@ def compile(
     add_passes: Sequence[str] = (),
     host_fallback: bool = True,
     debug_bounds: bool = False,
+    cpu_levels: Sequence[str] = (),
     report: Callable[[str, str, float], None] | None = None,
 ) -> Engine:
     """Compile an ONNX model (a path or a ModelProto), an .mlir file or a Module, and return an engine that runs it.
 
     `shapes` fixes input shapes by name; the three others give the profile of symbolic dimensions. `add_passes` are
     texts like "rewrite:my-pass". Nodes that no kernel does run on the host; without `host_fallback` they are errors.
-    With `debug_bounds` a run raises IndexRangeError for an index outside its axis.
+    With `debug_bounds` a run raises IndexRangeError for an index outside its axis. `cpu_levels` are CPU targets
+    ("cpu-avx2") that the engine's code is compiled for too, where its plan is to be saved for other machines.
     Raises CompileError.
     """
     options = CompileOptions(
@@ -191,6 +195,7 @@ def compile(
         max_shapes=max_shapes or {},
         host_fallback=host_fallback,
         debug_bounds=debug_bounds,
+        cpu_levels=tuple(cpu_levels),
         passes=PassOptions(
             disabled=tuple(disable_passes), load=tuple(str(f) for f in load_passes), add=tuple(add_passes)
         ),

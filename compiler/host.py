@@ -43,6 +43,16 @@ def host() -> CpuTarget:
     )
 
 
+def default_levels(target: Target) -> tuple[str, ...]:
+    """The CPU levels that a plan file holds by default: AVX2, which nearly every server has, below AVX-512."""
+    if not isinstance(target, CpuTarget):
+        return ()
+    baseline = targets.builtin("cpu-avx2")
+    assert isinstance(baseline, CpuTarget)
+    same = baseline.arch.split("-")[0] == target.arch.split("-")[0]
+    return (baseline.name,) if same and set(baseline.features) < set(target.features) else ()
+
+
 def _nearest(features: list[str]) -> str:
     """The packaged target whose vectors and registers this machine has."""
     if platform.machine() in ("aarch64", "arm64"):

@@ -54,7 +54,8 @@ class CompileOptions:
     """A whole compilation. `shapes` fixes input shapes; the other three give the profile of symbolic dimensions.
 
     `host_fallback` lets the host run nodes that no kernel does; without it they are errors. `debug_bounds` has
-    every run check the indices of gathers and scatters.
+    every run check the indices of gathers and scatters. `cpu_levels` are CPU targets whose processors the plan's code
+    is compiled for too.
     """
 
     target: Target
@@ -68,6 +69,7 @@ class CompileOptions:
     passes: PassOptions = PassOptions()
     host_fallback: bool = True
     debug_bounds: bool = False
+    cpu_levels: tuple[str, ...] = ()
     tuning: TuningOptions = TuningOptions()
 
     def __post_init__(self) -> None:

@@ -19,6 +19,8 @@ from .core import Operation
 from .diagnostics import CompileError, Diagnostic, suggest
 
 ATTRIBUTE = "kw.target"
+CPU_LEVELS = "kw.cpu_levels"
+"""The attribute of a module that names further CPU targets to compile code for."""
 FOLDER = Path(__file__).parent / "targets"
 
 

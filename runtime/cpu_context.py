@@ -11,7 +11,7 @@ import numpy as np
 
 from .arguments import Arguments
 from .cpu_memory import ContextMemory
-from .cpu_pool import Library, Pool, check_target, physical_cores
+from .cpu_pool import Library, Pool, fitting_objects, physical_cores
 from .cpu_program import ProgramBuilder
 from .cpu_steps import CpuSteps
 from .dtypes import OBJECT, holder, numpy_dtype
@@ -35,10 +35,10 @@ class CpuDevice:
     def __init__(
         self, plan: Plan, tensors: Mapping[str, np.ndarray], threads: int | None, affinity: Sequence[int] | None
     ) -> None:
-        check_target(plan.target)
+        objects = fitting_objects(plan)
         functions = [kernel.entry for kernel in plan.kernels]
         functions += [step.entry for step in walk(plan.steps) if isinstance(step, Native)]
-        self.library = Library([tensors[name].tobytes() for name in plan.objects], functions)
+        self.library = Library([tensors[name].tobytes() for name in objects], functions)
         self.builder = ProgramBuilder(plan, self.library)
         wanted = {buffer.storage.tensor for buffer in plan.buffers if isinstance(buffer.storage, Weight)}
         self.weights = {name: _aligned(tensors[name], WEIGHT_ALIGNMENT) for name in wanted}

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from .errors import DeviceError, PlanError, PlanTargetError
-from .plan import Target
+from .plan import Plan
 
 SPINS = 4_000
 """Turns an idle worker waits before it sleeps: about a millisecond, so that back-to-back runs find it awake."""
@@ -59,20 +59,28 @@ class Library:
         return self._code[name]
 
 
-def check_target(target: Target) -> None:
-    """Raises PlanTargetError unless this processor has everything the plan's code uses."""
-    llvm = _llvm()
+def fitting_objects(plan: Plan) -> tuple[str, ...]:
+    """The tensors with code that this processor can run: that for the plan's target, else of one of its levels.
+
+    Raises PlanTargetError where it has not everything that any of them uses.
+    """
+    llvm, target = _llvm(), plan.target
     machine, wanted = llvm.get_process_triple().split("-")[0], target.arch.split("-")[0]
     if wanted and wanted != machine:
         raise PlanTargetError(f"the plan is for {wanted} processors ('{target.name}'), this machine is {machine}")
-    features = llvm.get_host_cpu_features()
-    missing = [feature for feature in target.features if not features.get(feature.lstrip("+"), False)]
-    if missing:
-        raise PlanTargetError(
-            f"the plan is for '{target.name}', and this processor ({llvm.get_host_cpu_name()}) lacks: "
-            + ", ".join(missing),
-            "compile the model on this machine, or for a target without these features",
-        )
+    present = {feature for feature, enabled in llvm.get_host_cpu_features().items() if enabled}
+    choices = [(target.name, target.features, plan.objects)]
+    choices += [(level.name, level.features, level.objects) for level in plan.levels]
+    lacking: list[str] = []
+    for name, features, objects in choices:
+        missing = [feature for feature in features if feature.lstrip("+") not in present]
+        if not missing:
+            return objects
+        lacking.append(f"{', '.join(missing)}" + (f" (for its level '{name}')" if lacking else ""))
+    raise PlanTargetError(
+        f"the plan is for '{target.name}', and this processor ({llvm.get_host_cpu_name()}) lacks: {'; '.join(lacking)}",
+        "compile the model on this machine, or with --cpu-levels that it has",
+    )
 
 
 def physical_cores() -> list[int]:

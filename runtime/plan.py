@@ -175,14 +175,14 @@ class Kernel:
     binary: str = ""
     onnx_nodes: tuple[str, ...] = ()
     tactic: str = ""
-    schedule: str = ""
-    timings: tuple[Timing, ...] = ()
     flops: Expression = 0
     bytes: Expression = 0
     source: str = ""
     ptx: str = ""
     registers: int | None = None
     shared_bytes: int | None = None
+    schedule: str = ""
+    timings: tuple[Timing, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -311,12 +311,22 @@ Step = Launch | Native | Copy | Fill | Host | Read | Place | If | Loop
 
 
 @dataclass(frozen=True)
+class CpuLevel:
+    """The code of a CPU plan once more, for processors of the same architecture that have `features`."""
+
+    name: str
+    features: tuple[str, ...]
+    objects: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Plan:
     """A compiled model: everything but the tensors. Order matters: buffers and symbols are tables of the CPU's ABI.
 
     `ir` is the plan dialect's text this was made from, `provenance` says what made it, with versions. `without_kernel`
     has the nodes of the model that no kernel and no host step computes, by what became of them ("view", "constant",
-    "eliminated by dce").
+    "eliminated by dce"). `objects` are the u8 tensors with a CPU plan's code for its target; `levels` have it for other
+    processors, the first that fits being taken where the target's features are not all there.
     """
 
     name: str
@@ -331,6 +341,7 @@ class Plan:
     equalities: tuple[Equality, ...] = ()
     index_checks: tuple[IndexCheck, ...] = ()
     objects: tuple[str, ...] = ("object", "pool")
+    levels: tuple[CpuLevel, ...] = ()
     provenance: dict[str, str] = field(default_factory=dict)
     without_kernel: dict[str, tuple[str, ...]] = field(default_factory=dict)
     ir: str = ""

@@ -56,7 +56,8 @@ class _Verifier:
         self._interface()
         self._buffers()
         cuda = self.plan.target.kind == "cuda"
-        for name in () if cuda else self.plan.objects:
+        levels = (name for level in self.plan.levels for name in level.objects)
+        for name in () if cuda else (*self.plan.objects, *levels):
             self._require(name in self.tensors, f"no tensor '{name}' with its code")
         for kernel in self.plan.kernels:
             self._require(bool(kernel.binary) or not cuda, f"kernel '{kernel.name}' has no binary")

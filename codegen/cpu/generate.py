@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...ir import target as targets
+from ...ir.attributes import ArrayAttr, StringAttr
+from ...ir.diagnostics import CompileError
 from ...ir.dialects import kernel
 from ...ir.dialects.builtin import Module
 from ...ir.target import CpuTarget, Target
@@ -50,6 +53,12 @@ def generate(module: Module) -> tuple[run.Plan, dict[str, np.ndarray]]:
     steps, entries = native_steps(program)
     source = kernel_source(program.kernels, entries, target.features)
     objects = {"object": compile_object(source.text, target), "pool": pool_object(target)}
+    levels = []
+    for level in cpu_levels(module):
+        text = kernel_source(program.kernels, entries, level.features).text
+        names = (f"object/{level.name}", f"pool/{level.name}")
+        objects |= zip(names, (compile_object(text, level), pool_object(level)), strict=True)
+        levels.append(run.CpuLevel(level.name, level.features, names))
     tensors = program.tensors | {name: np.frombuffer(code, np.uint8) for name, code in objects.items()}
     for name, text in source.kernels.items():
         tensors[f"source:{name}"] = np.frombuffer(text.encode(), np.uint8)
@@ -65,8 +74,26 @@ def generate(module: Module) -> tuple[run.Plan, dict[str, np.ndarray]]:
         symbols=program.symbols,
         equalities=program.equalities,
         index_checks=program.index_checks,
+        levels=tuple(levels),
     )
     return plan, tensors
+
+
+def cpu_levels(module: Module) -> list[CpuTarget]:
+    """The targets that the module's attribute `kw.cpu_levels` names: the plan's code is compiled for them too.
+
+    Raises CompileError for a name that is no CPU's, or one of another architecture than the module's target.
+    """
+    attribute = module.attributes.get(targets.CPU_LEVELS)
+    names = attribute.values if isinstance(attribute, ArrayAttr) else ()
+    target, found = Target.of(module), []
+    for name in names:
+        assert isinstance(name, StringAttr)
+        level = targets.builtin(name.value)
+        if not isinstance(level, CpuTarget) or level.arch.split("-")[0] != target.arch.split("-")[0]:
+            raise CompileError(f"'{name.value}' is no level of '{target.name}', which is for {target.arch}")
+        found.append(level)
+    return found
 
 
 def native_steps(program: Program) -> tuple[tuple[run.Step, ...], list[str]]:

@@ -9,6 +9,7 @@ import click
 
 from ...ir.target import Target
 from ..driver import Compiled, compile_model, write
+from ..host import default_levels
 from ..irfile import check_folder
 from ..options import CompileOptions, PassOptions, Shapes, TuningOptions
 from ..phases import PHASES, RESUMABLE
@@ -29,6 +30,12 @@ _PHASE_HELP = "Stop after a phase and write its IR (weights beside it): " + ", "
 )
 @click.option("--no-host-fallback", is_flag=True, help="Nodes that no kernel does are errors, not steps of the host.")
 @click.option("--debug-bounds", is_flag=True, help="Runs raise an error for an index outside its axis.")
+@click.option(
+    "--cpu-levels",
+    "levels",
+    metavar="LEVELS",
+    help="CPUs that the plan runs on besides the target, comma-separated: avx2, avx512; or none  [default: avx2].",
+)
 @click.option("--add-pass", "add", multiple=True, metavar="PHASE:PASSES", help="Run passes at the end of a phase.")
 @tuning_options
 @pass_options
@@ -45,6 +52,7 @@ def command(
     start: str | None,
     no_host_fallback: bool,
     debug_bounds: bool,
+    levels: str | None,
     passes: PassOptions,
     tuning: TuningOptions,
 ) -> None:
@@ -61,6 +69,7 @@ def command(
         passes,
         not no_host_fallback,
         debug_bounds,
+        default_levels(target) if levels is None else _levels(levels),
         tuning,
     )
     output = output or Path(f"{model.name.removesuffix(model.suffix)}{_suffix(stop, target)}")
@@ -72,6 +81,10 @@ def command(
     for step in compiled.host_steps:
         click.echo(f"on the host: {', '.join(map(repr, step.nodes))}: {step.reason}")
     click.echo(f"{output}: {_summary(compiled)} in {time.perf_counter() - started:.1f} s")
+
+
+def _levels(text: str) -> tuple[str, ...]:
+    return () if text == "none" else tuple(f"cpu-{name.removeprefix('cpu-')}" for name in text.split(",") if name)
 
 
 def _suffix(stop: str, target: Target) -> str:

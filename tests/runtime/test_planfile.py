@@ -34,6 +34,7 @@ from kernelwright.runtime.plan import (
     Arena,
     Buffer,
     Copy,
+    CpuLevel,
     Equality,
     Fill,
     Host,
@@ -52,6 +53,7 @@ from kernelwright.runtime.plan import (
     Target,
     TensorMap,
     TensorSpec,
+    Timing,
     Weight,
 )
 from kernelwright.runtime.planfile import read_plan, write_plan
@@ -82,7 +84,19 @@ EVERYTHING = Plan(
     ),
     kernels=(
         Kernel(
-            "k", "k_entry", "cubin", ("Conv_0", "Relu_1"), "wgmma", "2 * n", "4 * n", "source:k", "ptx:k", 128, 49152
+            "k",
+            "k_entry",
+            "cubin",
+            ("Conv_0", "Relu_1"),
+            "wgmma",
+            "2 * n",
+            "4 * n",
+            "source:k",
+            "ptx:k",
+            128,
+            49152,
+            "{m = 64 : i64}",
+            (Timing("wgmma", "{m = 64 : i64}", 1.5e-6),),
         ),
     ),
     steps=(
@@ -106,7 +120,9 @@ EVERYTHING = Plan(
     symbols=(Symbol("n", 1, 8, 64), Symbol("k", 0, None, None, "step")),
     equalities=(Equality("n", "min(n, 64)", ("Add_2",)), Equality("n + 1", 8)),
     index_checks=(IndexCheck("y", "y", ("n", 4), ("Gather_1",)),),
+    levels=(CpuLevel("cpu-avx2", ("avx2",), ("object/cpu-avx2", "pool/cpu-avx2")),),
     provenance={"compiler": "0.1.0", "onnx": "ab" * 32},
+    without_kernel={"view": ("Reshape_2",)},
     ir='module @all {\n  "plan.launch"() : () -> () loc("Conv_0")\n}\n',
 )
 TENSORS = {
