@@ -54,7 +54,8 @@ class BlockSchedule:
 class Work:
     """A contraction as the model of time sees it: `batch` products of rows x inner by inner x columns.
 
-    `gathered`: an operand is loaded element by element, each step waiting for memory.
+    `gathered`: an operand is loaded element by element, each step waiting for memory; `run` positions of the inner
+    dimension belong to one tap.
     """
 
     rows: int
@@ -64,6 +65,7 @@ class Work:
     dtype: Scalar
     instruction: str
     gathered: bool = False
+    run: int = 1
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ GATHERED_STEP = 5.0e-7
 """A step that waits for its loads from global memory."""
 GATHERED_ELEMENT = 1.2e-8
 """One element gathered by each thread."""
+GATHERED_ELEMENTS = 96
+"""The most elements that each thread holds on their way to shared memory."""
 SUSTAINED = 0.48
 """The part of the peak rate that warp matrix instructions reach."""
 L2_BANDWIDTH = 5.0e12
@@ -145,9 +149,9 @@ def _depths(c: _Candidate, work: Work, target: CudaTarget) -> list[BlockSchedule
     """The tile with different extents of a step along the inner dimension."""
     unit = (SPAN if work.instruction != "fma" else SPAN // 2) // work.dtype.bytes
     found = []
-    for depth in (unit, 2 * unit, 4 * unit):
+    for depth in _gathered_depths(c, work, unit) if work.gathered else (unit, 2 * unit, 4 * unit):
         steps = -(-work.inner // depth)
-        if depth > unit and (c.m * c.n > 4096 or steps < 2 or (work.gathered and work.inner % depth)):
+        if depth > unit and (c.m * c.n > 4096 or (steps < 2 and not work.gathered)):
             continue
         for stages in range(min(6, max(2, steps)), 1, -1):
             schedule = BlockSchedule(c.m, c.n, depth, c.warps_m, c.warps_n, stages)
@@ -155,6 +159,12 @@ def _depths(c: _Candidate, work: Work, target: CudaTarget) -> list[BlockSchedule
                 found.append(schedule)
                 break
     return found
+
+
+def _gathered_depths(c: _Candidate, work: Work, unit: int) -> list[int]:
+    """Few long steps wait less often for single elements. Those longer than the least are within a tap."""
+    longest = GATHERED_ELEMENTS * 32 * c.warps_m * c.warps_n // c.n
+    return [unit, *(n for n in range(unit + 16, longest + 1, 16) if work.run % n == 0)]
 
 
 def seconds(schedule: BlockSchedule, work: Work, target: CudaTarget) -> float:

@@ -110,7 +110,7 @@ class MmaConv:
         pixels, images = number(sizes.pixels), number(sizes.batch)
         gathered = not is_pointwise(root) or pixels * dtype.bytes % 4 != 0
         inner = sizes.channels * sizes.tap_count
-        return Work(sizes.rows, pixels, inner, images * sizes.groups, dtype, instruction, gathered)
+        return Work(sizes.rows, pixels, inner, images * sizes.groups, dtype, instruction, gathered, sizes.channels)
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, Conv)

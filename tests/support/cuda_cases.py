@@ -252,6 +252,7 @@ CASES = [
     CudaCase("conv-first", conv(2, 3, (31, 29), 24, 7, stride=2, pad=3), "mma_conv"),
     CudaCase("conv-1x1", conv(2, 64, (8, 8), 40, 1), "mma_conv"),
     CudaCase("conv-1x1-odd", conv(2, 72, (7, 7), 130, 1), "mma_conv"),
+    CudaCase("conv-1x1-long-steps", conv(1, 240, (7, 7), 40, 1), "mma_conv"),
     CudaCase("conv-1x1-strided", conv(1, 24, (9, 8), 40, 1, stride=2), "mma_conv"),
     CudaCase("conv-grouped", conv(1, 32, (9, 8), 40, 3, pad=1, group=2), "mma_conv"),
     CudaCase("conv-dilated", conv(1, 16, (13, 9), 24, 3, pad=2, dilation=2), "mma_conv", "f32", SINGLE),
