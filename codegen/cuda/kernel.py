@@ -92,9 +92,10 @@ class KernelEmitter:
     def _memory_is_still(self) -> bool:
         """Whether nobody writes what the kernel reads while it runs, so that loads may move anywhere.
 
-        With a launch that starts early the memory is written until `tile.wait_dependencies`.
+        With a launch that starts early the memory is written until `tile.wait_dependencies`, and what blocks that meet
+        hand to each other until they have met.
         """
-        moving = tile.WaitDependencies | tile.GridBarrier
+        moving = tile.WaitDependencies | tile.GridBarrier | tile.ClusterBarrier
         return not self.function.in_place and not any(isinstance(op, moving) for op in self.function.walk())
 
     def _sizes(self) -> list[str]:

@@ -24,41 +24,47 @@ from ...ir.symbols import Dim, product
 from ...ir.target import CpuTarget, CudaTarget
 from . import access
 from .access import Memory, Written
+from .cuda_blocks import usual_sizes
 from .elements import Element
 from .frame import Frame, open_frame, returned, tensor_type
 from .generic import CPU_LEAST_WORK, WHOLE
 from .merging import address
 from .nest import NestSchedule, Section
+from .overlap_launches import overlaps
 from .packing import repack, reshape, transpose
 from .plans import estimate, plan_result
 from .reductions import power_of_two
 from .strategies import AnyTarget, register
 
 THREADS = 256
+LARGEST_CLUSTER = 16
+"""Blocks of a cluster, which meet sooner than those of a grid. For one image they are enough."""
 ELEMENTS = 8
 """Elements of a register tile that a thread of a GPU holds."""
 
 
 @dataclass(frozen=True)
 class ChainSchedule:
-    """`workers` programs, all on the machine at once, and a nest for each link."""
+    """`workers` programs, all on the machine at once, and a nest for each link. `cluster`: they are one cluster."""
 
     workers: int
+    cluster: bool
     links: tuple[NestSchedule, ...]
 
     def to_attribute(self) -> DictAttr:
         links = ArrayAttr(tuple(link.to_attribute() for link in self.links))
-        return DictAttr.of({"workers": IntegerAttr(self.workers), "links": links})
+        sizes = {"workers": IntegerAttr(self.workers), "cluster": IntegerAttr(int(self.cluster))}
+        return DictAttr.of({**sizes, "links": links})
 
     @staticmethod
     def from_attribute(attribute: DictAttr) -> ChainSchedule:
         """Raises ValueError where `attribute` is not the schedule of a chain."""
         values = dict(attribute.items)
-        workers, links = values.get("workers"), values.get("links")
-        if not isinstance(workers, IntegerAttr) or not isinstance(links, ArrayAttr) or len(values) != 2:
+        workers, cluster, links = values.get("workers"), values.get("cluster"), values.get("links")
+        if not (isinstance(workers, IntegerAttr) and isinstance(cluster, IntegerAttr) and isinstance(links, ArrayAttr)):
             raise ValueError(f"not the schedule of a chain: {attribute}")
         nests = [link for link in links.values if isinstance(link, DictAttr)]
-        return ChainSchedule(workers.value, tuple(map(NestSchedule.from_attribute, nests)))
+        return ChainSchedule(workers.value, bool(cluster.value), tuple(map(NestSchedule.from_attribute, nests)))
 
 
 @dataclass(frozen=True)
@@ -76,9 +82,11 @@ class Chain:
             return "no link is a product, which another launch would be worth"
         links = [_link(func, number, target) for number in range(len(results))]
         if isinstance(target, CpuTarget):
-            return ChainSchedule(target.cores, tuple(links)).to_attribute()
+            return ChainSchedule(target.cores, False, tuple(links)).to_attribute()
         most = max(_workers(tensor_type(v).dims, link) for v, link in zip(results, links, strict=True))
-        return ChainSchedule(min(most, target.multiprocessors), tuple(links)).to_attribute()
+        cluster = overlaps(target) and all(usual_sizes(func)(tensor_type(v).dims[0]) == 1 for v in results)
+        most = min(power_of_two(most), LARGEST_CLUSTER) if cluster else min(most, target.multiprocessors)
+        return ChainSchedule(most, cluster, tuple(links)).to_attribute()
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         sizes = ChainSchedule.from_attribute(schedule)
@@ -92,8 +100,10 @@ class Chain:
         for number, (plan, link, memory) in enumerate(zip(plans, sizes.links, frame.results, strict=True)):
             Section(frame, link, [(plan, memory)]).emit_share()
             if number + 1 < len(plans):
-                frame.body.builder.effect(tile.GridBarrier())
+                frame.body.builder.effect(tile.ClusterBarrier() if sizes.cluster else tile.GridBarrier())
                 _read_from(frame, plan.tensor, memory)
+        if sizes.cluster:
+            func.cluster = (sizes.workers,)
         frame.finish((sizes.workers,), THREADS if isinstance(target, CudaTarget) else None)
 
 
