@@ -38,6 +38,7 @@ from . import (
     sequences,
     shape,
     spectral,
+    suppression,
     training,
     trees,
 )
@@ -70,6 +71,7 @@ FAMILIES = (
     sequences,
     shape,
     spectral,
+    suppression,
     training,
     trees,
 )

@@ -224,3 +224,39 @@ def test_narrow_floats(precision: str) -> None:
     found = engine.run({"x": floats(6), "m": np.array(20)})
     wanted = expected(graph(COLLECTING), {"x": floats(6), "m": np.array(20)})
     np.testing.assert_allclose(found["rows"], wanted[1], rtol=0.05, atol=0.05)
+
+
+def random_boxes(batch: int, count: int, seed: int) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    low, size = generator.random((batch, count, 2)), generator.random((batch, count, 2)) * 0.4
+    return np.concatenate([low, low + size], 2).astype(np.float32)
+
+
+@pytest.mark.parametrize("center", [0, 1])
+def test_boxes_that_overlap(center: int) -> None:
+    text = f"""(float[B, N, 4] boxes, float[B, C, N] scores, int64 most, float share, float least) => (int64[K, 3] y) {{
+        y = NonMaxSuppression <center_point_box = {center}> (boxes, scores, most, share, least)
+    }}"""
+    engine = compiled(text)
+    assert has(engine, Loop)
+    for batch, classes, count, most, least in (
+        (1, 1, 1, 5, 0),
+        (2, 3, 20, 4, 0.3),
+        (1, 2, 60, 60, 0.0),
+        (1, 1, 7, 3, 2.0),
+    ):
+        boxes = random_boxes(batch, count, count)
+        scores = np.round(np.random.default_rng(5).random((batch, classes, count)), 1).astype(np.float32)
+        limits = {"most": np.array(most), "share": np.array(0.3, np.float32), "least": np.array(least, np.float32)}
+        check(engine, text, boxes=boxes, scores=scores, **limits)
+    none = {"most": np.array(0), "share": np.array(0.3, np.float32), "least": np.array(0, np.float32)}
+    assert engine.run({"boxes": boxes, "scores": scores, **none})["y"].shape == (0, 3)
+
+
+def test_boxes_without_limits() -> None:
+    text = """(float[1, N, 4] boxes, float[1, 1, N] scores, int64 most) => (int64[K, 3] y) {
+        y = NonMaxSuppression (boxes, scores, most)
+    }"""
+    engine = compiled(text)
+    scores = np.random.default_rng(2).random((1, 1, 50)).astype(np.float32)
+    check(engine, text, boxes=random_boxes(1, 50, 3), scores=scores, most=np.array(10))
