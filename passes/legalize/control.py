@@ -73,9 +73,10 @@ def loop(n: Node) -> list[Value]:
     count = n.sizes_of(n.get(0))
     trips = count[0] if count is not None else None
     goes_on = _always(n, body)
-    if isinstance(trips, int) and trips <= UNROLL_LIMIT and goes_on and _starts(n):
-        return _unrolled(n, body, trips, carried)
     collects = len(n.op.results) > len(carried)
+    # What no iteration collects has a shape that the body alone knows.
+    if isinstance(trips, int) and collects <= trips <= UNROLL_LIMIT and goes_on and _starts(n):
+        return _unrolled(n, body, trips, carried)
     if not goes_on or not _starts(n):
         return _until(n, body, trips, carried) if collects else _repeated(n, body, _most(n), carried)
     if trips is None and collects and n.get(0) is not None:
@@ -162,8 +163,6 @@ def _unrolled(n: Node, body: Region, trips: int, carried: Sequence[Value]) -> li
         state = results[1 : 1 + len(state)]
         for values, value in zip(collected, results[1 + len(state) :], strict=True):
             values.append(n.unsqueeze(value, [0]))
-    if collected and not trips:
-        raise UnsupportedError("it collects values of no iteration")
     return state + [n.concat(values, 0) for values in collected]
 
 

@@ -74,3 +74,15 @@ def test_constants_of_f16_that_are_long_decimals() -> None:
         <float16[1, 2] w = {15360, 16384}, float16[1] b = {49790}> { y = Gemm (x, w, b) }""",
         x=np.array([[0.5], [2]], np.float16),
     )
+
+
+@pytest.mark.parametrize("trips", [0, 1, 40])
+def test_loops_collect_from_any_number_of_iterations(trips: int) -> None:
+    compare(
+        f"""(float[2, 3] x) => (float[2, 3] y, float[m, 2, 3] z)
+        <int64 trips = {{{trips}}}, bool go = {{1}}> {{
+            y, z = Loop (trips, go, x) <body = b (int64 i, bool c, float[2, 3] s)
+                => (bool c2, float[2, 3] s2, float[2, 3] t) {{ c2 = Identity (c)  s2 = Neg (s)  t = Abs (s) }}>
+        }}""",
+        x=normal(2, 3),
+    )
