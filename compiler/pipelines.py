@@ -29,6 +29,7 @@ from ..passes.graph.recognize_softmax import RecognizeSoftmax
 from ..passes.kernel.chain_products import ChainProducts
 from ..passes.kernel.decompose import Decompose
 from ..passes.kernel.form_kernels import FormKernels
+from ..passes.kernel.fuse_norms import FuseNorms
 from ..passes.kernel.project_recurrent_inputs import ProjectRecurrentInputs
 from ..passes.kernel.split_reductions import SplitReductions
 from ..passes.legalize.legalize_onnx import LegalizeOnnx
@@ -81,6 +82,7 @@ KERNELS: tuple[Entry, ...] = (
     (ProjectRecurrentInputs(), "one large matrix product instead of one a time step"),
     (SplitReductions(), "one worker should not reduce a whole tensor alone"),
     (FormKernels(), "what shares a launch is decided while ops still say what they mean"),
+    (FuseNorms(), "the rows that a product makes are in caches still"),
     (ChainProducts(), "kernels too small for launches of their own are known now"),
 )
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...ir.attributes import SymbolRefAttr
-from ...ir.core import Block, BlockArgument, Operation, Region, Value
+from ...ir.core import BlockArgument, Operation, Value
 from ...ir.dialects import kernel, nn
 from ...ir.dialects.builtin import Func, Module
 from ...ir.dialects.nn.base import tensor_type
-from ...ir.location import fuse
 from ...ir.profile import Profile
 from ...ir.symbols import Dim, free_symbols, product, substitute
-from ..analysis.cost import bytes_moved
 from ..base import Pass, PassContext
 from .groups import adds_unit_dims_only, trailing_axes
+from .joining import JoinedCalls
 
 MOST_ROWS = 16
 """More rows make a matrix product, which has better kernels than one product a row."""
@@ -44,9 +41,9 @@ class ChainProducts(Pass):
 
     def run(self, module: Module, context: PassContext) -> None:
         profile = {name: size.opt for name, size in Profile.of(module).ranges.items()}
-        joined = _Joined(module)
+        joined = JoinedCalls(module, "chain")
         for chain in _chains(module.main, profile, context):
-            joined.replace(chain)
+            joined.join(chain, [call.results[0] for call in chain])
             context.count("chains")
         joined.drop_unused()
 
@@ -150,101 +147,3 @@ def _number(size: Dim, profile: dict[str, int]) -> int:
     """A size as it usually is; one for what the profile does not say."""
     value = substitute(size, {**dict.fromkeys(free_symbols(size), 1), **profile})
     return value if isinstance(value, int) else 1
-
-
-class _Joined:
-    """The kernels of chains: equal chains share one."""
-
-    def __init__(self, module: Module) -> None:
-        self.module = module
-        self.known: dict[object, kernel.Func] = {}
-        self.replaced: set[kernel.Func] = set()
-
-    def replace(self, chain: Sequence[kernel.Call]) -> None:
-        """One call, where the last one stands, for all calls of a chain."""
-        inside = {call.results[0] for call in chain}
-        reshapes = [op for call in chain[:-1] for op in _reshapes_after(call.results[0])]
-        inside.update(op.result for op in reshapes)
-        operands = list(dict.fromkeys(v for call in chain for v in call.operands if v not in inside))
-        key = (
-            tuple(call.callee for call in chain),
-            tuple(operands.index(v) if v in operands else -1 for call in chain for v in call.operands),
-        )
-        func = self.known.get(key)
-        if func is None:
-            func = self.known[key] = self._build(chain, operands)
-        else:
-            func.onnx = tuple(dict.fromkeys((*(func.onnx or ()), *_nodes(chain))))
-        self.replaced.update(call.kernel for call in chain)
-        location = fuse(call.location for call in chain)
-        types = [call.results[0].type for call in chain]
-        joined = kernel.Call(tuple(operands), SymbolRefAttr(func.sym_name), result_types=types, location=location)
-        last = chain[-1]
-        assert last.parent is not None
-        last.parent.insert_before(joined, last)
-        for call, result in zip(chain, joined.results, strict=True):
-            result.name = call.results[0].name
-        last.replace_all_uses_with([joined.results[-1]])
-        last.erase()
-        for call in reversed(chain[:-1]):
-            for op in [call, *_reshapes_after(call.results[0])][::-1]:
-                op.erase()
-
-    def _build(self, chain: Sequence[kernel.Call], operands: Sequence[Value]) -> kernel.Func:
-        body = Block([value.type for value in operands])
-        values: dict[Value, Value] = dict(zip(operands, body.arguments, strict=True))
-        for value, argument in zip(operands, body.arguments, strict=True):
-            argument.name = value.name
-        results = []
-        for call in chain:
-            inner: dict[Value, Value] = {
-                argument: values[value]
-                for argument, value in zip(call.kernel.block.arguments, call.operands, strict=True)
-            }
-            for op in call.kernel.block:
-                if not isinstance(op, kernel.Return):
-                    body.append(op.clone(inner))
-            results.append(inner[call.kernel.block.terminator.operands[0]])
-            values[call.results[0]] = results[-1]
-            for reshape in _reshapes_after(call.results[0]):
-                values[reshape.result] = body.append(reshape.clone({reshape.x: values[reshape.x]})).results[0]
-        body.append(kernel.Return(tuple(results)))
-        flops: Dim = 0
-        for call in chain:
-            flops = flops + (call.kernel.flops or 0)
-        func = kernel.Func(
-            Region(body),
-            self._name(chain),
-            onnx=_nodes(chain),
-            flops=flops,
-            bytes=bytes_moved(operands, [call.results[0] for call in chain]),
-        )
-        first = chain[0].kernel
-        assert first.parent is not None
-        first.parent.insert_before(func, first)
-        return func
-
-    def _name(self, chain: Sequence[kernel.Call]) -> str:
-        base = f"{chain[0].kernel.sym_name}_chain"
-        taken = self.module.symbols()
-        return next(name for n in range(1, len(taken) + 2) if (name := f"{base}{n if n > 1 else ''}") not in taken)
-
-    def drop_unused(self) -> None:
-        """Remove kernels whose calls are all in chains now."""
-        called = {op.callee.name for op in self.module.main.walk() if isinstance(op, kernel.Call)}
-        for func in self.replaced:
-            if func.sym_name not in called:
-                func.erase()
-
-
-def _nodes(chain: Sequence[kernel.Call]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(node for call in chain for node in call.location.names))
-
-
-def _reshapes_after(value: Value) -> list[nn.Reshape]:
-    """The reshapes between a link's result and the next call."""
-    found: list[nn.Reshape] = []
-    while len(users := list(value.users)) == 1 and isinstance(users[0], nn.Reshape):
-        found.append(users[0])
-        value = users[0].result
-    return found

@@ -19,16 +19,11 @@ from ...ir.dialects import kernel, tile
 from ...ir.dialects.nn.contraction import MatMul
 from ...ir.dialects.nn.convolution import Conv
 from ...ir.dialects.nn.reduction import Reduce
-from ...ir.loop_nest import Index
 from ...ir.symbols import Dim, product
 from ...ir.target import CpuTarget, CudaTarget
-from . import access
-from .access import Memory, Written
 from .cuda_blocks import usual_sizes
-from .elements import Element
-from .frame import Frame, open_frame, returned, tensor_type
+from .frame import open_frame, read_back, returned, tensor_type
 from .generic import CPU_LEAST_WORK, WHOLE
-from .merging import address
 from .nest import NestSchedule, Section
 from .overlap_launches import overlaps
 from .packing import repack, reshape, transpose
@@ -95,19 +90,23 @@ class Chain:
             raise ValueError(f"a schedule of {len(sizes.links)} links for a chain of {len(results)}")
         for result in results:
             pack_weights(func, result)
-        plans = [plan_result(func, tensor, results[:number]) for number, tensor in enumerate(results)]
+        plans = [plan_result(func, tensor, _numbered(results[:number])) for number, tensor in enumerate(results)]
         frame = open_frame(func, [plan.extents for plan in plans])
         for number, (plan, link, memory) in enumerate(zip(plans, sizes.links, frame.results, strict=True)):
             Section(frame, link, [(plan, memory)]).emit_share()
             if number + 1 < len(plans):
                 frame.body.builder.effect(tile.ClusterBarrier() if sizes.cluster else tile.GridBarrier())
-                _read_from(frame, plan.tensor, memory)
+                read_back(frame, plan.tensor, memory)
         if sizes.cluster:
             func.cluster = (sizes.workers,)
         frame.finish((sizes.workers,), THREADS if isinstance(target, CudaTarget) else None)
 
 
 register(Chain())
+
+
+def _numbered(results: Sequence[Value]) -> dict[Value, int]:
+    return {value: number for number, value in enumerate(results)}
 
 
 def _is_chain(results: Sequence[Value]) -> bool:
@@ -169,7 +168,7 @@ def _link(func: kernel.Func, number: int, target: AnyTarget) -> NestSchedule:
     results = returned(func)
     root = _product(results[number])
     if root is None:
-        length = estimate(plan_result(func, results[number], results[:number]).reduced)
+        length = estimate(plan_result(func, results[number], _numbered(results[:number])).reduced)
     else:
         outputs, inner = _sizes(root)
         if not _walks_inner(root):
@@ -188,17 +187,3 @@ def _workers(dims: Sequence[Dim], link: NestSchedule) -> int:
     """Workers that a link has work for."""
     count = estimate(product(dims), unknown=1)
     return -(-count // (link.worker_rows if link.worker_columns == WHOLE else link.worker_columns))
-
-
-def _read_from(frame: Frame, tensor: Value, memory: Memory) -> None:
-    """Have the elements of a link read from where they were written."""
-    body, dims = frame.body, tensor_type(tensor).dims
-    size = product(dims)
-    flat = Written(body.builder.pure(tile.Flatten(memory.value)), (size,))
-    body.builder.written.add(flat.value)
-
-    def element(place: Index) -> Element:
-        element = access.load(body, flat, (body.indices.normalize(address(place, dims)),), False, 0.0)
-        return body.cast(element, element.dtype)
-
-    body.bound[tensor] = element

@@ -34,7 +34,7 @@ from .cpu_micro import (
     zeros,
 )
 from .elements import Element
-from .epilogue import placements
+from .epilogue import Placement, placements
 from .frame import Frame, only_root, open_frame, returned, tensor_type
 from .merging import Merged
 from .packing import is_constant, leading, padded, repack, reshape, transpose
@@ -117,26 +117,8 @@ class CpuGemm:
             return "its elements are not f32 or narrower floats"
         if placements(func, root.result) is None:
             return "a result is not the product's elements, one by one"
-        shape = Shape.of(root)
-        width = shape.columns if isinstance(shape.columns, int) else 256
-        found = []
-        for _, micro in ranked_micro_tiles(target, shape.rows, width):
-            packed = self._packing(func, root, shape, micro)
-            if packed is not None:
-                tiles = _row_tiles(shape, micro, packed, target)
-                found.append(GemmSchedule(micro.rows, micro.columns, tiles, unroll_of(shape.inner), packed))
+        found = gemm_schedules(func, root, target)
         return found or "its right operand is too large to be packed by each worker"
-
-    def _packing(self, func: kernel.Func, root: MatMul, shape: Shape, best: MicroTile) -> int | None:
-        argument = root.b
-        static = isinstance(shape.columns, int) and isinstance(shape.inner, int)
-        own = static and tensor_type(argument).rank == 2 and argument.has_one_use
-        if own and isinstance(argument, BlockArgument) and is_constant(func, argument.index):
-            return 1
-        if _columns_lie_side_by_side(func, root):
-            return 0
-        fits = isinstance(shape.inner, int) and shape.inner * best.columns * 4 <= SCRATCH_BYTES
-        return 2 if fits else None
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         sizes = GemmSchedule.from_attribute(schedule)
@@ -149,7 +131,36 @@ class CpuGemm:
         places = placements(func, root.result)
         assert places is not None
         frame = open_frame(func, [merged if place.keeps_order else place.dims for place in places])
-        _Gemm(frame, root, shape, sizes).build()
+        stores = list(zip(returned(func), frame.results, places, strict=True))
+        gemm = Gemm(frame, root, shape, sizes, stores)
+        indices, builder = frame.body.indices, frame.body.builder
+        gemm.emit([indices.scalar(builder.pure(tile.ProgramId(i)), extent) for i, extent in enumerate(gemm.grid)])
+        frame.finish(gemm.grid, None)
+
+
+def gemm_schedules(func: kernel.Func, root: MatMul, target: CpuTarget) -> list[GemmSchedule]:
+    """Schedules of the product in a kernel, the one that should take the least time first."""
+    shape = Shape.of(root)
+    width = shape.columns if isinstance(shape.columns, int) else 256
+    found = []
+    for _, micro in ranked_micro_tiles(target, shape.rows, width):
+        packed = _packing(func, root, shape, micro)
+        if packed is not None:
+            tiles = _row_tiles(shape, micro, packed, target)
+            found.append(GemmSchedule(micro.rows, micro.columns, tiles, unroll_of(shape.inner), packed))
+    return found
+
+
+def _packing(func: kernel.Func, root: MatMul, shape: Shape, best: MicroTile) -> int | None:
+    argument = root.b
+    static = isinstance(shape.columns, int) and isinstance(shape.inner, int)
+    own = static and tensor_type(argument).rank == 2 and argument.has_one_use
+    if own and isinstance(argument, BlockArgument) and is_constant(func, argument.index):
+        return 1
+    if _columns_lie_side_by_side(func, root):
+        return 0
+    fits = isinstance(shape.inner, int) and shape.inner * best.columns * 4 <= SCRATCH_BYTES
+    return 2 if fits else None
 
 
 def _row_tiles(shape: Shape, best: MicroTile, packed: int, target: CpuTarget) -> int:
@@ -201,24 +212,31 @@ def pack_weights(func: kernel.Func, root: MatMul, columns: int) -> None:
 
 
 @dataclass
-class _Gemm:
+class Gemm:
+    """The tile program of a product. `stores` are tensors that follow it, where they go, and how they stand there."""
+
     frame: Frame
     root: MatMul
     shape: Shape
     sizes: GemmSchedule
+    stores: Sequence[tuple[Value, Memory, Placement]]
 
-    def build(self) -> None:
-        body, shape, sizes = self.frame.body, self.shape, self.sizes
-        rows_of_item: Dim = sizes.row_tiles * sizes.rows or shape.rows
-        grid = (ceildiv(shape.rows, rows_of_item), ceildiv(shape.columns, sizes.columns), product(shape.batch))
-        places = [
-            body.indices.scalar(body.builder.pure(tile.ProgramId(axis)), extent) for axis, extent in enumerate(grid)
-        ]
-        self.batch = Merged((), shape.batch, body.indices).split(places[2]) if shape.batch else ()
-        self.column_block = places[1]
-        self.panel = self._pack_panel() if sizes.packed == 2 else None
-        self._rows(places[0], rows_of_item)
-        self.frame.finish(grid, None)
+    @property
+    def rows_of_item(self) -> Dim:
+        return self.sizes.row_tiles * self.sizes.rows or self.shape.rows
+
+    @property
+    def grid(self) -> tuple[Dim, Dim, Dim]:
+        """Items along rows, columns and batches."""
+        rows, columns = ceildiv(self.shape.rows, self.rows_of_item), ceildiv(self.shape.columns, self.sizes.columns)
+        return rows, columns, product(self.shape.batch)
+
+    def emit(self, item: Sequence[Dim]) -> None:
+        """The work of one item of the grid."""
+        row_block, self.column_block, batch = item
+        self.batch = Merged((), self.shape.batch, self.frame.body.indices).split(batch) if self.shape.batch else ()
+        self.panel = self._pack_panel() if self.sizes.packed == 2 else None
+        self._rows(row_block, self.rows_of_item)
 
     # Rows of an item
 
@@ -312,9 +330,7 @@ class _Gemm:
         body = self.frame.body
         index = (*self.batch, *self._split_row(row), column)
         body.bound[self.root.result] = lambda place: body.elements.cast(acc, f32)
-        places = placements(self.frame.func, self.root.result)
-        assert places is not None
-        for tensor, memory, place in zip(returned(self.frame.func), self.frame.results, places, strict=True):
+        for tensor, memory, place in self.stores:
             element = body.read(tensor, place.index(index))
             body.store(memory, (*self.batch, row, column) if place.keeps_order else place.index(index), element)
 

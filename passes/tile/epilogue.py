@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ...ir.core import OpResult, Value
 from ...ir.dialects import kernel
 from ...ir.dialects.nn.base import Elementwise
+from ...ir.dialects.nn.reduction import Reduce
 from ...ir.dialects.nn.views import Reshape, Transpose
 from ...ir.symbols import Dim
 from .frame import returned, tensor_type
@@ -40,6 +41,8 @@ class Placement:
 
 def placements(func: kernel.Func, root: Value) -> list[Placement] | None:
     """The placement of every result of a kernel; None where one does not follow its root so."""
+    if any(isinstance(op, Reduce) for op in func.block):
+        return None
     found = [Placement.of(value, root) for value in returned(func)]
     known = [one for one in found if one is not None]
     return known if len(known) == len(found) else None

@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...ir.core import Block, Value
-from ...ir.dialects import kernel
+from ...ir.dialects import kernel, tile
 from ...ir.dialects.nn.base import tensor_type
-from ...ir.symbols import Dim
+from ...ir.loop_nest import Index
+from ...ir.symbols import Dim, product
 from ...ir.types import MemRefType, Scalar
-from .access import Memory
+from . import access
+from .access import Memory, Written
 from .body import TileBody
 from .builder import Builder, erase_unused
+from .elements import Element
+from .merging import address
 
 
 @dataclass
@@ -70,3 +74,21 @@ def only_root(func: kernel.Func, kind: type) -> object | None:
     """The one op of `kind` in a kernel, if it has exactly one."""
     roots = [op for op in func.block if isinstance(op, kind)]
     return roots[0] if len(roots) == 1 else None
+
+
+def read_back(frame: Frame, tensor: Value, memory: Memory, settled: bool = False) -> None:
+    """Have the elements of a tensor read from a result's memory, where the program has written them.
+
+    Every read is made where it stands; with `settled`, outside of the inner loops that it does not depend on, as from
+    any argument: that is for memory that nobody writes any more, and for CPUs, whose loads see all that was written.
+    """
+    body, dims = frame.body, tensor_type(tensor).dims
+    flat = (Memory if settled else Written)(body.builder.pure(tile.Flatten(memory.value)), (product(dims),))
+    if not settled:
+        body.builder.written.add(flat.value)
+
+    def element(place: Index) -> Element:
+        element = access.load(body, flat, (body.indices.normalize(address(place, dims)),), False, 0.0)
+        return body.cast(element, element.dtype)
+
+    body.bound[tensor] = element

@@ -43,7 +43,7 @@ class Generic:
         if (refused := _without_loop_nest(func)) is not None:
             return refused
         plans = plan_results(func)
-        sizes = _cpu(plans, target) if isinstance(target, CpuTarget) else _cuda(func, plans, target)
+        sizes = cpu_nest(plans, target) if isinstance(target, CpuTarget) else _cuda(func, plans, target)
         return sizes.to_attribute()
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
@@ -66,7 +66,7 @@ class Rows:
         plans = plan_results(func)
         if not all(plan.reduces_rows for plan in plans):
             return "a result does not come from a reduction along contiguous memory"
-        sizes = _cpu(plans, target) if isinstance(target, CpuTarget) else _cuda_rows(plans, target)
+        sizes = cpu_nest(plans, target) if isinstance(target, CpuTarget) else _cuda_rows(plans, target)
         return sizes.to_attribute()
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
@@ -88,7 +88,8 @@ def _widest(plans: list[ResultPlan]) -> ResultPlan:
     return max(plans, key=lambda plan: estimate(product(plan.extents)) * plan.work)
 
 
-def _cpu(plans: list[ResultPlan], target: CpuTarget) -> NestSchedule:
+def cpu_nest(plans: list[ResultPlan], target: CpuTarget) -> NestSchedule:
+    """How one worker's rows and columns of some results are walked on a CPU."""
     plan = _widest(plans)
     columns = plan.columns
     worker_columns = WHOLE if plan.reduces_rows else CPU_ROW

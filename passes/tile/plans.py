@@ -6,13 +6,14 @@ computed one element at a time by a reduction along contiguous memory; all other
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...ir import symbols
 from ...ir.core import Value
 from ...ir.dialects import kernel
 from ...ir.symbols import Dim, Expr, product
+from .access import Memory
 from .frame import open_frame, returned, tensor_type
 from .indices import Indices
 from .merging import Merged, Read, address, merge_dims
@@ -55,11 +56,12 @@ def plan_results(func: kernel.Func) -> list[ResultPlan]:
     return [plan_result(func, tensor) for tensor in returned(func)]
 
 
-def plan_result(func: kernel.Func, tensor: Value, stored: Collection[Value] = ()) -> ResultPlan:
-    """How one result is best walked; the results in `stored` are read from where they were written."""
+def plan_result(func: kernel.Func, tensor: Value, stored: Mapping[Value, int] | None = None) -> ResultPlan:
+    """How one result is best walked; `stored` are read from the memory of the result whose number they have."""
     frame = open_frame(func)
     body, dims = frame.body, tensor_type(tensor).dims
-    body.memories.update({v: m for v, m in zip(returned(func), frame.results, strict=True) if v in stored})
+    for value, number in (stored or {}).items():
+        body.memories[value] = Memory(frame.results[number].value, tensor_type(value).dims)
     if 0 in dims:
         return ResultPlan(tensor, ((0,),), has_columns=True, reduces_rows=False, reduced=1, work=1)
     walks, sample = body.probe(dims, lambda index: body.read(tensor, index))

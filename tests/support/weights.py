@@ -14,7 +14,7 @@ from kernelwright.ir.target import Target
 from kernelwright.ir.types import TensorType
 from kernelwright.passes.base import PassContext, lookup
 
-Build = Callable[[Callable[[nn.NnOp], Value], Sequence[Value]], Value]
+Build = Callable[[Callable[[nn.NnOp], Value], Sequence[Value]], Value | tuple[Value, ...]]
 
 
 class OneKernel:
@@ -23,8 +23,9 @@ class OneKernel:
     def __init__(self, types: Sequence[TensorType], weights: Mapping[int, np.ndarray], build: Build) -> None:
         self.module = Module.empty()
         block = Block(types)
-        result = build(lambda op: block.append(op).results[0], block.arguments)
-        block.append(kernel.Return((result,)))
+        made = build(lambda op: block.append(op).results[0], block.arguments)
+        results = made if isinstance(made, tuple) else (made,)
+        block.append(kernel.Return(results))
         self.func = kernel.Func(Region(block), "kernel")
         self.module.block.append(self.func)
         main = function("main", [type for i, type in enumerate(types) if i not in weights])
@@ -37,9 +38,10 @@ class OneKernel:
                 operands.append(main.block.append(nn.Constant(value)).results[0])
             else:
                 operands.append(next(given))
-        self.call = kernel.Call(tuple(operands), SymbolRefAttr("kernel"), result_types=[result.type])
+        kinds = [value.type for value in results]
+        self.call = kernel.Call(tuple(operands), SymbolRefAttr("kernel"), result_types=kinds)
         main.block.append(self.call)
-        main.block.append(Return((self.call.results[0],)))
+        main.block.append(Return(tuple(self.call.results)))
         main.update_type()
 
     def tile(self, target: Target) -> kernel.Func:
