@@ -19,7 +19,7 @@ from .registry import UnsupportedError, legalize
 
 
 @dataclass
-class _Mask:
+class Mask:
     """What queries see: keys where all of `conditions` hold, with `bias` added to their scores."""
 
     conditions: list[Value] = field(default_factory=list)
@@ -39,7 +39,7 @@ class _Mask:
 
 
 @dataclass
-class _Heads:
+class Heads:
     """Query, key and value as [batch, heads, length, size]."""
 
     q: Value
@@ -66,38 +66,38 @@ def attention(n: Node) -> list[Value | None]:
     flat = len(dims(n[0])) == 3
     q, k, v = n[0], n[1], n[2]
     if flat:
-        q = _split_heads(n, q, n.int("q_num_heads"))
-        k, v = (_split_heads(n, x, n.int("kv_num_heads")) for x in (k, v))
+        q = split_heads(n, q, n.int("q_num_heads"))
+        k, v = (split_heads(n, x, n.int("kv_num_heads")) for x in (k, v))
     past: Dim = 0
     if n.get(4) is not None:
         past = dims(n[4])[2]
         k, v = n.concat([n[4], k], 2), n.concat([n[5], v], 2)
     scale = n.float("scale") if n.attribute("scale") is not None else None
-    heads = _Heads(q, k, v, scale, n.float("softcap"))
+    heads = Heads(q, k, v, scale, n.float("softcap"))
     mask, causal = _mask(n, heads, past), n.flag("is_causal")
     if not mask and not heads.softcap and not n.wants(3):
         y = n(nn.Attention(q, k, v, scale=scale, causal=causal, offset=past))
-        return [_join_heads(n, y) if flat else y, k, v]
+        return [join_heads(n, y) if flat else y, k, v]
     if causal:
         mask.conditions.append(_causal(n, heads, past))
-    y, scores = _attend(n, heads, mask, n.int("qk_matmul_output_mode") if n.wants(3) else None)
-    return [_join_heads(n, y) if flat else y, k, v, scores]
+    y, scores = attend(n, heads, mask, n.int("qk_matmul_output_mode") if n.wants(3) else None)
+    return [join_heads(n, y) if flat else y, k, v, scores]
 
 
-def _split_heads(n: Node, x: Value, count: int) -> Value:
+def split_heads(n: Node, x: Value, count: int) -> Value:
     """[batch, length, heads * size] to [batch, heads, length, size]."""
     batch, length, width = dims(x)
     return n.transpose(n.reshape(x, [batch, length, count, symbols.floordiv(width, count)]), [0, 2, 1, 3])
 
 
-def _join_heads(n: Node, x: Value) -> Value:
+def join_heads(n: Node, x: Value) -> Value:
     batch, heads, length, size = dims(x)
     return n.reshape(n.transpose(x, [0, 2, 1, 3]), [batch, length, symbols.mul(heads, size)])
 
 
-def _mask(n: Node, heads: _Heads, past: Dim) -> _Mask:
+def _mask(n: Node, heads: Heads, past: Dim) -> Mask:
     """The mask input, the valid keys of a cache, and the window."""
-    mask = _Mask()
+    mask = Mask()
     if (given := n.get(3)) is not None:
         given = _padded(n, given, heads.lengths[1])
         if scalar(given).is_bool:
@@ -123,13 +123,13 @@ def _padded(n: Node, mask: Value, keys: Dim) -> Value:
     return n(nn.Pad(mask, low, high, value=0.0 if scalar(mask).is_bool else -math.inf))
 
 
-def _positions(n: Node, heads: _Heads) -> tuple[Value, Value]:
+def _positions(n: Node, heads: Heads) -> tuple[Value, Value]:
     """The numbers of queries, [queries, 1], and of keys, [1, keys]."""
     queries, keys = heads.lengths
     return n.iota([queries, 1], 0), n.iota([1, keys], 1)
 
 
-def _query_positions(n: Node, heads: _Heads, past: Dim) -> Value:
+def _query_positions(n: Node, heads: Heads, past: Dim) -> Value:
     """Where the queries stand among the keys: after the past, or at the end of a cache's valid keys."""
     queries, _ = _positions(n, heads)
     if (valid := n.get(6)) is not None:
@@ -140,18 +140,18 @@ def _query_positions(n: Node, heads: _Heads, past: Dim) -> Value:
     return n(nn.Add(queries, n.size(n[4], 2)))
 
 
-def _causal(n: Node, heads: _Heads, past: Dim) -> Value:
+def _causal(n: Node, heads: Heads, past: Dim) -> Value:
     return n(nn.Le(_positions(n, heads)[1], _query_positions(n, heads, past)))
 
 
-def _window(n: Node, heads: _Heads, past: Dim, size: int, sign: int) -> Value:
+def _window(n: Node, heads: Heads, past: Dim, size: int, sign: int) -> Value:
     """Keys at most `size` before (sign 1) or after (-1) the query."""
     query, key = _query_positions(n, heads, past), _positions(n, heads)[1]
     distance = n(nn.Sub(query, key) if sign > 0 else nn.Sub(key, query))
     return n(nn.Le(distance, n.constant(size, i64)))
 
 
-def _attend(n: Node, heads: _Heads, mask: _Mask, mode: int | None) -> tuple[Value, Value | None]:
+def attend(n: Node, heads: Heads, mask: Mask, mode: int | None) -> tuple[Value, Value | None]:
     """The result and, in `mode`, the scores on the way; a query that sees no key gives zeros."""
     combined = mask.value(n)
     if mode is None and not heads.softcap:
@@ -184,7 +184,7 @@ def _zero_where_blind(n: Node, y: Value, mask: Value | None) -> Value:
     return n(nn.Where(sees, y, n.like(0, y)))
 
 
-def _for_each_query(n: Node, heads: _Heads, x: Value) -> Value:
+def _for_each_query(n: Node, heads: Heads, x: Value) -> Value:
     """Keys or values once for each query head."""
     batch, groups, length, size = dims(x)
     count = dims(heads.q)[1]
@@ -199,20 +199,32 @@ def _for_each_query(n: Node, heads: _Heads, x: Value) -> Value:
 def multi_head_attention(n: Node) -> list[Value | None]:
     """Inputs: q, k, v, bias, padding mask of keys, bias of scores, past key, past value."""
     count = n.int("num_heads")
-    if n.get(1) is None or n.get(2) is None or len(dims(n[0])) != 3:
-        raise UnsupportedError("queries, keys and values packed in one tensor")
-    inputs = _with_bias(n, [n[0], n[1], n[2]], n.get(3))
-    q, k, v = (x if len(dims(x)) == 4 else _split_heads(n, x, count) for x in inputs)
+    inputs = with_bias(n, _packed(n), n.get(3))
+    q, k, v = (x if len(dims(x)) == 4 else split_heads(n, x, count) for x in inputs)
     past: Dim = 0
     if n.get(6) is not None:
         past = dims(n[6])[2]
         k, v = n.concat([n[6], k], 2), n.concat([n[7], v], 2)
-    heads = _Heads(q, k, v, _microsoft_scale(n))
-    mask = _Mask(_padding(n, n.get(4)), n.get(5))
-    return [_finish(n, heads, mask, past), k, v]
+    heads = Heads(q, k, v, microsoft_scale(n))
+    mask = Mask(padding_mask(n, n.get(4)), n.get(5))
+    return [finish(n, heads, mask, past), k, v]
 
 
-def _with_bias(n: Node, inputs: list[Value], bias: Value | None) -> list[Value]:
+def _packed(n: Node) -> list[Value]:
+    """q, k and v [batch, length, heads * size]; q may hold all of them as [batch, length, heads, 3, size], k two."""
+
+    def part(x: Value, i: int) -> Value:
+        batch, length, heads, _, size = dims(x)
+        return n.reshape(n.index(x, 3, i), [batch, length, symbols.mul(heads, size)])
+
+    if n.get(1) is None:
+        return [part(n[0], i) for i in range(3)]
+    if n.get(2) is None:
+        return [n[0], *(part(n[1], i) for i in range(2))]
+    return [n[0], n[1], n[2]]
+
+
+def with_bias(n: Node, inputs: list[Value], bias: Value | None) -> list[Value]:
     """Each of q, k and v plus its part of one bias."""
     if bias is None:
         return inputs
@@ -225,11 +237,11 @@ def _with_bias(n: Node, inputs: list[Value], bias: Value | None) -> list[Value]:
     return result
 
 
-def _microsoft_scale(n: Node) -> float | None:
+def microsoft_scale(n: Node) -> float | None:
     return n.float("scale") or None
 
 
-def _padding(n: Node, mask: Value | None) -> list[Value]:
+def padding_mask(n: Node, mask: Value | None) -> list[Value]:
     """[batch, keys] of integers, not 0 where a key counts; or [batch, queries, keys]."""
     if mask is None:
         return []
@@ -240,32 +252,36 @@ def _padding(n: Node, mask: Value | None) -> list[Value]:
     return [n.reshape(keeps, [shape[0], 1, 1, shape[1]] if len(shape) == 2 else [shape[0], 1, *shape[1:]])]
 
 
-def _finish(n: Node, heads: _Heads, mask: _Mask, past: Dim) -> Value:
+def finish(n: Node, heads: Heads, mask: Mask, past: Dim) -> Value:
     causal = n.flag("unidirectional")
     y = nn.Attention(heads.q, heads.k, heads.v, mask=mask.value(n), scale=heads.scale, causal=causal, offset=past)
-    return _join_heads(n, n(y))
+    return join_heads(n, n(y))
 
 
 @legalize("Attention", domain="com.microsoft")
 def microsoft_attention(n: Node) -> list[Value | None]:
     """x @ w + b gives q, k and v side by side; the past and the present stack keys and values."""
-    x, w, count = n[0], n[1], n.int("num_heads")
-    product = n(nn.MatMul(x, w))
+    product = n(nn.MatMul(n[0], n[1]))
     if (bias := n.get(2)) is not None:
         product = n(nn.Add(product, bias))
-    widths: Sequence[Dim] = n.ints("qkv_hidden_sizes") or [symbols.floordiv(dims(w)[1], 3)] * 3
-    parts: list[Value] = []
-    start: Dim = 0
+    return fused_projection(n, product, n.get(3), n.get(4), n.get(5))
+
+
+def fused_projection(
+    n: Node, product: Value, mask: Value | None, past: Value | None, bias: Value | None = None
+) -> list[Value | None]:
+    """Attention of queries, keys and values side by side; the result, and the keys and values with the past ones."""
+    count, start, parts = n.int("num_heads"), 0, list[Value]()
+    widths: Sequence[Dim] = n.ints("qkv_hidden_sizes") or [symbols.floordiv(dims(product)[2], 3)] * 3
     for width in widths:
         end = symbols.add(start, width)
-        parts.append(_split_heads(n, n.narrow(product, 2, start, end), count))
+        parts.append(split_heads(n, n.narrow(product, 2, start, end), count))
         start = end
     q, k, v = parts
-    past: Dim = 0
-    if n.get(4) is not None:
-        past = dims(n[4])[3]
-        k, v = (n.concat([n.index(n[4], 0, i), part], 2) for i, part in enumerate((k, v)))
-    heads = _Heads(q, k, v, _microsoft_scale(n))
-    y = _finish(n, heads, _Mask(_padding(n, n.get(3)), n.get(5)), past)
+    before: Dim = 0
+    if past is not None:
+        before = dims(past)[3]
+        k, v = (n.concat([n.index(past, 0, i), part], 2) for i, part in enumerate((k, v)))
+    y = finish(n, Heads(q, k, v, microsoft_scale(n)), Mask(padding_mask(n, mask), bias), before)
     present = n.concat([n.unsqueeze(k, [0]), n.unsqueeze(v, [0])], 0) if n.wants(1) else None
     return [y, present]

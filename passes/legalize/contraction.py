@@ -45,7 +45,7 @@ def _scaled(n: Node, x: Value, factor: float) -> Value:
     return x if factor == 1.0 else n(nn.Mul(x, n.like(factor, x)))
 
 
-@legalize("FusedMatMul", domain="com.microsoft")
+@legalize("FusedMatMul", "TransposeMatMul", domain="com.microsoft")
 def fused_matmul(n: Node) -> Value:
     if n.flag("transBatchA") or n.flag("transBatchB"):
         raise UnsupportedError("transposed batches")

@@ -18,6 +18,7 @@ from ..analysis.read_sizes import needless_reads
 from ..base import Pass, PassContext
 from . import (
     attention,
+    cached_attention,
     contraction,
     control,
     einsum,
@@ -26,6 +27,7 @@ from . import (
     host_operators,
     indexing,
     linear_attention,
+    microsoft,
     normalization,
     pooling,
     quantization,
@@ -52,6 +54,7 @@ from .registry import InvalidError, Legalization, UnsupportedError, legalization
 
 FAMILIES = (
     attention,
+    cached_attention,
     contraction,
     control,
     einsum,
@@ -59,6 +62,7 @@ FAMILIES = (
     features,
     indexing,
     linear_attention,
+    microsoft,
     normalization,
     pooling,
     quantization,

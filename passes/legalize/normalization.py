@@ -113,10 +113,9 @@ def skip_layer_normalization(n: Node) -> list[Value | None]:
     total = n(nn.Add(n[0], n[1]))
     if (bias := n.get(4)) is not None:
         total = n(nn.Add(total, bias))
-    if n.wants(1) or n.wants(2):
-        raise UnsupportedError("the mean or the standard deviation as a result")
-    axis = len(dims(total)) - 1
-    return [n(nn.LayerNorm(total, n[2], n.get(3), axis=axis, epsilon=n.float("epsilon", 1e-12))), None, None, total]
+    axis, epsilon = len(dims(total)) - 1, n.float("epsilon", 1e-12)
+    mean, deviation = _statistics(n, total, axis, epsilon) or (None, None)
+    return [n(nn.LayerNorm(total, n[2], n.get(3), axis=axis, epsilon=epsilon)), mean, deviation, total]
 
 
 @legalize("SkipSimplifiedLayerNormalization", domain="com.microsoft")

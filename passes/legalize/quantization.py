@@ -72,7 +72,7 @@ def _repeat(n: Node, x: Value, axis: int, times: int, shape: tuple[Dim, ...]) ->
     return n.narrow(joined, axis, 0, shape[axis])
 
 
-def _dequantized(n: Node, x: Value, scale: Value, zero: Value | None, axis: int | None = None) -> Value:
+def dequantized(n: Node, x: Value, scale: Value, zero: Value | None, axis: int | None = None) -> Value:
     """(x - zero) * scale in f32, the parameters for all or along `axis`."""
     difference = n.cast(x, i32)
     if zero is not None:
@@ -80,7 +80,7 @@ def _dequantized(n: Node, x: Value, scale: Value, zero: Value | None, axis: int 
     return n(nn.Mul(n.cast(difference, f32), n.cast(_along(n, scale, x, axis), f32)))
 
 
-def _quantized(n: Node, y: Value, scale: Value, zero: Value | None, target: Scalar) -> Value:
+def quantized(n: Node, y: Value, scale: Value, zero: Value | None, target: Scalar) -> Value:
     rounded = n(nn.Round(n(nn.Div(n.cast(y, f32), n.cast(n.reshape(scale, ()), f32)))))
     if zero is not None:
         rounded = n(nn.Add(rounded, n.cast(n.reshape(zero, ()), f32)))
@@ -99,9 +99,9 @@ def _along(n: Node, parameter: Value, x: Value, axis: int | None) -> Value:
 @legalize("QLinearMatMul")
 def qlinear_matmul(n: Node) -> Value:
     """Inputs: a, its scale and zero point, b with its own, and those of the result."""
-    a = _dequantized(n, n[0], _rows(n, n[1]), _rows(n, n[2]))
-    b = _dequantized(n, n[3], n[4], n[5], -1)
-    return _quantized(n, matrix_product(n, a, b), n[6], n[7], scalar(n[7]))
+    a = dequantized(n, n[0], _rows(n, n[1]), _rows(n, n[2]))
+    b = dequantized(n, n[3], n[4], n[5], -1)
+    return quantized(n, matrix_product(n, a, b), n[6], n[7], scalar(n[7]))
 
 
 def _rows(n: Node, parameter: Value) -> Value:
@@ -113,8 +113,8 @@ def _rows(n: Node, parameter: Value) -> Value:
 @legalize("QLinearConv")
 def qlinear_conv(n: Node) -> Value:
     """As QLinearMatMul, w's parameters for each output channel; the bias is in steps of both scales."""
-    x = _dequantized(n, n[0], n[1], n[2])
-    w = _dequantized(n, n[3], n[4], n[5], 0)
+    x = dequantized(n, n[0], n[1], n[2])
+    w = dequantized(n, n[3], n[4], n[5], 0)
     bias = n.get(8)
     if bias is not None:
         step = n(nn.Mul(n.reshape(n[1], ()), n[4] if dims(n[4]) not in ((), (1,)) else n.reshape(n[4], ())))
@@ -124,15 +124,15 @@ def qlinear_conv(n: Node) -> Value:
     pads = padding(n, dims(x)[2:], kernel, strides, dilations)
     group = n.int("group", 1)
     y = n(nn.Conv(x, w, bias=bias, strides=strides, pads=pads, dilations=dilations, group=group))
-    return _quantized(n, y, n[6], n[7], scalar(n[7]))
+    return quantized(n, y, n[6], n[7], scalar(n[7]))
 
 
 def _qlinear_binary(op: type[nn.Add | nn.Mul]) -> Callable[[Node], Value]:
     """Inputs: a, its scale and zero point, b with its own, and those of the result; the zero points may be missing."""
 
     def function(n: Node) -> Value:
-        a, b = _dequantized(n, n[0], n[1], n.get(2)), _dequantized(n, n[3], n[4], n.get(5))
-        return _quantized(n, n(op(a, b)), n[6], n.get(7), scalar(n[0]))
+        a, b = dequantized(n, n[0], n[1], n.get(2)), dequantized(n, n[3], n[4], n.get(5))
+        return quantized(n, n(op(a, b)), n[6], n.get(7), scalar(n[0]))
 
     return function
 
@@ -145,21 +145,21 @@ legalize("QuantizeLinear", domain="com.microsoft")(quantize_linear)
 
 @legalize("QLinearSigmoid", domain="com.microsoft")
 def qlinear_sigmoid(n: Node) -> Value:
-    x = _dequantized(n, n[0], n[1], n.get(2))
-    return _quantized(n, n(nn.Sigmoid(x)), n[3], n.get(4), scalar(n[0]))
+    x = dequantized(n, n[0], n[1], n.get(2))
+    return quantized(n, n(nn.Sigmoid(x)), n[3], n.get(4), scalar(n[0]))
 
 
 @legalize("QLinearLeakyRelu", domain="com.microsoft")
 def qlinear_leaky_relu(n: Node) -> Value:
-    x = _dequantized(n, n[0], n[1], n.get(2))
-    return _quantized(n, n(nn.LeakyRelu(x, alpha=n.float("alpha", 0.01))), n[3], n.get(4), scalar(n[0]))
+    x = dequantized(n, n[0], n[1], n.get(2))
+    return quantized(n, n(nn.LeakyRelu(x, alpha=n.float("alpha", 0.01))), n[3], n.get(4), scalar(n[0]))
 
 
 @legalize("QLinearGlobalAveragePool", domain="com.microsoft")
 def qlinear_global_average_pool(n: Node) -> Value:
-    x = _dequantized(n, n[0], n[1], n.get(2))
+    x = dequantized(n, n[0], n[1], n.get(2))
     axes = range(1, len(dims(x)) - 1) if n.flag("channels_last") else range(2, len(dims(x)))
-    return _quantized(n, n.reduce(x, "mean", axes, True), n[3], n.get(4), scalar(n[0]))
+    return quantized(n, n.reduce(x, "mean", axes, True), n[3], n.get(4), scalar(n[0]))
 
 
 @legalize("DynamicQuantizeLinear")
@@ -175,21 +175,21 @@ def _dynamic(n: Node, x: Value) -> tuple[Value, Value, Value]:
     scale = n(nn.Div(n(nn.Sub(high, low)), n.constant(255, f32)))
     point = n(nn.Round(n(nn.Div(n(nn.Neg(low)), scale))))
     point = n.cast(n(nn.Clip(point, zero, n.constant(255, f32))), ui8)
-    return _quantized(n, x, scale, point, ui8), scale, point
+    return quantized(n, x, scale, point, ui8), scale, point
 
 
 @legalize("DynamicQuantizeMatMul", domain="com.microsoft")
 def dynamic_quantize_matmul(n: Node) -> Value:
     """Inputs: a of floats, b quantized with its scale and zero point, bias. a is rounded to its own ui8 steps first."""
     quantized, scale, point = _dynamic(n, n[0])
-    a = _dequantized(n, quantized, scale, point)
-    y = matrix_product(n, a, _dequantized(n, n[1], n[2], n.get(3), -1))
+    a = dequantized(n, quantized, scale, point)
+    y = matrix_product(n, a, dequantized(n, n[1], n[2], n.get(3), -1))
     return y if n.get(4) is None else n(nn.Add(y, n[4]))
 
 
 @legalize("MatMulIntegerToFloat", domain="com.microsoft")
 def matmul_integer_to_float(n: Node) -> Value:
     """Inputs: a, b, their scales, their zero points, bias."""
-    a = _dequantized(n, n[0], n[2], n.get(4))
-    y = matrix_product(n, a, _dequantized(n, n[1], n[3], n.get(5), -1))
+    a = dequantized(n, n[0], n[2], n.get(4))
+    y = matrix_product(n, a, dequantized(n, n[1], n[3], n.get(5), -1))
     return y if n.get(6) is None else n(nn.Add(y, n[6]))
