@@ -84,7 +84,7 @@ def attention(n: Node) -> list[Value | None]:
     return [join_heads(n, y) if flat else y, k, v, scores]
 
 
-def split_heads(n: Node, x: Value, count: int) -> Value:
+def split_heads(n: Node, x: Value, count: Dim) -> Value:
     """[batch, length, heads * size] to [batch, heads, length, size]."""
     batch, length, width = dims(x)
     return n.transpose(n.reshape(x, [batch, length, count, symbols.floordiv(width, count)]), [0, 2, 1, 3])
