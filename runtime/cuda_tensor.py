@@ -26,7 +26,7 @@ class StreamOrder:
         self.stream = _LEGACY_STREAM
 
 
-class DeviceTensor:
+class DeviceTensor(dlpack.OwnTensor):
     """A dense tensor on a GPU. PyTorch, CuPy and others take it without a copy: `torch.from_dlpack(tensor)`.
 
     Its content is complete once the stream of the run is; numpy(), and libraries through DLPack, wait for that.
@@ -37,6 +37,7 @@ class DeviceTensor:
         self.dtype = dtype
         self.shape = shape
         self.nbytes = math.prod(shape) * item_size(dtype)
+        self._strides = dlpack.dense_strides(shape)
         self._driver = driver
         self._order = order
         self.pointer = driver.allocate_async(self.nbytes, order.stream)
@@ -69,12 +70,24 @@ class DeviceTensor:
         if dl_device not in (None, self.__dlpack_device__()) or copy:
             raise BufferError("a device tensor is exported where it is; use numpy() for a copy on the host")
         if stream != -1:
-            self._driver.enter()
-            event = self._driver.create_event()
-            self._driver.record(event, self._stream)
-            self._driver.wait(stream or _LEGACY_STREAM, event)
-            self._driver.destroy_event(event)
+            self._make_wait(stream or _LEGACY_STREAM)
         return dlpack.export_tensor(self.pointer, self.__dlpack_device__(), self.dtype, self.shape, self)
+
+    def view(self, stream: int | None) -> dlpack.View:
+        """The memory as it is for other work on `stream`, which waits for what makes the content."""
+        stream = stream or _LEGACY_STREAM
+        if stream != self._stream:
+            self._make_wait(stream)
+        number = self._driver.number
+        return dlpack.View(self.pointer, dlpack.CUDA, number, self.dtype, self.shape, self._strides, self)
+
+    def _make_wait(self, stream: int) -> None:
+        """Have `stream` wait for everything that is on the tensor's stream now."""
+        self._driver.enter()
+        event = self._driver.create_event()
+        self._driver.record(event, self._stream)
+        self._driver.wait(stream, event)
+        self._driver.destroy_event(event)
 
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,11 +129,21 @@ class _Owner:
             self._deleter(self._address)
 
 
+class OwnTensor(ABC):
+    """A tensor of this runtime, whose memory is known without a capsule."""
+
+    @abstractmethod
+    def view(self, stream: int | None) -> View:
+        """The tensor's memory, for use on a CUDA stream."""
+
+
 def import_tensor(tensor: Any, stream: int | None = None) -> View:
     """The memory of an object with `__dlpack__`; `stream` is where a CUDA tensor will be used.
 
     Raises BufferError for an element type or a layout the protocol cannot give us.
     """
+    if isinstance(tensor, OwnTensor):
+        return tensor.view(stream)
     capsule = _capsule(tensor, stream)
     name = _get_name(capsule)
     kind = _KINDS.get(name)
@@ -149,7 +160,7 @@ def import_tensor(tensor: Any, stream: int | None = None) -> View:
     if dtype is None or source.lanes != 1:
         raise BufferError(f"its DLPack type (code {source.code}, {source.bits} bits, {source.lanes} lanes) is unknown")
     shape = tuple(source.shape[: source.ndim])
-    strides = tuple(source.strides[: source.ndim]) if source.strides else _dense(shape)
+    strides = tuple(source.strides[: source.ndim]) if source.strides else dense_strides(shape)
     pointer = (source.data or 0) + source.byte_offset
     writable = kind is _Managed or not managed.flags & _READ_ONLY
     return View(pointer, source.device_type, source.device_id, dtype, shape, strides, owner, writable)
@@ -163,7 +174,8 @@ def _capsule(tensor: Any, stream: int | None) -> Any:
         return tensor.__dlpack__(**arguments)
 
 
-def _dense(shape: tuple[int, ...]) -> tuple[int, ...]:
+def dense_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides of a row-major tensor, in elements."""
     return tuple(math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
 
 
@@ -173,7 +185,7 @@ _exported: dict[int, tuple[Any, ...]] = {}  # what the consumers of our capsules
 def export_tensor(pointer: int, device: tuple[int, int], dtype: str, shape: tuple[int, ...], owner: Any) -> Any:
     """A DLPack capsule over dense memory at `pointer`; `owner` lives until the consumer is done with it."""
     sizes = (ctypes.c_int64 * max(1, len(shape)))(*shape)
-    strides = (ctypes.c_int64 * max(1, len(shape)))(*_dense(shape))
+    strides = (ctypes.c_int64 * max(1, len(shape)))(*dense_strides(shape))
     code, bits = _CODES[dtype]
     managed = _Managed()
     managed.tensor = _Tensor(pointer, *device, len(shape), code, bits, 1, sizes, strides, 0)
