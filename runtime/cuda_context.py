@@ -16,6 +16,7 @@ from . import dlpack
 from .arguments import Arguments, Tensor
 from .cuda_binding import COPIED, HOST, CudaBinding, Route
 from .cuda_device import CudaDevice
+from .cuda_event import Event, Submitted
 from .cuda_memory import ContextMemory, PreparedShapes, Signature
 from .cuda_tensor import DeviceTensor, StreamOrder
 from .dtypes import OBJECT, dtype_name, holder, item_size, numpy_dtype
@@ -89,6 +90,18 @@ class CudaContext:
             found = self._receive(prepared, routes, given, symbols, tensors, binding.outputs) | dict(outputs or {})
             found |= {name: place[()] for name, place in objects.items()}
         return checked(self._plan, found, symbols) if self._plan.index_checks else found
+
+    def submit(self, inputs: Mapping[str, Any], outputs: Mapping[str, Any] | None = None) -> Submitted:
+        """Like `run` with `on_device`, and an event that is done once the outputs are complete.
+
+        The call waits for the GPU only where a step of the plan needs a value on the host.
+        """
+        found = self.run(inputs, outputs, on_device=True)
+        with self._lock:
+            self._driver.enter()
+            event = self._driver.create_event()
+            self._driver.record(event, self.stream)
+        return Submitted(found, Event(self._driver, event))
 
     def profile(self, inputs: Mapping[str, Any]) -> list[StepTime]:
         """Run once without a graph, and return what each launch, copy and host function took between two events."""

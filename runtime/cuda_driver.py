@@ -174,7 +174,13 @@ class Driver:
         self._call("cuStreamWaitEvent", stream, event, 0)
 
     def is_done(self, event: int) -> bool:
-        return self._cuda.cuEventQuery(event)[0] == self._cuda.CUresult.CUDA_SUCCESS
+        (status,) = self._cuda.cuEventQuery(event)
+        if status not in (self._cuda.CUresult.CUDA_SUCCESS, self._cuda.CUresult.CUDA_ERROR_NOT_READY):
+            raise self._error("cuEventQuery", status)
+        return status == self._cuda.CUresult.CUDA_SUCCESS
+
+    def synchronize_event(self, event: int) -> None:
+        self._call("cuEventSynchronize", event)
 
     def seconds_between(self, start: int, end: int) -> float:
         self._call("cuEventSynchronize", end)

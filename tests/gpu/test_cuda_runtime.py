@@ -185,6 +185,15 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
         np.testing.assert_array_equal(engine.run({"x": ramp(99)})["y"], expected(ramp(99)))
 
 
+def test_submitted_runs_have_events() -> None:
+    with reversed_sum() as engine, engine.create_context() as context:
+        submitted = [context.submit({"x": context.to_device(ramp(1 << 20, i))}) for i in range(5)]
+        submitted[-1].event.wait()
+        assert all(one.event.is_done for one in submitted)
+        for i, one in enumerate(submitted):
+            np.testing.assert_array_equal(one.outputs["y"].numpy(), expected(ramp(1 << 20, i)))
+
+
 def test_device_tensors_in_and_out() -> None:
     with reversed_sum() as first, reversed_sum() as second:
         a, b = first.create_context(), second.create_context()

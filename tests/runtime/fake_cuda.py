@@ -173,6 +173,10 @@ class FakeDriver:
     def is_done(self, event: int) -> bool:
         return not self.pending
 
+    def synchronize_event(self, event: int) -> None:
+        assert event in self.events
+        self.pending = False
+
     def seconds_between(self, start: int, end: int) -> float:
         return 1e-6
 

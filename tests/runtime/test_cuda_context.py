@@ -134,6 +134,20 @@ def test_weights_may_be_views(view: np.ndarray) -> None:
     np.testing.assert_array_equal(y, (1 + view[:5])[::-1])
 
 
+def test_a_submitted_run_has_an_event() -> None:
+    run = Run()
+    x = np.arange(7, dtype=np.float32)
+    submitted = run.context.submit({"x": run.context.to_device(x)})
+    run.driver.pending = True
+    assert not submitted.event.is_done
+    submitted.event.wait()
+    assert submitted.event.is_done
+    np.testing.assert_array_equal(submitted.outputs["y"].numpy(), run.expected(x))
+    events = len(run.driver.events)
+    del submitted
+    assert len(run.driver.events) == events - 1
+
+
 def test_one_capture_for_each_shape() -> None:
     run = Run()
     run.check(4096)
