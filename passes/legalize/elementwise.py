@@ -217,8 +217,10 @@ def bit_cast(n: Node) -> Value:
 def prelu(n: Node) -> Value:
     """Before opset 7 a slope of one dimension was one a channel, and ONNX's converter leaves such slopes alone."""
     x, slope = n[0], n[1]
-    if len(dims(slope)) == 1 and len(dims(x)) > 2 and dims(slope)[0] not in (1, dims(x)[-1]):
-        slope = n.reshape(slope, (dims(slope)[0], *(1,) * (len(dims(x)) - 2)))
+    shape = dims(x)
+    alone = len(dims(slope)) == 1 and len(shape) > 2 and dims(slope)[0] not in (1, shape[-1])
+    if alone and (isinstance(shape[-1], int) or dims(slope)[0] == shape[1]):
+        slope = n.reshape(slope, (dims(slope)[0], *(1,) * (len(shape) - 2)))
     return n(nn.Prelu(x, slope))
 
 

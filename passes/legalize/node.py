@@ -245,8 +245,9 @@ class Node(Builder):
         return bool(self.int(name, default))
 
     def float(self, name: str, default: float = 0.0) -> float:
+        """An attribute of f32, as which a default is rounded too."""
         attribute = self.attribute(name)
-        return default if attribute is None else float(attribute.value)  # type: ignore[attr-defined]
+        return float(np.float32(default)) if attribute is None else float(attribute.value)  # type: ignore[attr-defined]
 
     def str(self, name: str, default: str = "") -> str:
         attribute = self.attribute(name)

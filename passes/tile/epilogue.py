@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from ...ir.dialects import kernel
 from ...ir.dialects.nn.base import Elementwise
 from ...ir.dialects.nn.reduction import Reduce
 from ...ir.dialects.nn.views import Reshape, Transpose
-from ...ir.symbols import Dim
+from ...ir.symbols import Dim, add, mul
 from .frame import returned, tensor_type
 
 
@@ -28,9 +29,12 @@ class Placement:
         return moved == sorted(moved)
 
     def index(self, of_root: Sequence[Dim]) -> tuple[Dim, ...]:
-        """The index in the result of what stands at an index of the root."""
-        pairs = zip(self.axes, self.dims, strict=True)
-        return tuple(0 if axis is None or dim == 1 else of_root[axis] for axis, dim in pairs)
+        """The index in the result of what stands at an index of the root; beyond the result where that is."""
+        found = [0 if axis is None else of_root[axis] for axis in self.axes]
+        # Lanes along a dim of size 1 that the result lacks: all but the first leave the result by another dim.
+        lost = [index for axis, index in enumerate(of_root) if axis not in self.axes]
+        found[-1] = add(found[-1], mul(functools.reduce(add, lost, 0), self.dims[-1]))
+        return tuple(found)
 
     @staticmethod
     def of(result: Value, root: Value) -> Placement | None:
@@ -68,6 +72,8 @@ def _between_ones(
     axes: tuple[int | None, ...] | None, before: Sequence[Dim], after: Sequence[Dim]
 ) -> tuple[int | None, ...] | None:
     """The axes along `after`, which differs from `before` in dims of size 1 alone."""
+    if axes is not None and list(before) == list(after):
+        return axes
     if axes is None or [dim for dim in before if dim != 1] != [dim for dim in after if dim != 1]:
         return None
     kept = iter([axis for axis, dim in zip(axes, before, strict=True) if dim != 1])

@@ -7,7 +7,18 @@ import pytest
 from onnx_graphs import expected, graph, normal
 
 from kernelwright.compiler import driver
+from kernelwright.compiler.options import CompileOptions
+from kernelwright.ir.target import builtin
+from kernelwright.ir.tile_interpreter import TileInterpreter
 from kernelwright.runtime.errors import InputError
+
+
+def interpret(text: str, target: str, opset: int = 21, **inputs: np.ndarray) -> None:
+    """All results of a model's tile programs, which the interpreter runs without a GPU."""
+    model = graph(text, opset)
+    module = driver.compile_model(model, CompileOptions(builtin(target), stop="tile")).module
+    for found, array in zip(TileInterpreter(module).run(inputs), expected(model, inputs), strict=True):
+        np.testing.assert_allclose(found, array, rtol=1e-3, atol=1e-3)
 
 
 def compare(text: str, opset: int = 21, **inputs: np.ndarray) -> None:
@@ -86,3 +97,28 @@ def test_loops_collect_from_any_number_of_iterations(trips: int) -> None:
         }}""",
         x=normal(2, 3),
     )
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+@pytest.mark.parametrize("target", ["cpu-avx2", "cpu-avx512", "cuda:sm_90a"])
+@pytest.mark.parametrize("last", ["z = Transpose <perm = [0, 2, 1, 3]> (y)", "z = Transpose <perm = [2, 0, 1, 3]> (y)"])
+def test_products_with_one_column_that_are_transposed(target: str, columns: int, last: str) -> None:
+    text = f"""(float16[2, 3, 5, 6] a, float16[2, 3, 6, {columns}] b) => (float16[h, i, j, {columns}] z)
+        {{ y = MatMul (a, b)  {last} }}"""
+    interpret(
+        text, target, a=normal(2, 3, 5, 6, dtype=np.float16), b=normal(2, 3, 6, columns, dtype=np.float16, seed=1)
+    )
+
+
+@pytest.mark.parametrize("shape", [(1, 7, 1, 5), (2, 5, 3, 5)])
+def test_slopes_along_an_axis_of_any_size(shape: tuple[int, ...]) -> None:
+    compare(
+        "(float[a, b, c, d] x, float[5] s) => (float[i, j, k, l] y) { y = PRelu (x, s) }", x=normal(*shape), s=normal(5)
+    )
+
+
+def test_defaults_of_attributes_are_of_f32() -> None:
+    """ONNX's attributes are f32, also the 0.2 that a node of f64 does not state."""
+    x = np.array([0.1, 1.9, -2.4])
+    with driver.compile(graph("(double[3] x) => (double[3] y) { y = HardSigmoid (x) }")) as engine:
+        np.testing.assert_allclose(engine.run({"x": x})["y"], np.float64(np.float32(0.2)) * x + 0.5, rtol=1e-14)

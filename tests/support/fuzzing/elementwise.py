@@ -132,7 +132,7 @@ def float_mod(g: Graph) -> None:
 
 @family()
 def power(g: Graph) -> None:
-    x = g.operand((F32, F64, I32, I64))
+    x = g.operand((F32, F64, I32, I64), where=lambda t: is_float(t.dtype) or int(np.abs(t.array).max(initial=0)) < 200)
     if is_float(x.dtype):
         y = g.choose([F32, F64, I32, I64])
         exponent = numbers(g.rng, y, g.broadcastable(x.shape), False)

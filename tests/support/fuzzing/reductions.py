@@ -22,6 +22,8 @@ def reduce(g: Graph) -> None:
     kind = g.choose(_KINDS)
     x = g.operand((F32, F32, F64, F16, I32, I64) if kind in ("Sum", "Max", "Min", "Prod") else (F32, F64, F16))
     exact = kind in ("Max", "Min") or not is_float(x.dtype)
+    if kind in ("Max", "Min") and np.isnan(x.array.astype(np.float64)).any():
+        return  # ONNX Runtime's answer depends on where it stands
     axes = g.axes(x.rank, 1) if x.rank and g.chance(0.85) else None
     if axes and not _filled(x):  # where ONNX Runtime takes negative axes for others
         axes = [axis % x.rank for axis in axes]
@@ -111,7 +113,7 @@ def other_norm(g: Graph) -> None:
     kind = g.choose(["LRN", "LpNormalization", "MeanVarianceNormalization"])
     x = g.operand((F32,), low=4, where=_moderate)
     if kind == "LRN":
-        g.node(kind, [x], size=g.choose([1, 3, 5, 4]), alpha=0.01, beta=0.75, bias=1.5)
+        g.node(kind, [x], size=g.choose([1, 3, 5]), alpha=0.01, beta=0.75, bias=1.5)
     elif kind == "LpNormalization":
         g.node(kind, [x], axis=g.axis(x.rank), p=g.random.randint(1, 2))
     else:
