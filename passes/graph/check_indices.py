@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from ...ir.attributes import DictAttr, StringAttr
-from ...ir.core import Operation, Value
+import numpy as np
+
+from ...ir.attributes import DenseAttr, DictAttr, StringAttr
+from ...ir.core import Block, Operation, Region, Value
 from ...ir.dialects import nn
 from ...ir.dialects.builtin import Func, Module, Return
 from ...ir.index_checks import IndexCheck, attach, is_wanted
-from ...ir.symbols import Dim
+from ...ir.symbols import Dim, free_symbols
 from ...ir.types import TensorType, i64
 from ..base import EXACT, Pass, PassContext
 
@@ -27,7 +30,9 @@ class CheckIndices(Pass):
         %1 = "nn.reduce"(%i) {kind = "min", axes = array<i64: 0>} : (tensor<3xi64>) -> tensor<i64>
         %2 = "nn.reduce"(%i) {kind = "max", axes = array<i64: 0>} : (tensor<3xi64>) -> tensor<i64>
 
-    Ops inside the regions of `nn.if` and `nn.loop` are not checked.
+    In the regions of `nn.if` and `nn.loop` they are further results of these: of a branch that was not taken there are
+    no indices, and a loop carries the least and the greatest of its iterations. An axis whose size a region reads
+    itself is not checked, since no value of its size is known outside.
     """
 
     name = "check-indices"
@@ -37,16 +42,109 @@ class CheckIndices(Pass):
         if not is_wanted(module):
             return
         main = module.main
-        checks: list[IndexCheck] = []
-        ranges: list[Value] = []
-        for op in list(main.block):
-            if isinstance(op, Indexed):
-                checks.append(IndexCheck(_sizes(op), op.location.names or (op.name,)))
-                ranges += _range(op)
-                context.count("ops")
-        if checks:
-            _give(main, ranges)
-            attach(main, checks)
+        found = _checked(main.block, context)
+        if found:
+            _give(main, [value for one in found for value in (one.least, one.greatest)])
+            attach(main, [one.check for one in found])
+
+
+@dataclass(frozen=True)
+class _Range:
+    """The least and the greatest index of a check, as values of a block."""
+
+    check: IndexCheck
+    least: Value
+    greatest: Value
+
+
+def _checked(block: Block, context: PassContext) -> list[_Range]:
+    """The checks of a block and of the control flow in it."""
+    found: list[_Range] = []
+    for op in list(block):
+        if isinstance(op, Indexed):
+            found.append(_Range(IndexCheck(_sizes(op), op.location.names or (op.name,)), *_range(op)))
+            context.count("ops")
+        elif isinstance(op, nn.If):
+            found += _through_branches(op, context)
+        elif isinstance(op, nn.Loop):
+            found += _through_loop(op, context)
+    return found
+
+
+def _inside(region: Region, context: PassContext) -> list[_Range]:
+    """The checks of a region whose sizes are known around it."""
+    own = {
+        name for op in region.block for inner in op.walk() if isinstance(inner, nn.ReadSizes) for name in inner.symbols
+    }
+    known: list[_Range] = []
+    for one in _checked(region.block, context):
+        if any(own & free_symbols(size) for size in one.check.sizes):
+            context.remark(region.block.terminator, f"indices of {', '.join(one.check.nodes)} are not checked")
+        else:
+            known.append(one)
+    return known
+
+
+def _through_branches(op: nn.If, context: PassContext) -> list[_Range]:
+    then, otherwise = _inside(op.then, context), _inside(op.otherwise, context)
+    if not then and not otherwise:
+        return []
+    ends = op.then.block.terminator, op.otherwise.block.terminator
+    ends[0].set_operands([*ends[0].operands, *_both(then), *_nothing(otherwise, ends[0])])
+    ends[1].set_operands([*ends[1].operands, *_nothing(then, ends[1]), *_both(otherwise)])
+    ranges = [*then, *otherwise]
+    types = [*(result.type for result in op.results), *(value.type for value in _both(ranges))]
+    regions = [op.then, op.otherwise]
+    op.regions.clear()
+    new = nn.If(op.condition, *regions, result_types=types, location=op.location)
+    return _replaced(op, new, len(op.results), ranges)
+
+
+def _through_loop(op: nn.Loop, context: PassContext) -> list[_Range]:
+    ranges = _inside(op.body, context)
+    if not ranges:
+        return []
+    carried, block = len(op.initial), op.body.block
+    start = _nothing(ranges, op)
+    end, so_far = block.terminator, [block.add_argument(value.type) for value in start]
+    merged: list[Value] = []
+    for place, value in enumerate(_both(ranges)):
+        combine = nn.Max(so_far[place], value) if place % 2 else nn.Min(so_far[place], value)
+        merged.append(block.insert_before(combine, end).results[0])
+    yielded = end.operands
+    end.set_operands([*yielded[: 1 + carried], *merged, *yielded[1 + carried :]])
+    types = [result.type for result in op.results]
+    types[carried:carried] = [value.type for value in start]
+    body = op.body
+    op.regions.clear()
+    new = nn.Loop(body, op.trip_count, op.condition, (*op.initial, *start), result_types=types, location=op.location)
+    return _replaced(op, new, carried, ranges)
+
+
+def _replaced(op: Operation, new: Operation, place: int, ranges: Sequence[_Range]) -> list[_Range]:
+    """Put `new` in the place of `op`, whose results from `place` on are those of `ranges`; these, outside."""
+    assert op.parent is not None
+    op.parent.insert_before(new, op)
+    count = 2 * len(ranges)
+    op.replace_all_uses_with([*new.results[:place], *new.results[place + count :]])
+    op.erase()
+    added = new.results[place : place + count]
+    return [_Range(one.check, *added[2 * i : 2 * i + 2]) for i, one in enumerate(ranges)]
+
+
+def _both(ranges: Sequence[_Range]) -> list[Value]:
+    return [value for one in ranges for value in (one.least, one.greatest)]
+
+
+def _nothing(ranges: Sequence[_Range], before: Operation) -> list[Value]:
+    """The ranges of no indices, in front of an op."""
+    limits, values = np.iinfo(np.int64), []
+    for value, limit in zip(_both(ranges), (limits.max, limits.min) * len(ranges), strict=True):
+        assert isinstance(value.type, TensorType) and before.parent is not None
+        shape = [size for size in value.type.dims if isinstance(size, int)]
+        constant = nn.Constant(DenseAttr(np.full(shape, limit, np.int64)))
+        values.append(before.parent.insert_before(constant, before).results[0])
+    return values
 
 
 def _sizes(op: Operation) -> tuple[Dim, ...]:

@@ -144,3 +144,33 @@ def test_debug_bounds_checks_every_op(text: str) -> None:
         engine.run(given)
         with pytest.raises(IndexRangeError, match="index -8 is outside"):
             engine.run({**given, "i": np.where(given["i"] == 3, -8, given["i"])})
+
+
+IN_REGIONS = """(float[9, 2] x, int64[3] i, int64 m, bool c) => (float[3, 2] y) {
+    zero = Constant <value_float = 0.0> ()  shape = Constant <value_ints = [3, 2]> ()  start = Expand (zero, shape)
+    yes = Constant <value_int = 1> ()  go = Cast <to = 9> (yes)
+    y = Loop (m, go, start) <
+        body = body (int64 k, bool go_on, float[3, 2] a) => (bool next, float[3, 2] b) {
+            next = Identity (go_on)
+            at = Add (i, k)
+            g = If (c) <
+                then_branch = then () => (float[3, 2] p) { inner = Gather <axis = 0> (x, at)  p = Neg (inner) },
+                else_branch = other () => (float[3, 2] p) { p = Identity (a) }
+            >
+            b = Add (a, g)
+        }
+    >
+}"""
+
+
+def test_indices_in_loops_and_branches() -> None:
+    engine = kernelwright.compile(graph(IN_REGIONS), debug_bounds=True, host_fallback=False)
+    x = np.arange(18, dtype=np.float32).reshape(9, 2)
+    given = {"x": x, "i": np.array([0, 3, 4]), "c": np.array(True)}
+    wanted = -sum(x[given["i"] + k] for k in range(4))
+    np.testing.assert_array_equal(engine.run({**given, "m": np.array(4)})["y"], wanted)
+    with pytest.raises(IndexRangeError, match="'inner': index 9 is outside its axis of size 9"):
+        engine.run({**given, "m": np.array(6)})
+    # a branch that is not taken reads nothing
+    assert not engine.run({**given, "m": np.array(6), "c": np.array(False)})["y"].any()
+    assert not engine.run({**given, "m": np.array(0)})["y"].any()
