@@ -32,6 +32,7 @@ from ..passes.kernel.form_kernels import FormKernels
 from ..passes.kernel.fuse_norms import FuseNorms
 from ..passes.kernel.project_recurrent_inputs import ProjectRecurrentInputs
 from ..passes.kernel.split_reductions import SplitReductions
+from ..passes.kernel.split_sums import SplitSums
 from ..passes.legalize.legalize_onnx import LegalizeOnnx
 from ..passes.manager import Step
 from ..passes.options import parse_pipeline
@@ -80,6 +81,7 @@ REWRITE: tuple[Entry, ...] = (
 KERNELS: tuple[Entry, ...] = (
     (Decompose(), "kernels are formed of reductions and element-wise ops"),
     (ProjectRecurrentInputs(), "one large matrix product instead of one a time step"),
+    (SplitSums(), "an element of a running sum should not add up a whole axis"),
     (SplitReductions(), "one worker should not reduce a whole tensor alone"),
     (FormKernels(), "what shares a launch is decided while ops still say what they mean"),
     (FuseNorms(), "the rows that a product makes are in caches still"),
