@@ -183,10 +183,16 @@ class Frame:
             for group in range(groups):
                 frame = Frame(self.worker.fork(warps), {**self.values, **dict.fromkeys(region.block.arguments, group)})
                 running.append(frame.program(region.block))
-        while running:
+        waiting: list[Paused] = []
+        while running or waiting:
             before = self.worker.events
-            left = [role for role in running if next(role, None) is not None]
-            if len(left) == len(running) and self.worker.events == before:
+            pauses = [(role, next(role, None)) for role in running]
+            waiting += [role for role, pause in pauses if pause == "cluster"]
+            left = [role for role, pause in pauses if pause not in (None, "cluster")]
+            if waiting and not left:
+                yield "cluster"
+                left, waiting = waiting, []
+            elif left and len(left) == len(running) and self.worker.events == before:
                 yield "blocked"
             running = left
 

@@ -297,6 +297,7 @@ __device__ __forceinline__ void grid_barrier() {
     "cluster_barrier": """
 // All threads of all blocks of the cluster.
 __device__ __forceinline__ void cluster_barrier() {
+  __syncwarp();
   asm volatile("barrier.cluster.arrive.aligned;" ::: "memory");
   asm volatile("barrier.cluster.wait.aligned;" ::: "memory");
 }

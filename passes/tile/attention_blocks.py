@@ -11,6 +11,7 @@ from ...ir.dialects.nn.contraction import Attention
 from ...ir.symbols import Dim
 from ...ir.target import CudaTarget
 from ...ir.types import Scalar
+from .cluster import has_clusters
 from .indices import Indices
 
 WIDEST_HEAD = 256
@@ -20,8 +21,6 @@ DECODING = 16
 """The most queries of a block whose warps share keys instead of queries."""
 FEWEST_KEYS = 128
 """Keys that are worth a block of their own."""
-FIRST_CLUSTERS = 90
-"""The first GPUs whose blocks see each other's shared memory."""
 ENOUGH = 1.0
 """Blocks a multiprocessor, from which larger ones are better."""
 
@@ -147,7 +146,7 @@ def choose_attention(
 
 def _splits(programs: int, keys: int, target: CudaTarget) -> int:
     """How many blocks share the keys of a program, so that all multiprocessors have some."""
-    if target.compute_capability < FIRST_CLUSTERS:
+    if not has_clusters(target):
         return 1
     wanted = min(target.multiprocessors // programs, keys // FEWEST_KEYS)
     return next((n for n in (8, 4, 2) if n <= wanted), 1)

@@ -20,9 +20,8 @@ from ...ir.dialects.nn.contraction import Attention
 from ...ir.dialects.vector import ExtractStridedSlice
 from ...ir.symbols import Dim, Expr, ceildiv, floordiv, maximum, minimum
 from ...ir.target import CudaTarget
-from ...ir.types import MemRefType, VectorType, f32
-from . import access
-from .access import Memory
+from ...ir.types import VectorType, f32
+from . import cluster
 from .attention_blocks import AttentionSchedule, Heads, attention_instruction, choose_attention
 from .cuda_blocks import instruction_depth, usual_sizes
 from .cuda_gemm import finish, operand, program_ids, single_root
@@ -82,12 +81,14 @@ class _State:
     total: Element
     values: Element
 
+    def elements(self) -> tuple[Element, Element, Element]:
+        return self.largest, self.total, self.values
+
     def tiles(self) -> tuple[Value, ...]:
-        return (self.largest.value, self.total.value, self.values.value)
+        return tuple(element.value for element in self.elements())
 
     def with_tiles(self, tiles: Sequence[Value]) -> _State:
-        parts = (self.largest, self.total, self.values)
-        return _State(*(Element(v, e.dtype, e.lanes) for v, e in zip(tiles, parts, strict=True)))
+        return _State(*(Element(v, e.dtype, e.lanes) for v, e in zip(tiles, self.elements(), strict=True)))
 
 
 class _Attention:
@@ -384,38 +385,26 @@ class _Attention:
 
     def _gather(self, state: _State) -> _State:
         """This block's columns of what all blocks of the cluster have found together."""
-        limits, self.body.limits = self.body.limits, {}
-        rows, columns = self.sizes.rows, self.value
-        parts = [self._share(state.largest, (rows,), (self.row_lane,))]
-        parts.append(self._share(state.total, (rows,), (self.row_lane,)))
-        parts.append(self._share(state.values, (rows, columns), (self.row_lane, self.value_lane)))
-        self.builder.effect(tile.ClusterBarrier())
+        body, rows, columns = self.body, self.sizes.rows, self.value
+        row = (self.row_lane,)
+        parts = [cluster.shared_floats(body, (rows,), name) for name in ("largest", "totals")]
+        parts.append(cluster.shared_floats(body, (rows, columns), "values"))
+        own = zip(parts, (row, row, (*row, self.value_lane)), state.elements(), strict=True)
+        for memory, place, element in own:
+            cluster.write(body, memory, place, element)
+        cluster.meet(body)
         width = columns // self.sizes.splits
         lane = self.indices.lane(width)
-        column = self.indices.derived(self.rank * width + lane, columns)
-        places = ((self.row_lane,), (self.row_lane,), (self.row_lane, column))
-        found = [
-            _State(*(self._of_peer(part, peer, place) for part, place in zip(parts, places, strict=True)))
-            for peer in range(self.sizes.splits)
-        ]
-        self.builder.effect(tile.ClusterBarrier())
-        self.body.limits = limits
+        places = (row, row, (*row, self.indices.derived(self.rank * width + lane, columns)))
+        found = []
+        for peer in range(self.sizes.splits):
+            theirs = (cluster.of_peer(body, memory, peer) for memory in parts)
+            found.append(_State(*(cluster.read(body, m, place) for m, place in zip(theirs, places, strict=True))))
+        cluster.meet(body)
         self.column = self.indices.derived(self.rank * width + lane, self.heads.value)
         if self.heads.value != columns:
-            self.body.limits[self.indices.lane_of(lane)] = (self.column, self.heads.value)
+            body.limits[self.indices.lane_of(lane)] = (self.column, self.heads.value)
         return self._merged(found)
-
-    def _share(self, element: Element, shape: tuple[int, ...], place: tuple[Expr, ...]) -> Memory:
-        """An element in shared memory, for the cluster."""
-        alloc = tile.Alloc(result_types=[MemRefType(shape, f32, "shared")])
-        alloc.result.name = "part"
-        memory = Memory(self.builder.effect(alloc).results[0], shape)
-        access.store(self.body, memory, place, element)
-        return memory
-
-    def _of_peer(self, memory: Memory, peer: int, place: Sequence[Dim]) -> Element:
-        there = self.builder.pure(tile.Peer(memory.value, self.indices.scalar_code(peer)))
-        return access.load(self.body, Memory(there, memory.shape), place, False, 0.0)
 
     def _merged(self, parts: Sequence[_State]) -> _State:
         apply = self.body.apply

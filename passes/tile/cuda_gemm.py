@@ -105,14 +105,18 @@ def single_root(func: kernel.Func, kind: type) -> object | None:
 
 
 class Gemm:
-    """A product in a kernel: its frame, and how its operands are read."""
+    """A product in a kernel: its frame, and how its operands are read.
 
-    def __init__(self, func: kernel.Func, root: MatMul) -> None:
+    Results may stand behind ops of the classes `through` too, which keep an element's place as element-wise ops do.
+    """
+
+    def __init__(self, func: kernel.Func, root: MatMul, through: tuple[type, ...] = ()) -> None:
         self.root = root
         self.shape = shape = Shape.of(root)
         merged = (*shape.batch, shape.rows, shape.columns)
-        places = placements(func, root.result)
+        places = placements(func, root.result, through)
         assert places is not None
+        self.places = places
         self.frame = open_frame(func, [merged if place.keeps_order else place.dims for place in places])
         self.body = self.frame.body
         self.dtype = tensor_type(root.a).scalar

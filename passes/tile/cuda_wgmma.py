@@ -20,7 +20,7 @@ from .builder import Role
 from .cuda_gemm import Gemm
 from .cuda_stages import SPAN, BoxOperand
 from .elements import Element, computing_type
-from .epilogue import Placement, placements
+from .epilogue import Placement
 from .frame import returned, tensor_type
 from .wgmma_blocks import ROWS, WARPGROUP, WIDEST, WgmmaSchedule
 
@@ -45,7 +45,7 @@ def is_k_major(operand: BoxOperand) -> bool:
 
 
 @dataclass(frozen=True)
-class _Place:
+class TilePlace:
     """The tile of the result that a block is at: its batch, first row and first column."""
 
     batch: tuple[Dim, ...]
@@ -83,12 +83,10 @@ class WgmmaGemm:
         self.tiles = product((*shape.batch, self.tile_rows, self.tile_columns))
         self.grid = symbols.minimum(self.tiles, blocks)
         self.steps = ceildiv(shape.inner, sizes.k)
-        self.places = placements(gemm.frame.func, gemm.root.result)
 
     def build(self) -> None:
         sizes, builder = self.sizes, self.builder
-        self.block = self.indices.scalar(builder.pure(tile.ProgramId(0)), self.grid)
-        self.blocks = self.indices.scalar(builder.pure(tile.NumPrograms(0)), symbols.add(self.grid, 1))
+        self.block, self.blocks = self._blocks()
         sample = self.gemm.batch(0)
         left, right = self.gemm.left(sample, sizes.k), self.gemm.right(sample, sizes.k)
         if not isinstance(left, BoxOperand) or not isinstance(right, BoxOperand):
@@ -107,6 +105,11 @@ class WgmmaGemm:
             Role(WARPGROUP, self._consumer, sizes.groups, sizes.consumer_registers),
         )
         self.gemm.frame.finish((self.grid,), sizes.threads)
+
+    def _blocks(self) -> tuple[Dim, Dim]:
+        """The number of the first tile of this block, and how many blocks there are."""
+        block = self.indices.scalar(self.builder.pure(tile.ProgramId(0)), self.grid)
+        return block, self.indices.scalar(self.builder.pure(tile.NumPrograms(0)), symbols.add(self.grid, 1))
 
     # Shared memory
 
@@ -142,7 +145,7 @@ class WgmmaGemm:
 
     # Tiles of the result
 
-    def _tiles(self, first: Dim, stride: int, body: Callable[[_Place, Dim, Dim], None]) -> None:
+    def _tiles(self, first: Dim, stride: int, body: Callable[[TilePlace, Dim, Dim], None]) -> None:
         """Run `body` for every `stride`-th tile of this block: its place, its number, and the steps before it."""
         start = self.block + first * self.blocks
 
@@ -155,7 +158,7 @@ class WgmmaGemm:
         bounds = (self._code(start), self._code(self.tiles), self._code(stride * self.blocks))
         self.builder.loop(bounds, (self._code(first * self.steps),), one)
 
-    def _place(self, number: Dim) -> _Place:
+    def _place(self, number: Dim) -> TilePlace:
         """Tiles in bands of rows: along a band, column by column."""
         derived, band = self.indices.derived, self.sizes.band
         rows, columns = self.tile_rows, self.tile_columns
@@ -168,7 +171,7 @@ class WgmmaGemm:
         high = symbols.minimum(rows - which * band, band)
         column = derived(symbols.floordiv(rest, high), columns)
         row = derived(which * band + rest - column * high, rows)
-        return _Place(self.gemm.batch(batch), row * self.sizes.m, column * self.sizes.n)
+        return TilePlace(self.gemm.batch(batch), row * self.sizes.m, column * self.sizes.n)
 
     # Producer
 
@@ -186,7 +189,7 @@ class WgmmaGemm:
             for step in range(int(started)):
                 self._copy([side for side in (self.a, self.b) if side not in self.early], place, step, step)
 
-        def one(place: _Place, number: Dim, done: Dim) -> None:
+        def one(place: TilePlace, number: Dim, done: Dim) -> None:
             first = started and self._select("eq", number, self.block, started, 0, symbols.add(started, 1))
 
             def step(k: Dim, stage: Dim, parity: Value, carried: Sequence[Value]) -> Sequence[Value]:
@@ -212,7 +215,7 @@ class WgmmaGemm:
             self._copy(self.early, place, step, step)
         return count
 
-    def _copy(self, sides: Sequence[_Operand], place: _Place, step: Dim, stage: Dim) -> None:
+    def _copy(self, sides: Sequence[_Operand], place: TilePlace, step: Dim, stage: Dim) -> None:
         """Start copying the tiles of a step into a stage; what lies outside comes as zeros."""
         for side in sides:
             box = side.read(place.batch)
@@ -247,10 +250,10 @@ class WgmmaGemm:
             self.builder.effect(tile.WaitDependencies())
         rows = 0 if self.sizes.pingpong else number * self.sizes.group_rows
 
-        def one(place: _Place, _: Dim, done: Dim) -> None:
+        def one(place: TilePlace, _: Dim, done: Dim) -> None:
             self._wait_turn(number, done)
             acc = self._multiply(rows, done, number)
-            self._finish(_Place(place.batch, place.row + rows, place.column), number, acc)
+            self._finish(TilePlace(place.batch, place.row + rows, place.column), number, acc)
 
         first, stride = (number, self.sizes.groups) if self.sizes.pingpong else (0, 1)
         self._tiles(first, stride, one)
@@ -317,8 +320,7 @@ class WgmmaGemm:
     # Results
 
     def _results(self) -> list[tuple[Placement, Memory]]:
-        assert self.places is not None
-        return list(zip(self.places, self.gemm.frame.results, strict=True))
+        return list(zip(self.gemm.places, self.gemm.frame.results, strict=True))
 
     def _leaves_by_tma(self, place: Placement, memory: Memory) -> bool:
         """Rows begin at multiples of 16 bytes, and only elements in the product's order lie in rows of its tiles."""
@@ -326,18 +328,19 @@ class WgmmaGemm:
         chunked = self.sizes.chunk % (SPAN // memory.dtype.bytes) == 0
         return place.keeps_order and aligned and chunked and memory.dtype.is_float and len(memory.shape) <= MOST_DIMS
 
-    def _finish(self, place: _Place, group: Dim, acc: Value) -> None:
+    def _finish(self, place: TilePlace, group: Dim, acc: Value) -> None:
         """The element-wise ops behind the product on its accumulators, a chunk at a time."""
         for first_row in range(0, self.sizes.group_rows, ROWS):
             for first_column in range(0, self.sizes.n, self.sizes.chunk):
                 part = vector.ExtractStridedSlice.at(acc, (first_row, first_column), (ROWS, self.sizes.chunk))
                 value = self.builder.effect(part).results[0]
-                chunk = _Place(place.batch, place.row + first_row, place.column + first_column)
+                chunk = TilePlace(place.batch, place.row + first_row, place.column + first_column)
                 self._finish_chunk(chunk, group, value)
 
-    def _finish_chunk(self, place: _Place, group: Dim, acc: Value) -> None:
+    def _finish_chunk(self, place: TilePlace, group: Dim, acc: Value) -> None:
         body, indices, shape = self.body, self.indices, self.gemm.shape
-        lanes = indices.lane(ROWS), indices.lane(self.sizes.chunk)
+        assert isinstance(acc.type, VectorType)
+        lanes = indices.lane(acc.type.shape[0]), indices.lane(acc.type.shape[1])
         row = self._limited(place.row, lanes[0], shape.rows, self.sizes.m)
         column = self._limited(place.column, lanes[1], shape.columns, self.sizes.n)
         numbers = indices.lane_of(lanes[0]), indices.lane_of(lanes[1])
@@ -346,13 +349,20 @@ class WgmmaGemm:
         dtype = computing_type(tensor_type(root).scalar)
         body.bound[root] = lambda _: body.elements.cast(element, dtype)
         at = self.gemm.index(place.batch, row, column)
+        self._send_results(place, group, at, (row, column), numbers)
+
+    def _send_results(
+        self, place: TilePlace, group: Dim, at: tuple[Dim, ...], inside: tuple[Dim, Dim], numbers: tuple[int, int]
+    ) -> None:
+        """What a kernel returns `at` an index of the product, row and column `inside` its batch."""
+        body = self.body
         tensors = returned(self.gemm.frame.func)
         for tensor, (placement, memory) in zip(tensors, self._results(), strict=True):
             found = body.read(tensor, placement.index(at))
             if self.staging is not None and self._leaves_by_tma(placement, memory) and self._fits_staging(memory):
                 self._send(memory, place, group, found, numbers)
             else:
-                where = (*place.batch, row, column) if placement.keeps_order else placement.index(at)
+                where = (*place.batch, *inside) if placement.keeps_order else placement.index(at)
                 body.store(memory, where, found)
 
     def _fits_staging(self, memory: Memory) -> bool:
@@ -366,7 +376,7 @@ class WgmmaGemm:
             self.body.limits[self.indices.lane_of(lane)] = (position, extent)
         return position
 
-    def _send(self, memory: Memory, place: _Place, group: Dim, element: Element, lanes: tuple[int, int]) -> None:
+    def _send(self, memory: Memory, place: TilePlace, group: Dim, element: Element, lanes: tuple[int, int]) -> None:
         """A chunk through shared memory, by TMA, which drops what lies outside."""
         builder, staging = self.builder, self.staging
         assert staging is not None

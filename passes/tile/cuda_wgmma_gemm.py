@@ -15,6 +15,7 @@ from .cuda_blocks import Work, instruction_of, usual_sizes
 from .cuda_gemm import Gemm, Shape, single_root
 from .cuda_stages import BoxOperand
 from .cuda_wgmma import WgmmaGemm, is_k_major, tma_operand
+from .cuda_wgmma_cluster import SplitGemm
 from .epilogue import placements
 from .frame import returned, tensor_type
 from .overlap_launches import overlaps
@@ -44,29 +45,35 @@ class WgmmaGemmStrategy:
         root = single_root(func, MatMul)
         if not isinstance(target, CudaTarget) or not isinstance(root, MatMul):
             return "not one matrix product on a GPU"
-        dtype = tensor_type(root.a).scalar
-        needed = _INSTRUCTIONS.get(dtype.name)
-        if needed not in target.mma or "tma" not in target.async_copy:
-            return f"{target.name} has no warpgroup instruction for {dtype}"
-        if dtype.name == "f32" and root.precision != "tf32":
-            return "f32 operands are not to be rounded to tf32"
+        if (reason := wanting(root, target)) is not None:
+            return reason
         if placements(func, root.result) is None:
             return "a result is not the product's elements, one by one"
         shape = Shape.of(root)
         if 0 in (*shape.batch, shape.rows, shape.columns, shape.inner):
             return "it is empty"
-        return _unsuitable(func, root)
+        return unsuitable(Gemm(func, root))
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, MatMul)
         assert isinstance(root, MatMul) and isinstance(target, CudaTarget)
         sizes = WgmmaSchedule.from_attribute(schedule)
-        WgmmaGemm(Gemm(func, root), sizes, target.multiprocessors, overlaps(target)).build()
+        program = SplitGemm if sizes.splits > 1 else WgmmaGemm
+        program(Gemm(func, root), sizes, target.multiprocessors, overlaps(target)).build()
 
 
-def _unsuitable(func: kernel.Func, root: MatMul) -> str | None:
+def wanting(root: MatMul, target: CudaTarget) -> str | None:
+    """What a target lacks for a product; None where it has the instructions."""
+    dtype = tensor_type(root.a).scalar
+    if _INSTRUCTIONS.get(dtype.name) not in target.mma or "tma" not in target.async_copy:
+        return f"{target.name} has no warpgroup instruction for {dtype}"
+    if dtype.name == "f32" and root.precision != "tf32":
+        return "f32 operands are not to be rounded to tf32"
+    return None
+
+
+def unsuitable(gemm: Gemm) -> str | None:
     """Why TMA and `wgmma` cannot read the operands; None where they can."""
-    gemm = Gemm(func, root)
     batch = gemm.batch(0)
     depth = wgmma_blocks.SPAN // gemm.dtype.bytes
     for side in (gemm.left(batch, depth), gemm.right(batch, depth)):

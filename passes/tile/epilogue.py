@@ -37,33 +37,38 @@ class Placement:
         return tuple(found)
 
     @staticmethod
-    def of(result: Value, root: Value) -> Placement | None:
+    def of(result: Value, root: Value, through: tuple[type, ...] = ()) -> Placement | None:
         """None where another op stands between the two."""
-        axes = _axes(result, root)
+        axes = _axes(result, root, through)
         return None if axes is None else Placement(axes, tensor_type(result).dims)
 
 
-def placements(func: kernel.Func, root: Value) -> list[Placement] | None:
-    """The placement of every result of a kernel; None where one does not follow its root so."""
+def placements(func: kernel.Func, root: Value, through: tuple[type, ...] = ()) -> list[Placement] | None:
+    """The placement of every result of a kernel; None where one does not follow its root so.
+
+    Ops of the classes `through` count as element-wise.
+    """
     if any(isinstance(op, Reduce) for op in func.block):
         return None
-    found = [Placement.of(value, root) for value in returned(func)]
+    found = [Placement.of(value, root, through) for value in returned(func)]
     known = [one for one in found if one is not None]
     return known if len(known) == len(found) else None
 
 
-def _axes(value: Value, root: Value) -> tuple[int | None, ...] | None:
+def _axes(value: Value, root: Value, through: tuple[type, ...]) -> tuple[int | None, ...] | None:
     dims = tensor_type(value).dims
     if value is root:
         return tuple(range(len(dims)))
     op = value.op if isinstance(value, OpResult) else None
     if isinstance(op, Transpose):
-        inner = _axes(op.x, root)
+        inner = _axes(op.x, root, through)
         return None if inner is None else tuple(inner[axis] for axis in op.perm)
     if isinstance(op, Reshape):
-        return _between_ones(_axes(op.x, root), tensor_type(op.x).dims, dims)
-    if isinstance(op, Elementwise):
-        found = (_between_ones(_axes(operand, root), tensor_type(operand).dims, dims) for operand in op.operands)
+        return _between_ones(_axes(op.x, root, through), tensor_type(op.x).dims, dims)
+    if op is not None and isinstance(op, (Elementwise, *through)):
+        found = (
+            _between_ones(_axes(operand, root, through), tensor_type(operand).dims, dims) for operand in op.operands
+        )
         return next((axes for axes in found if axes is not None), None)
     return None
 

@@ -30,8 +30,8 @@ def calls_of(func: kernel.Func) -> list[kernel.Call]:
 
 
 def is_constant(func: kernel.Func, index: int) -> bool:
-    """Whether every call passes a weight with known elements as operand `index`."""
-    calls = calls_of(func)
+    """Whether every call passes a weight with known elements as operand `index`; a kernel of no module has none."""
+    calls = calls_of(func) if func.parent is not None else []
     return bool(calls) and all(_array(call.operands[index]) is not None for call in calls)
 
 

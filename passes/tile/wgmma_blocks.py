@@ -19,6 +19,8 @@ SPAN = 128
 """Bytes of a row of operands in shared memory."""
 _REGISTERS = {2: (40, 232)}
 """Registers a thread of the producer and of the consumers, by the number of groups, where an even share is too few."""
+EXCHANGE_PADDING = 8
+"""Floats behind a row of what blocks exchange, so that a fragment's rows lie in different banks."""
 _SPARE = 2048
 """Shared memory that alignment takes at most."""
 
@@ -29,7 +31,8 @@ class WgmmaSchedule:
 
     `groups` warpgroups multiply. With `pingpong` each has tiles of its own, else each has `m` / `groups` rows of one.
     `stages` tiles of the operands are under way. A result leaves in chunks of `chunk` columns. Tiles follow each other
-    along `band` rows of tiles first, so that blocks at work share operands in the cache.
+    along `band` rows of tiles first, so that blocks at work share operands in the cache. With `splits` the inner
+    dimension is split among so many blocks, a cluster, which compute a tile together.
     """
 
     m: int
@@ -40,6 +43,7 @@ class WgmmaSchedule:
     stages: int
     chunk: int
     band: int
+    splits: int = 1
 
     @property
     def threads(self) -> int:
@@ -60,6 +64,8 @@ class WgmmaSchedule:
     def shared_bytes(self, dtype: Scalar, result_bytes: int) -> int:
         """With what barriers and alignment take at most."""
         staging = self.groups * ROWS * self.chunk * result_bytes
+        if self.splits > 1:
+            staging = self.groups * ROWS * (self.n + EXCHANGE_PADDING) * 4
         return self.stages * self.stage_bytes(dtype) + staging + _SPARE
 
     @property
@@ -100,46 +106,71 @@ _TILES = (
     _Tile(64, 128, 1),
     _Tile(64, 64, 1),
 )
-MOST_STAGES = 8
+MOST_STAGES = 12
 BAND = 8
-# Seconds, on an H200.
-START = 3.0e-6
-"""Launch, barriers, the first load and the last store."""
+SPLITS = (1, 2, 4, 8)
+# Seconds, fitted to products of 128 to 512 rows on an H200 whose launches overlap.
+START = 1.3e-6
+"""Before and after the loop of a block."""
+STEP = 2.0e-8
+"""Waiting for a stage and handing it back."""
 LATENCY = 6.5e-7
 """From asking for a tile to its bytes in shared memory."""
 EPILOGUE = 1.0e-6
 """What a tile of 128 x 128 takes after its products."""
+EXCHANGE = 9.0e-7
+"""Two meetings of a cluster, and what its blocks read of each other."""
 SUSTAINED = 0.78
 """The part of the peak rate that the power of the card allows."""
-L2_BANDWIDTH = 5.5e12
+L2_BANDWIDTH = 1.2e13
+"""Bytes a second from the cache that all multiprocessors share; neighbours' reads of one line count once there."""
+SM_BANDWIDTH = 1.6e11
+"""Bytes a second into the shared memory of one multiprocessor."""
+COLD = 0.55
+"""The part of the memory's bandwidth that a short burst reaches."""
 
 
 def candidates(work: Work, target: CudaTarget, result: Scalar) -> list[WgmmaSchedule]:
     """All blocks that fit."""
     found = []
-    k = SPAN // work.dtype.bytes
-    steps = -(-work.inner // k)
+    span = SPAN // work.dtype.bytes
     for tile in _TILES:
-        chunk = min(tile.n, 128 if result.bytes <= 2 else 64)
-        for stages in range(min(MOST_STAGES, max(2, steps * (2 if tile.pingpong else 1))), 1, -1):
-            schedule = WgmmaSchedule(tile.m, tile.n, k, tile.groups, int(tile.pingpong), stages, chunk, BAND)
-            if schedule.shared_bytes(work.dtype, result.bytes) <= target.shared_bytes_per_block:
-                found.append(schedule)
-                break
+        for k in (span, 2 * span) if tile.groups == 1 else (span,):
+            steps = -(-work.inner // k)
+            tiles = -(-work.rows // tile.m) * -(-work.columns // tile.n) * work.batch
+            for splits in SPLITS:
+                if splits > 1 and (tile.pingpong or steps < 2 * splits or tiles * splits > target.multiprocessors):
+                    break
+                schedule = _deepest(tile, k, -(-steps // splits), splits, work, target, result)
+                found += [schedule] if schedule is not None else []
     return found
+
+
+def _deepest(
+    tile: _Tile, k: int, steps: int, splits: int, work: Work, target: CudaTarget, result: Scalar
+) -> WgmmaSchedule | None:
+    """With as many stages as fit."""
+    chunk = min(tile.n, 128 if result.bytes <= 2 else 64)
+    for stages in range(min(MOST_STAGES, max(2, steps * (2 if tile.pingpong else 1))), 1, -1):
+        schedule = WgmmaSchedule(tile.m, tile.n, k, tile.groups, int(tile.pingpong), stages, chunk, BAND, splits)
+        if schedule.shared_bytes(work.dtype, result.bytes) <= target.shared_bytes_per_block:
+            return schedule
+    return None
 
 
 def seconds(schedule: WgmmaSchedule, work: Work, target: CudaTarget) -> float:
     """The time of the whole product."""
-    tiles = -(-work.rows // schedule.m) * -(-work.columns // schedule.n) * work.batch
+    tiles = -(-work.rows // schedule.m) * -(-work.columns // schedule.n) * work.batch * schedule.splits
     blocks = min(tiles, target.multiprocessors)
     rounds = -(-tiles // blocks)
-    steps = -(-work.inner // schedule.k)
+    steps = -(-work.inner // (schedule.k * schedule.splits))
     kind = "tf32" if work.dtype.name == "f32" else work.dtype.name
     rate = SUSTAINED * target.matrix_flops[kind] / target.multiprocessors
-    product = 2 * schedule.m * schedule.n * schedule.k / rate
-    load = blocks * schedule.stage_bytes(work.dtype) / L2_BANDWIDTH
-    step = max(product, load, LATENCY / schedule.stages)
+    products = 2 * schedule.m * schedule.n * schedule.k / rate
+    bytes = schedule.stage_bytes(work.dtype)
+    load = max(bytes / SM_BANDWIDTH, blocks * bytes / L2_BANDWIDTH, LATENCY / schedule.stages)
+    cold = work.batch * (work.rows + work.columns) * work.inner * work.dtype.bytes / (COLD * target.bandwidth)
     finish = EPILOGUE * schedule.group_rows * schedule.n / (128 * 128)
-    whole = rounds * steps * step
-    return START + whole + (finish if schedule.pingpong else rounds * finish)
+    loop = max(rounds * steps * (max(products, load) + STEP), cold)
+    exchange = EXCHANGE if schedule.splits > 1 else 0.0
+    return START + loop + exchange + (finish if schedule.pingpong else rounds * finish)

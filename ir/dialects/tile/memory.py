@@ -86,10 +86,11 @@ class View(TileOp, name="tile.view", traits=(PURE,)):
         return source[tuple(key)]
 
 
-class Peer(TileOp, name="tile.peer", traits=(PURE,)):
+class Peer(TileOp, name="tile.peer"):
     """The memory of a `tile.alloc` that worker number `rank` of the cluster has; numbers go along axis 0 first.
 
-    It may be read between two `tile.cluster_barrier`s, the last of which keeps the other worker from ending.
+    It stands and may be read between two `tile.cluster_barrier`s: before the first the other worker may not have
+    begun, and the last keeps it from ending.
     """
 
     source: Value

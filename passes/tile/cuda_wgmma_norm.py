@@ -1,0 +1,106 @@
+"""The strategy `wgmma_norm`: products of Hopper whose rows are normalized as they come."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...ir.attributes import DictAttr
+from ...ir.dialects import kernel
+from ...ir.dialects.nn.contraction import MatMul
+from ...ir.dialects.nn.normalization import LayerNorm, RmsNorm
+from ...ir.target import CudaTarget
+from ...ir.types import Scalar
+from . import wgmma_blocks
+from .cluster import LARGEST
+from .cuda_blocks import Work, usual_sizes
+from .cuda_gemm import Gemm, Shape, single_root
+from .cuda_wgmma_cluster import Norm, NormGemm
+from .cuda_wgmma_gemm import unsuitable, wanting
+from .epilogue import placements
+from .frame import returned, tensor_type
+from .overlap_launches import overlaps
+from .strategies import AnyTarget, register
+from .wgmma_blocks import BAND, EXCHANGE, ROWS, SPAN, WgmmaSchedule
+
+NORMS = (LayerNorm, RmsNorm)
+ROWS_KERNEL = 2.6e-6
+"""Seconds that a kernel of its own takes for the norm of a few hundred rows."""
+AT_ONCE = 96
+"""Blocks in clusters of any size that are surely at work at the same time."""
+
+
+@dataclass(frozen=True)
+class WgmmaNorm:
+    """A matrix product, element-wise ops, and a norm of the rows, by clusters of blocks that have whole rows.
+
+    It returns the normalized rows and, where others read them, what was normalized.
+    """
+
+    name: str = "wgmma_norm"
+    priority: int = 115
+
+    def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+        root, norm = single_root(func, MatMul), _norm(func)
+        if not isinstance(target, CudaTarget) or not isinstance(root, MatMul) or norm is None:
+            return "not one matrix product and a norm of its rows on a GPU"
+        if (reason := wanting(root, target)) is not None:
+            return reason
+        dims = tensor_type(root.result).dims
+        if tensor_type(norm.x).dims != dims or norm.axes != (len(dims) - 1,):
+            return "the norm is not over the product's rows"
+        places = placements(func, root.result, NORMS)
+        if places is None or not all(place.keeps_order for place in places):
+            return "a result is not the product's elements, one by one"
+        if tensor_type(root.a).scalar.bytes != 2:
+            return "operands of 32 bits leave too little shared memory"
+        if not isinstance(dims[-1], int) or dims[-1] % ROWS or dims[-1] // ROWS > LARGEST or 0 in dims:
+            return "no cluster of blocks has whole rows"
+        if (reason := unsuitable(Gemm(func, root, NORMS))) is not None:
+            return reason
+        return _schedule(func, root, target)
+
+    def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
+        root, norm = single_root(func, MatMul), _norm(func)
+        assert isinstance(root, MatMul) and isinstance(target, CudaTarget) and norm is not None
+        sizes = WgmmaSchedule.from_attribute(schedule)
+        NormGemm(Gemm(func, root, NORMS), norm, sizes, target.multiprocessors, overlaps(target)).build()
+
+
+register(WgmmaNorm())
+
+
+def _norm(func: kernel.Func) -> Norm | None:
+    norms = [op for op in func.block if isinstance(op, NORMS)]
+    return norms[0] if len(norms) == 1 else None
+
+
+def _schedule(func: kernel.Func, root: MatMul, target: CudaTarget) -> DictAttr | str:
+    """The block, if it saves time: clusters of whole rows cannot split the inner dimension too."""
+    shape, number = Shape.of(root), usual_sizes(func)
+    dtype = tensor_type(root.a).scalar
+    rows, columns, inner = number(shape.rows), number(shape.columns), number(shape.inner)
+    work = Work(rows, columns, inner, 1, dtype, "")
+    result = max((tensor_type(value).scalar for value in returned(func)), key=_bytes)
+    found = _deepest(work, target, result)
+    if shape.batch or -(-rows // ROWS) * (columns // ROWS) > AT_ONCE:
+        return "its clusters would not be at work at the same time"
+    here = wgmma_blocks.seconds(found, work, target) + EXCHANGE
+    apart = wgmma_blocks.candidates(work, target, result)
+    there = min(wgmma_blocks.seconds(one, work, target) for one in apart) + ROWS_KERNEL
+    if there < here:
+        return f"two kernels are estimated to take {there * 1e6:.1f} us, one {here * 1e6:.1f} us"
+    return found.to_attribute()
+
+
+def _deepest(work: Work, target: CudaTarget, result: Scalar) -> WgmmaSchedule:
+    k = 2 * SPAN // work.dtype.bytes
+    most = max(2, min(wgmma_blocks.MOST_STAGES, -(-work.inner // k)))
+    for stages in range(most, 1, -1):
+        schedule = WgmmaSchedule(ROWS, ROWS, k, 1, 0, stages, ROWS, BAND)
+        if schedule.shared_bytes(work.dtype, result.bytes) + 1024 <= target.shared_bytes_per_block:
+            return schedule
+    raise ValueError(f"{target.name} has too little shared memory")
+
+
+def _bytes(dtype: Scalar) -> int:
+    return dtype.bytes
