@@ -25,6 +25,8 @@ SHARED = WgmmaSchedule(128, 256, 64, 2, 0, 4, 128, 8)
 PINGPONG = WgmmaSchedule(128, 128, 64, 2, 1, 5, 128, 2)
 TALL = WgmmaSchedule(256, 128, 64, 2, 0, 3, 128, 8)
 SMALL = WgmmaSchedule(64, 64, 64, 1, 0, 3, 64, 8)
+SPLIT = WgmmaSchedule(64, 64, 64, 1, 0, 2, 64, 8, 4)
+SPLIT_GROUPS = WgmmaSchedule(128, 64, 64, 2, 0, 2, 64, 8, 2)
 TF32 = WgmmaSchedule(128, 128, 32, 2, 0, 3, 64, 8)
 
 
@@ -97,6 +99,9 @@ WGMMA_CASES = [
     WgmmaCase("pingpong-one-block", PINGPONG, 257, 264, 328, trans_b=True, blocks=1),
     WgmmaCase("tall", TALL, 300, 136, 136, trans_a=True, trans_b=True),
     WgmmaCase("small", SMALL, 65, 264, 136, trans_b=True),
+    WgmmaCase("split", SPLIT, 70, 136, 1160),
+    WgmmaCase("split-batched", SPLIT, 64, 64, 256, batch=(2,), trans_b=True),
+    WgmmaCase("split-groups", SPLIT_GROUPS, 130, 72, 328, trans_b=True, dynamic=True),
     WgmmaCase("dynamic", SMALL, 77, 72, 264, dynamic=True),
     WgmmaCase("bf16", SHARED, 100, 136, 136, dtype="bf16", tolerance=1e-2),
     WgmmaCase("tf32", TF32, 130, 136, 68, trans_b=True, dtype="f32", tolerance=2e-3),

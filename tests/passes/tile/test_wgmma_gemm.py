@@ -43,8 +43,10 @@ def test_kernels_compile() -> None:
         for name in ("tile-kernels", "assign-layouts"):
             lookup(name)().run(module, PassContext())
         found += sources(module).values()
-    for source in found:
-        assert "wgmma_m64" in source.text and "tma_load_" in source.text and "tma_store_" in source.text
+    for case, source in zip(WGMMA_CASES, found, strict=True):
+        assert "wgmma_m64" in source.text and "tma_load_" in source.text
+        assert ("tma_store_" in source.text) == (case.schedule.splits == 1)
+        assert ("cluster_barrier" in source.text) == (case.schedule.splits > 1)
     nvrtc.compile_sources(found, "sm_90a")
 
 
