@@ -49,6 +49,13 @@ milliseconds on the CPU, without it → with it (`benchmarks/passes.py`).
 """
 
 
+ATTENTION = """## Attention on a GPU
+
+Milliseconds an attention, and how many times faster than PyTorch's `scaled_dot_product_attention`, both from a CUDA
+graph (`benchmarks/attention.py`): batch, heads (/ key heads), keys, size of a head.
+"""
+
+
 def load(name: str) -> dict[str, Any]:
     return json.loads((RESULTS / f"{name}.json").read_text())
 
@@ -138,6 +145,8 @@ def page() -> str:
     parts += [cpu_latency(name) for name in ("cpu", "cpu_bf16") if (RESULTS / f"{name}.json").exists()]
     if (RESULTS / "gpu.json").exists():
         parts.append(latency("gpu", GPU, ["eager", "graph", "compile"]))
+    if (RESULTS / "attention.json").exists():
+        parts.append(latency("attention", ATTENTION, ["sdpa"]))
     if (RESULTS / "passes.json").exists():
         parts.append(passes())
     return "\n".join(parts)
