@@ -43,7 +43,7 @@ def prologue_objection(op: Operation, conv: nn.Conv) -> str | None:
         return f"'{conv.name}' computes no such op on its input"
     elif not isinstance(op, _CHEAP):
         return f"'{conv.name}' would compute it again for every block of channels"
-    if (reason := _convolution_objection(conv)) is not None:
+    if (reason := _convolution_objection(conv, is_conversion=isinstance(op, nn.Cast))) is not None:
         return reason
     if not op.results[0].has_one_use:
         return "others read it too"
@@ -61,9 +61,12 @@ def _has_windows_apart(pool: nn.AvgPool) -> bool:
     return apart and not any(pool.pads) and all(step == 1 for step in pool.dilations) and not pool.ceil_mode
 
 
-def _convolution_objection(conv: nn.Conv) -> str | None:
-    """Why a convolution takes no prologue: its input would be computed once for every tap and every reader."""
-    if any(size != 1 for size in conv.kernel) or any(conv.pads):
+def _convolution_objection(conv: nn.Conv, is_conversion: bool) -> str | None:
+    """Why a convolution takes no prologue: its input would be computed once for every tap and every reader.
+
+    A conversion costs nothing beside loading its operand, and keeps the zeros of the padding.
+    """
+    if not is_conversion and (any(size != 1 for size in conv.kernel) or any(conv.pads)):
         return f"'{conv.name}' would compute it for every tap"
     if conv.group != 1:
         return f"'{conv.name}' has groups"

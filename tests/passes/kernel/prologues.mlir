@@ -27,6 +27,24 @@ module {
 
 // -----
 
+// A conversion is free wherever elements are loaded: a convolution of any kernel and padding takes it.
+// CHECK: "nn.cast"
+// CHECK-NEXT: "nn.conv"
+// CHECK-NEXT: "kernel.return"
+// CHECK: func.func @main
+// CHECK-COUNT-1: "kernel.call"
+// CHECK-NOT: "kernel.call"
+module {
+  func.func @main(%x: tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf16> {
+    %w = "nn.constant"() {value = dense_resource<w> : tensor<8x8x3x3xf16>} : () -> tensor<8x8x3x3xf16>
+    %0 = "nn.cast"(%x) {to = f16} : (tensor<1x8x4x4xf32>) -> tensor<1x8x4x4xf16>
+    %1 = "nn.conv"(%0, %w) {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : (tensor<1x8x4x4xf16>, tensor<8x8x3x3xf16>) -> tensor<1x8x4x4xf16>
+    return %1 : tensor<1x8x4x4xf16>
+  }
+}
+
+// -----
+
 // Not as a prologue: what another root can end with, what a 3x3 convolution would compute for every tap, what others
 // read or the function returns, exponentials, a convolution whose weights are computed, and what is broadcast.
 // CHECK: "nn.conv"
