@@ -18,6 +18,7 @@ from .content import dims, scalar
 from .contraction import padding, window
 from .node import Node
 from .registry import legalize
+from .run_time import Integers
 
 
 @legalize("GridSample")
@@ -151,6 +152,8 @@ def read_places(n: Node, x: Value, places: list[Value], pads: str) -> Value:
 @legalize("Col2Im")
 def col2im(n: Node) -> Value:
     """Columns [batch, channels * taps, places] added up where they overlap: a transposed convolution."""
+    if n.constant_of(n[1]) is None or n.constant_of(n[2]) is None:
+        return _gathered_image(n)
     image, block = n.ints_of(1, "the image's shape"), n.ints_of(2, "the block's shape")
     rank, taps = len(block), math.prod(block)
     strides, dilations = window(n, rank)
@@ -167,6 +170,37 @@ def col2im(n: Node) -> Value:
     extra = tuple(size + pads[i] + pads[rank + i] - reached[i] for i, size in enumerate(image))
     kernel = n.constant(unit, scalar(x))
     return n(nn.ConvTranspose(x, kernel, strides, pads, dilations, output_pads=extra, group=channels))
+
+
+def _gathered_image(n: Node) -> Value:
+    """Where the shapes are of run time: every element of the image takes what each tap put there."""
+    ints, rank = Integers(n), n.static(n[1], 0, "the number of dimensions")
+    declared = n.declared()
+    image = declared[2:] if declared is not None else n.sizes(1)
+    batch, rows, places = dims(n[0])
+    block = [n.reshape(n.cast(n.index(n[2], 0, i), i64), ()) for i in range(rank)]
+    taps = symbols.floordiv(rows, declared[1]) if declared is not None else symbols.product(n.sizes(2))
+    strides, dilations = window(n, rank)
+    pads = n.ints("pads") or (0,) * (2 * rank)
+    tap, place, inside = n.iota([taps, *[1] * rank], 0), n.constant(0, i64), n.constant(True, i1)
+    step = n.constant(1, i64)
+    for i in reversed(range(rank)):
+        at = n.iota([1, *(image[i] if i == k else 1 for k in range(rank))], i + 1)
+        offset = ints.sub(ints.add(at, pads[i]), ints.mul(n(nn.Mod(tap, block[i])), dilations[i]))
+        tap = ints.floordiv(tap, block[i])
+        reach = ints.add(ints.mul(ints.sub(block[i], 1), dilations[i]), 1 - pads[i] - pads[rank + i])
+        count = ints.add(ints.floordiv(ints.sub(n.number(image[i]), reach), strides[i]), 1)
+        window_number = ints.floordiv(offset, strides[i])
+        starts_there = ints.equal(n(nn.Mod(offset, n.constant(strides[i], i64))), 0)
+        fits = n(nn.And(n(nn.Ge(window_number, ints.number(0))), n(nn.Lt(window_number, count))))
+        inside = n(nn.And(inside, n(nn.And(starts_there, fits))))
+        place, step = ints.add(place, n(nn.Mul(window_number, step))), n(nn.Mul(step, count))
+    channels, size = symbols.floordiv(rows, taps), symbols.product(image)
+    index = n.reshape(ints.clamp(place, 0, n.number(symbols.add(places, -1))), [1, 1, taps, size])
+    columns = n.reshape(n[0], [batch, channels, taps, places])
+    read = n(nn.GatherElements(columns, n.broadcast(index, [batch, channels, taps, size]), 3))
+    kept = n(nn.Where(n.reshape(n.broadcast(inside, [taps, *image]), [taps, size]), read, n.like(0, read)))
+    return n.reshape(n.reduce(kept, "add", [2]), [batch, channels, *image])
 
 
 @legalize("MaxUnpool")

@@ -64,3 +64,16 @@ def test_indices_of_maxima_in_column_major_order() -> None:
     check(
         f"(float[2, 3, 7, 6] x) => (float[?, ?, ?, ?] y, int64[?, ?, ?, ?] i) {{ y, i = {node} }}", x=normal(2, 3, 7, 6)
     )
+
+
+@pytest.mark.parametrize("attributes", ["", "<strides = [2, 1]>", "<pads = [1, 0, 1, 1]>", "<dilations = [1, 2]>"])
+@pytest.mark.parametrize("result", ["2, 3, 6, 6", "N, C, H, W"])
+def test_columns_to_an_image_of_run_time(attributes: str, result: str) -> None:
+    """With the shapes of run time, and the result's stated or not."""
+    size = {"": 5 * 4, "<strides = [2, 1]>": 3 * 4, "<pads = [1, 0, 1, 1]>": 7 * 5, "<dilations = [1, 2]>": 5 * 2}[
+        attributes
+    ]
+    text = f"""(float[2, 18, {size}] x, int64[2] image, int64[2] block) => (float[{result}] y) {{
+        y = Col2Im{attributes}(x, image, block)
+    }}"""
+    check(text, judge="onnx", x=normal(2, 18, size), image=np.array([6, 6]), block=np.array([2, 3]))
