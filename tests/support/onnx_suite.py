@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ class Case:
 class Recorder(Backend):
     """The backend under test. A model that cannot be compiled fails: it is not skipped as incompatible."""
 
-    host_steps: int = 0
+    host_steps: Sequence[str] = ()
+    """What the last model ran on the host: operators, and why."""
     numeric: bool = True
 
     @classmethod
@@ -40,7 +42,7 @@ class Recorder(Backend):
     def prepare(cls, model: onnx.ModelProto, device: str = "CPU", **kwargs: Any) -> PreparedModel:
         cls.numeric = is_numeric(model)
         prepared = super().prepare(model, device, **kwargs)
-        cls.host_steps = sum(isinstance(step, Host) for step in walk(prepared.engine.plan.steps))
+        cls.host_steps = [described(step) for step in walk(prepared.engine.plan.steps) if isinstance(step, Host)]
         return prepared
 
 
@@ -51,6 +53,12 @@ _KINDS = {
     "OnnxBackendPyTorchConvertedModelTest": "pytorch-converted",
     "OnnxBackendPyTorchOperatorModelTest": "pytorch-operator",
 }
+
+
+def described(step: Host) -> str:
+    """The operator of a host step, and why no kernel does it."""
+    node = json.loads(str(step.attributes["arguments"]))["graph"]["nodes"][-1]
+    return f"{node['operator']}: {step.attributes['reason']}"
 
 
 def is_numeric(model: onnx.ModelProto) -> bool:
@@ -90,12 +98,13 @@ def parameters(cases: Sequence[Case], reasons: Mapping[str, str]) -> list[object
 
 def run(case: Case, record_property: Callable[[str, object], None]) -> None:
     """Run a case; its kind, host steps and whether it is one of numbers go into the report, however it ends."""
-    Recorder.host_steps, Recorder.numeric = 0, True
+    Recorder.host_steps, Recorder.numeric = (), True
     record_property("kind", case.kind)
     try:
         case.run()
     finally:
-        record_property("host_steps", Recorder.host_steps)
+        record_property("host_steps", len(Recorder.host_steps))
+        record_property("on_host", "; ".join(dict.fromkeys(Recorder.host_steps)))
         record_property("numeric", Recorder.numeric)
 
 
