@@ -30,6 +30,7 @@ from ..passes.kernel.chain_products import ChainProducts
 from ..passes.kernel.decompose import Decompose
 from ..passes.kernel.form_kernels import FormKernels
 from ..passes.kernel.fuse_norms import FuseNorms
+from ..passes.kernel.join_launches import JoinLaunches
 from ..passes.kernel.project_recurrent_inputs import ProjectRecurrentInputs
 from ..passes.kernel.split_reductions import SplitReductions
 from ..passes.kernel.split_sums import SplitSums
@@ -85,6 +86,7 @@ KERNELS: tuple[Entry, ...] = (
     (SplitReductions(), "one worker should not reduce a whole tensor alone"),
     (FormKernels(), "what shares a launch is decided while ops still say what they mean"),
     (FuseNorms(), "the rows that a product makes are in caches still"),
+    (JoinLaunches(), "kernels are as large as they get by what they compute of each other"),
     (ChainProducts(), "kernels too small for launches of their own are known now"),
 )
 

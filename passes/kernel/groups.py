@@ -225,6 +225,8 @@ def _pointwise_objection(op: Operation, group: Group) -> str | None:
     if _is_cheap(op) and _leads_to_mask(op.results[0], group):
         return None
     reader = _reader_through_views(op.result, group)
+    if isinstance(reader, nn.Concat | nn.Pad) and isinstance(op, nn.Cast) and not isinstance(op.x.owner, Operation):
+        return None  # an input of the network in another type: nothing else could convert it
     if isinstance(reader, nn.Concat | nn.Pad) and not is_strided(op):
         return f"'{reader.name}' would compute it for every element"
     if reader is not None and not (isinstance(reader, (*_STRIDED_READERS, nn.Concat, nn.Pad)) and is_strided(op)):
