@@ -13,7 +13,7 @@ of channels of what it made once.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,6 +36,7 @@ from .cpu_micro import (
     column_of,
     is_float_up_to_f32,
     multiply_add,
+    over_share,
     row_of,
     timed_micro_tile,
     transposed,
@@ -193,9 +194,9 @@ def _schedule(func: kernel.Func, root: Conv, geometry: Geometry, target: CpuTarg
 def _register_tile(geometry: Geometry, target: CpuTarget, row: int) -> tuple[int, int, bool]:
     """Pixels and channels of the fastest register tile, and whether its lanes are pixels."""
     inner = geometry.inputs * geometry.kernel[0] * geometry.kernel[1]
-    by_channel, tile = timed_micro_tile(target, row, geometry.outputs, inner, _turning)
+    by_channel, tile = timed_micro_tile(target, row, geometry.outputs, inner, turning)
     if row >= 4 * target.lanes(32) and geometry.strides[1] <= LONGEST_STEP:
-        by_pixel, other = timed_micro_tile(target, geometry.outputs, row, inner, _storing)
+        by_pixel, other = timed_micro_tile(target, geometry.outputs, row, inner, storing)
         if by_pixel < by_channel:
             return other.columns, other.rows, True
     return tile.rows, tile.columns, False
@@ -227,12 +228,12 @@ def _staged_share(
     return min(fitting or [share for share in shares if share[0] == 1], key=time)
 
 
-def _turning(option: MicroTile) -> float:
+def turning(option: MicroTile) -> float:
     """What turning, finishing and storing a register tile costs: shuffles by squares, then a few steps a channel."""
     return -(-option.rows // 16) * (option.columns / 16) * 64 + 4 * option.columns
 
 
-def _storing(option: MicroTile) -> float:
+def storing(option: MicroTile) -> float:
     """What finishing and storing a register tile of channels by pixels costs."""
     return 4 * option.rows * (option.columns / 16)
 
@@ -283,27 +284,14 @@ class _Conv:
         self.group, share = Merged((), (g.group, shares), indices).split(places[1])
         self.image = places[2]
         self.source = self._staged() if sizes.staged else self._input()
-        self._over(share, sizes.panels, self.panels, self._panel)
+        over_share(body, share, sizes.panels, self.panels, self._panel)
         self.frame.finish(grid, None)
 
     def _panel(self, panel: Dim) -> None:
         self.panel = panel
-        self._over(self.segment, self.sizes.tiles, -(-self.row_pixels // self.sizes.pixels), self._tile)
-
-    def _over(self, share: Dim, size: int, extent: int, step: Callable[[Dim], None]) -> None:
-        """The steps of a share of `size` of a range."""
-        indices = self.frame.body.indices
-        if size == 1:
-            step(share)
-            return
-        first = share * size
-        last = symbols.minimum(first + size, extent) if extent % size else first + size
-
-        def body(counter: Value, _: Sequence[Value]) -> Sequence[Value]:
-            step(indices.scalar(counter, extent))
-            return ()
-
-        self.frame.body.loop(last, 1, (), body, first=first)
+        over_share(
+            self.frame.body, self.segment, self.sizes.tiles, -(-self.row_pixels // self.sizes.pixels), self._tile
+        )
 
     # Where inputs lie: flat memory, and the position of a channel's tap for output column 0
 

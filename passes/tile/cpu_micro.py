@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...ir import symbols
 from ...ir.attributes import DenseArrayAttr, DenseAttr
 from ...ir.core import Value
 from ...ir.dialects import tile
@@ -131,6 +132,21 @@ def accumulate(
         return [total]
 
     return body.loop(extent, unroll, [acc], loop_body)[0]
+
+
+def over_share(body: TileBody, share: Dim, size: int, extent: int, step: Callable[[Dim], None]) -> None:
+    """`step(position)` for the positions below `extent` in a share of `size` of them."""
+    if size == 1:
+        step(share)
+        return
+    first = share * size
+    last = symbols.minimum(first + size, extent) if extent % size else first + size
+
+    def each(counter: Value, _: Sequence[Value]) -> Sequence[Value]:
+        step(body.indices.scalar(counter, extent))
+        return ()
+
+    body.loop(last, 1, (), each, first=first)
 
 
 def column_of(body: TileBody, memory: Memory, start: Dim, rows: int, step: int) -> Value:

@@ -21,6 +21,7 @@ from kernelwright.ir.target import CpuTarget
 from kernelwright.ir.tile_interpreter import run_kernel
 from kernelwright.ir.types import TensorType, scalar_of
 from kernelwright.passes.base import PassContext, lookup
+from kernelwright.passes.tile import cpu_winograd
 
 BATCH = symbol("batch")
 
@@ -100,6 +101,14 @@ CONVOLUTIONS = {
     "f16-depthwise": Convolution(
         (1, 5, 9, 9), (5, 1, 3, 3), pads=(1, 1, 1, 1), group=5, dtype=np.float16, tactic="depthwise"
     ),
+    "winograd": Convolution((1, 16, 12, 14), (16, 16, 3, 3), pads=(1, 1, 1, 1), tactic="winograd"),
+    "winograd-odd": Convolution((2, 17, 7, 9), (19, 17, 3, 3), pads=(0, 1, 1, 0), tactic="winograd"),
+    "winograd-two-rows": Convolution((1, 16, 2, 5), (32, 16, 3, 3), pads=(1, 1, 1, 1), tactic="winograd"),
+    "winograd-six-rows": Convolution((1, 18, 8, 33), (16, 18, 3, 3), tactic="winograd"),
+    "winograd-symbolic": Convolution(
+        (3, 16, 6, 7), (16, 16, 3, 3), pads=(1, 1, 1, 1), symbolic=True, tactic="winograd"
+    ),
+    "winograd-wide": Convolution((1, 16, 5, 70), (20, 16, 3, 3), pads=(2, 1, 2, 1), tactic="winograd"),
     "wide-rows": Convolution((1, 2, 4, 150), (16, 2, 3, 3), pads=(1, 1, 1, 1)),
 }
 
@@ -107,6 +116,8 @@ CONVOLUTIONS = {
 def check(convolution: Convolution, found: np.ndarray) -> None:
     expected = convolution.expected()
     tolerance = {np.float32: 2e-5, np.float16: 4e-2, ml_dtypes.bfloat16: 3e-1}[convolution.dtype]
+    if convolution.tactic == "winograd":
+        tolerance = 5e-6 * np.abs(expected).max()
     assert np.abs(found.reshape(expected.shape).astype(np.float32) - expected).max() <= tolerance
 
 
@@ -150,3 +161,32 @@ def test_many_products_have_lanes_of_channels() -> None:
     lookup("schedule-kernels")().run(func.module, PassContext())
     assert func.func.schedule is not None
     assert dict(func.func.schedule.items)["by_pixel"] == IntegerAttr(0)
+
+
+@pytest.mark.parametrize("name", ["winograd", "winograd-odd", "winograd-wide"])
+def test_rows_in_segments(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that do not fit into local memory are transformed a part at a time."""
+    monkeypatch.setattr(cpu_winograd, "SCRATCH_BYTES", 4096)
+    convolution = CONVOLUTIONS[name]
+    one = convolution.kernel()
+    func = one.tile(host())
+    assert func.tactic == "winograd"
+    (found,) = NativeKernel(func)(one.arrays([convolution.arrays[0], convolution.arrays[3]]), {})
+    check(convolution, found)
+
+
+@pytest.mark.parametrize(
+    "convolution",
+    [
+        Convolution((1, 64, 14, 14), (64, 64, 3, 3), strides=(2, 2), pads=(1, 1, 1, 1)),
+        Convolution((1, 64, 14, 14), (64, 64, 3, 3), pads=(2, 2, 2, 2), dilations=(2, 2)),
+        Convolution((1, 64, 14, 14), (64, 64, 3, 1)),
+        Convolution((1, 64, 14, 14), (64, 32, 3, 3), pads=(1, 1, 1, 1), group=2),
+        Convolution((1, 64, 3, 14), (64, 64, 3, 3)),
+        Convolution((1, 8, 14, 14), (64, 8, 3, 3), pads=(1, 1, 1, 1)),
+        Convolution((1, 64, 14, 14), (64, 64, 3, 3), pads=(1, 1, 1, 1), dtype=np.float16),
+    ],
+    ids=["strided", "dilated", "3x1", "groups", "one-row", "few-channels", "f16"],
+)
+def test_other_convolutions_are_summed_directly(convolution: Convolution) -> None:
+    assert convolution.kernel().tile(host()).tactic == "conv"
