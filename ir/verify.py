@@ -8,15 +8,19 @@ from .attributes import ArrayAttr, Attribute, DictAttr, SymbolRefAttr
 from .core import Block, BlockArgument, Operation, OpResult, Region, Value
 from .declare import ISOLATED, NO_TERMINATOR, TERMINATOR, Op
 from .diagnostics import CompileError, Diagnostic, VerifyError, suggest
+from .symbols import Expr, free_symbols, is_run_time
+from .types import TensorType
 
 _LONGEST_LINE = 240
+_READ_SIZES = "nn.read_sizes"
 
 
 def verify(root: Operation) -> None:
     """Check `root` and everything inside it.
 
     Every op's own `verify`; that values are defined before they are used, in the same block or around it, and that
-    isolated ops use none from outside; terminators; use lists and parents; names of symbols and references to them.
+    isolated ops use none from outside; terminators; use lists and parents; names of symbols and references to them;
+    that sizes of run time are read before they are in types.
     Raises VerifyError with a diagnostic for each op that breaks a rule.
     """
     found = [d for op in root.walk() for d in _own_rules(op)]
@@ -58,6 +62,8 @@ class _Verifier:
         self.found: list[Diagnostic] = []
         self.visible: dict[Value, None] = {}
         self.tables: list[dict[str, Operation]] = []
+        self.read: set[str] | None = None
+        """The sizes of run time that are known where the walk is; None outside of functions."""
 
     def report(self, op: Operation, message: str) -> None:
         self.found.append(_diagnostic(op, message))
@@ -67,14 +73,19 @@ class _Verifier:
         self._uses(op)
         if isinstance(op, Op):
             self._references(op)
-        outside = self.visible
+        outside, read = self.visible, self.read
         if ISOLATED in op.traits:
             self.visible = {}
+            self.read = set() if op.name == "func.func" else None
+        elif read is not None:
+            self._sizes(op, read)
         for region in op.regions:
             if region.parent is not op:
                 self.report(op, "has a region that belongs to another op")
+            around, self.read = self.read, None if self.read is None else set(self.read)
             self._region(op, region)
-        self.visible = outside
+            self.read = around
+        self.visible, self.read = outside, read
         self.visible.update(dict.fromkeys(op.results))
 
     def _region(self, op: Operation, region: Region) -> None:
@@ -112,6 +123,16 @@ class _Verifier:
                 self.report(op, f"operand {i} does not know this use; change operands with set_operand")
             if value not in self.visible:
                 self.report(op, f"operand {i} {_why_invisible(value, op)}")
+
+    def _sizes(self, op: Operation, read: set[str]) -> None:
+        if op.name == _READ_SIZES:
+            read.update(getattr(op, "symbols", ()))
+            return
+        for result in op.results:
+            shape = result.type.shape if isinstance(result.type, TensorType) else None
+            names = {name for dim in shape or () if isinstance(dim, Expr) for name in free_symbols(dim)}
+            for name in sorted(name for name in names - read if is_run_time(name)):
+                self.report(op, f"has a result of the size '{name}', which no '{_READ_SIZES}' before it reads")
 
     def _uses(self, op: Operation) -> None:
         for result in op.results:

@@ -11,6 +11,7 @@ from ..base import Pass, PassContext
 from ..rewrite import Rewriter, apply_patterns, pattern
 from ..tile.strategies import specialized
 from .outline import kernel_of
+from .ranking import long_top_k
 
 
 class Decompose(Pass):
@@ -26,7 +27,8 @@ class Decompose(Pass):
         %sum = "nn.reduce"(%e) {kind = "add", axes = array<i64: 1>, keep_dims = true} : …
         %y = "nn.div"(%e, %sum) : …
 
-    `nn.attention` stays whole where the target has a strategy that takes it, and always with `keep-attention`.
+    `nn.top_k` of a long axis becomes ranks, and a search for the least of them (ranking.py). `nn.attention` stays whole
+    where the target has a strategy that takes it, and always with `keep-attention`.
     """
 
     name = "decompose"
@@ -42,7 +44,8 @@ class Decompose(Pass):
                 rw.remark(op, "attention is spelled out: the target has no strategy for it")
                 _spell_out(op, rw)
 
-        apply_patterns(module, [compound_op] if self.keep_attention else [compound_op, attention], context)
+        rules = [compound_op, long_top_k]
+        apply_patterns(module, rules if self.keep_attention else [*rules, attention], context)
 
 
 @pattern(nn.NnOp)

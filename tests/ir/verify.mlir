@@ -165,3 +165,28 @@ func.func @carried_types(%i: index, %x: f32) {
   }) : (index, index, index, f32) -> f32
   return
 }
+
+// -----
+
+func.func @a_size_before_it_is_read(%k: tensor<1xi64>) {
+  // expected-error@+1 {{'nn.iota' has a result of the size 'run_0', which no 'nn.read_sizes' before it reads}}
+  %0 = "nn.iota"() {axis = 0 : i64} : () -> tensor<?xi64, #kw.dims<"run_0">>
+  "nn.read_sizes"(%k) {symbols = ["run_0"]} : (tensor<1xi64>) -> ()
+  %1 = "nn.iota"() {axis = 0 : i64} : () -> tensor<?xi64, #kw.dims<"run_0">>
+  return
+}
+
+// -----
+
+func.func @a_size_that_a_branch_reads(%k: tensor<1xi64>, %c: tensor<i1>) {
+  "nn.if"(%c) ({
+    "nn.read_sizes"(%k) {symbols = ["run_0"]} : (tensor<1xi64>) -> ()
+    %0 = "nn.iota"() {axis = 0 : i64} : () -> tensor<?xi64, #kw.dims<"run_0">>
+    "nn.yield"() : () -> ()
+  }, {
+    "nn.yield"() : () -> ()
+  }) : (tensor<i1>) -> ()
+  // expected-error@+1 {{'nn.iota' has a result of the size 'run_0', which no 'nn.read_sizes' before it reads}}
+  %1 = "nn.iota"() {axis = 0 : i64} : () -> tensor<?xi64, #kw.dims<"run_0">>
+  return
+}

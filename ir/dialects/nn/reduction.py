@@ -12,7 +12,7 @@ from ...core import Value
 from ...loop_nest import Body, E, Index
 from ...numpy_body import computing_type, convert, neutral, widen
 from ...symbols import Dim
-from ...types import Type, i64
+from ...types import Type, i1, i64
 from .base import Array, NnOp, bind, require_axis, scalar_type, shape, tensor_type
 
 Kind = Literal["add", "mul", "max", "min", "and", "or", "mean"]
@@ -236,8 +236,15 @@ class TopK(NnOp, name="nn.top_k"):
         def is_before(other: Dim, place: Dim) -> E:
             a, b = read(other), read(place)
             better = body.apply("gt" if self.largest else "lt", a, b)
+            equal = body.apply("eq", a, b)
+            if scalar_type(self.x).is_float:  # not-a-number is the largest
+                no_a, no_b = body.apply("ne", a, a), body.apply("ne", b, b)
+                both = body.apply("and", no_a, no_b)
+                one = body.apply("or", no_a if self.largest else no_b, better)
+                better = body.apply("and", one, body.apply("eq", both, body.constant(False, i1)))
+                equal = body.apply("or", equal, both)
             earlier = body.apply("lt", body.number(other, i64), body.number(place, i64))
-            return body.apply("or", better, body.apply("and", body.apply("eq", a, b), earlier))
+            return body.apply("or", better, body.apply("and", equal, earlier))
 
         def has_rank(at: Index) -> E:
             # The element whose rank, the number of elements before it, is asked for contributes its place.
