@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from ...ir import symbols
-from ...ir.attributes import DictAttr, IntegerAttr
 from ...ir.dialects.nn.base import shape
 from ...ir.dialects.nn.contraction import Attention
 from ...ir.symbols import Dim
@@ -13,6 +12,7 @@ from ...ir.target import CudaTarget
 from ...ir.types import Scalar
 from .cluster import has_clusters
 from .indices import Indices
+from .schedule import Schedule
 
 WIDEST_HEAD = 256
 SMALLEST = 32
@@ -26,12 +26,14 @@ ENOUGH = 1.0
 
 
 @dataclass(frozen=True)
-class AttentionSchedule:
+class AttentionSchedule(Schedule):
     """A block takes `rows` queries, and `keys` keys at a time, `stages` such steps in flight.
 
     `warps_m` x `warps_n` warps share queries x keys. With `hoist_queries` the queries stay in registers. The keys are
     split among `splits` blocks, a cluster.
     """
+
+    subject = "attention"
 
     rows: int
     keys: int
@@ -51,17 +53,6 @@ class AttentionSchedule:
         elements = self.rows * size + self.stages * self.keys * (size + value)
         exchanged = self.rows * self.keys if self.splits == 1 else self.rows * (value + 2)
         return elements * dtype.bytes + 4 * exchanged
-
-    def to_attribute(self) -> DictAttr:
-        return DictAttr.of({f.name: IntegerAttr(getattr(self, f.name)) for f in fields(self)})
-
-    @staticmethod
-    def from_attribute(attribute: DictAttr) -> AttentionSchedule:
-        """The schedule a kernel carries. Raises ValueError where it is not one of attention."""
-        values = {name: value.value for name, value in attribute.items if isinstance(value, IntegerAttr)}
-        if values.keys() != {f.name for f in fields(AttentionSchedule)}:
-            raise ValueError(f"not the schedule of attention: {attribute}")
-        return AttentionSchedule(**values)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 
 from ...ir import symbols
-from ...ir.attributes import DenseAttr, DictAttr, IntegerAttr
+from ...ir.attributes import DenseAttr, DictAttr
 from ...ir.core import Value
 from ...ir.dialects import kernel, tile
 from ...ir.dialects.nn.base import broadcast_index, scalar_type
@@ -40,6 +40,7 @@ from .elements import Element
 from .epilogue import placements
 from .frame import Frame, only_root, open_frame, returned, tensor_type
 from .merging import Merged
+from .schedule import Schedule
 from .strategies import AnyTarget, register
 
 MOST_SCORES = 256 * 1024
@@ -54,25 +55,16 @@ UNROLLED = 4
 
 
 @dataclass(frozen=True)
-class AttentionSchedule:
+class AttentionSchedule(Schedule):
     """A tile of `queries`, walked with tiles of `keys` in blocks of `block` keys; `rows` x `columns` of the result."""
+
+    subject = "attention"
 
     queries: int
     keys: int
     block: int
     rows: int
     columns: int
-
-    def to_attribute(self) -> DictAttr:
-        return DictAttr.of({name: IntegerAttr(value) for name, value in vars(self).items()})
-
-    @staticmethod
-    def from_attribute(attribute: DictAttr) -> AttentionSchedule:
-        """Raises ValueError where `attribute` is not the schedule of attention."""
-        values = {name: value.value for name, value in attribute.items if isinstance(value, IntegerAttr)}
-        if values.keys() != AttentionSchedule.__dataclass_fields__.keys():
-            raise ValueError(f"not the schedule of attention: {attribute}")
-        return AttentionSchedule(**values)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...ir import symbols
-from ...ir.attributes import DictAttr, IntegerAttr
+from ...ir.attributes import DictAttr
 from ...ir.core import BlockArgument, Value
 from ...ir.dialects import kernel, tile
 from ...ir.dialects.nn.convolution import Conv
@@ -47,6 +47,7 @@ from .elements import Element
 from .frame import Frame, only_root, open_frame, returned, tensor_type
 from .merging import Merged
 from .packing import is_constant, leading, padded, repack, reshape, transpose
+from .schedule import Schedule
 from .strategies import AnyTarget, register
 
 SCRATCH_BYTES = 192 * 1024
@@ -58,11 +59,13 @@ STAGING = 4
 
 
 @dataclass(frozen=True)
-class ConvSchedule:
+class ConvSchedule(Schedule):
     """`pixels` x `channels` is the register tile; an item takes `tiles` of them along a row of the output, and `panels`
     across channels. `flat`: the image is one row. `staged`: input rows are put into local memory first. `by_pixel`:
     lanes are pixels.
     """
+
+    subject = "a convolution"
 
     pixels: int
     channels: int
@@ -72,18 +75,6 @@ class ConvSchedule:
     flat: bool
     staged: bool
     by_pixel: bool
-
-    def to_attribute(self) -> DictAttr:
-        return DictAttr.of({name: IntegerAttr(int(value)) for name, value in vars(self).items()})
-
-    @staticmethod
-    def from_attribute(attribute: DictAttr) -> ConvSchedule:
-        """Raises ValueError where `attribute` is not the schedule of a convolution."""
-        values = {name: value.value for name, value in attribute.items if isinstance(value, IntegerAttr)}
-        if values.keys() != ConvSchedule.__dataclass_fields__.keys():
-            raise ValueError(f"not the schedule of a convolution: {attribute}")
-        flags = {name: bool(values.pop(name)) for name in ("flat", "staged", "by_pixel")}
-        return ConvSchedule(**values, **flags)
 
 
 @dataclass(frozen=True)

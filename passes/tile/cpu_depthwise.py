@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ...ir.attributes import DictAttr, IntegerAttr
+from ...ir.attributes import DictAttr
 from ...ir.core import BlockArgument, Value
 from ...ir.dialects import kernel, tile
 from ...ir.dialects.nn.convolution import Conv
@@ -22,6 +22,7 @@ from .cpu_micro import is_float_up_to_f32
 from .elements import Element
 from .frame import Frame, only_root, open_frame, returned, tensor_type
 from .merging import Merged
+from .schedule import Schedule
 from .strategies import AnyTarget, register
 
 UNROLLED = 4
@@ -31,22 +32,13 @@ ACCUMULATORS = 8
 
 
 @dataclass(frozen=True)
-class DepthwiseSchedule:
+class DepthwiseSchedule(Schedule):
     """A register tile is `rows` x `lanes` pixels of the output."""
+
+    subject = "a depthwise convolution"
 
     rows: int
     lanes: int
-
-    def to_attribute(self) -> DictAttr:
-        return DictAttr.of({name: IntegerAttr(value) for name, value in vars(self).items()})
-
-    @staticmethod
-    def from_attribute(attribute: DictAttr) -> DepthwiseSchedule:
-        """Raises ValueError where `attribute` is not the schedule of a depthwise convolution."""
-        values = {name: value.value for name, value in attribute.items if isinstance(value, IntegerAttr)}
-        if values.keys() != DepthwiseSchedule.__dataclass_fields__.keys():
-            raise ValueError(f"not the schedule of a depthwise convolution: {attribute}")
-        return DepthwiseSchedule(**values)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...ir import symbols
-from ...ir.attributes import DictAttr, IntegerAttr
+from ...ir.attributes import DictAttr
 from ...ir.core import BlockArgument, Value
 from ...ir.dialects import kernel, tile
 from ...ir.dialects.nn.base import broadcast_index
@@ -38,6 +38,7 @@ from .epilogue import Placement, placements
 from .frame import Frame, only_root, open_frame, returned, tensor_type
 from .merging import Merged
 from .packing import is_constant, leading, padded, repack, reshape, transpose
+from .schedule import Schedule
 from .strategies import AnyTarget, register
 
 SQUARE = 16
@@ -69,28 +70,19 @@ class Shape:
 
 
 @dataclass(frozen=True)
-class GemmSchedule:
+class GemmSchedule(Schedule):
     """`rows` x `columns` is the register tile; `row_tiles` of them, one after the other, are an item. 0 rows: all.
 
     `packed`: 0 reads the right operand in place, 1 packs it at compile time, 2 packs it into local memory.
     """
+
+    subject = "a matrix product"
 
     rows: int
     columns: int
     row_tiles: int = 1
     unroll: int = 4
     packed: int = 0
-
-    def to_attribute(self) -> DictAttr:
-        return DictAttr.of({name: IntegerAttr(value) for name, value in vars(self).items()})
-
-    @staticmethod
-    def from_attribute(attribute: DictAttr) -> GemmSchedule:
-        """Raises ValueError where `attribute` is not the schedule of a product."""
-        values = {name: value.value for name, value in attribute.items if isinstance(value, IntegerAttr)}
-        if values.keys() != GemmSchedule.__dataclass_fields__.keys():
-            raise ValueError(f"not the schedule of a matrix product: {attribute}")
-        return GemmSchedule(**values)
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from ...ir import symbols
-from ...ir.attributes import DictAttr, IntegerAttr
 from ...ir.dialects import kernel
 from ...ir.profile import Profile
 from ...ir.symbols import Dim
@@ -14,15 +13,18 @@ from ...ir.target import CudaTarget
 from ...ir.types import Scalar
 from .cuda_stages import SPAN
 from .plans import estimate
+from .schedule import Schedule
 from .strategies import AnyTarget
 
 
 @dataclass(frozen=True)
-class BlockSchedule:
+class BlockSchedule(Schedule):
     """A block computes `m` x `n` of the result, `k` of the inner dimension at a time, with `stages` in flight.
 
     `warps_m` x `warps_n` warps share it.
     """
+
+    subject = "a block"
 
     m: int
     n: int
@@ -37,17 +39,6 @@ class BlockSchedule:
 
     def shared_bytes(self, dtype: Scalar) -> int:
         return self.stages * (self.m + self.n) * self.k * dtype.bytes
-
-    def to_attribute(self) -> DictAttr:
-        return DictAttr.of({f.name: IntegerAttr(getattr(self, f.name)) for f in fields(self)})
-
-    @staticmethod
-    def from_attribute(attribute: DictAttr) -> BlockSchedule:
-        """The schedule a kernel carries. Raises ValueError where it is not one of a contraction's blocks."""
-        values = {name: value.value for name, value in attribute.items if isinstance(value, IntegerAttr)}
-        if values.keys() != {f.name for f in fields(BlockSchedule)}:
-            raise ValueError(f"not the schedule of a block: {attribute}")
-        return BlockSchedule(**values)
 
 
 @dataclass(frozen=True)

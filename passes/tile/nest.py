@@ -7,10 +7,9 @@ maximum) is computed once a row, because ops are placed in the outermost loop th
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from ...ir import symbols
-from ...ir.attributes import DictAttr, IntegerAttr
 from ...ir.core import Value
 from ...ir.dialects import kernel, tile
 from ...ir.symbols import Dim, Expr, ceildiv, floordiv, minimum, product
@@ -19,14 +18,17 @@ from .frame import Frame, open_frame
 from .merging import Merged
 from .plans import ResultPlan, plan_results
 from .reductions import Columns, power_of_two
+from .schedule import Schedule
 
 
 @dataclass(frozen=True)
-class NestSchedule:
+class NestSchedule(Schedule):
     """Sizes of a nest: a register tile is `rows` x `lanes`; a worker takes `worker_rows` x `worker_columns` elements.
 
     `reduce_lanes` is the chunk in which a reduction along memory is walked. With `threads` a worker is a thread block.
     """
+
+    subject = "a nest"
 
     lanes: int
     worker_columns: int
@@ -34,17 +36,6 @@ class NestSchedule:
     rows: int = 1
     reduce_lanes: int = 0
     threads: int = 0
-
-    def to_attribute(self) -> DictAttr:
-        return DictAttr.of({f.name: IntegerAttr(getattr(self, f.name)) for f in fields(self)})
-
-    @staticmethod
-    def from_attribute(attribute: DictAttr) -> NestSchedule:
-        """The schedule a kernel carries. Raises ValueError where it is not one of a nest."""
-        values = {name: value.value for name, value in attribute.items if isinstance(value, IntegerAttr)}
-        if values.keys() != {f.name for f in fields(NestSchedule)}:
-            raise ValueError(f"not the schedule of a nest: {attribute}")
-        return NestSchedule(**values)
 
 
 def build_nest(func: kernel.Func, schedule: NestSchedule) -> None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...ir import symbols
-from ...ir.attributes import DictAttr, IntegerAttr
+from ...ir.attributes import DictAttr
 from ...ir.core import BlockArgument, Value
 from ...ir.dialects import kernel, tile
 from ...ir.dialects.nn.recurrent import Gru, Lstm, Recurrent, Rnn
@@ -29,6 +29,7 @@ from .access import Memory, Written
 from .elements import Element, computing_type
 from .frame import Frame, only_root, open_frame, tensor_type
 from .packing import is_constant, leading, padded, repack, reshape, transpose
+from .schedule import Schedule
 from .strategies import AnyTarget, register
 
 GPU_UNITS = 4
@@ -39,28 +40,19 @@ UPDATE, RESET, NEW = range(3)
 
 
 @dataclass(frozen=True)
-class RecurrentSchedule:
+class RecurrentSchedule(Schedule):
     """`units` of the hidden state are an item, `inner` positions of h are taken at a time.
 
     `workers`: the programs of the grid, all on the machine at once. `packed`: the weights are in the order of reading.
     """
+
+    subject = "a recurrent layer"
 
     units: int
     inner: int
     workers: int
     threads: int
     packed: int
-
-    def to_attribute(self) -> DictAttr:
-        return DictAttr.of({name: IntegerAttr(value) for name, value in vars(self).items()})
-
-    @staticmethod
-    def from_attribute(attribute: DictAttr) -> RecurrentSchedule:
-        """Raises ValueError where `attribute` is not the schedule of a recurrent layer."""
-        values = {name: value.value for name, value in attribute.items if isinstance(value, IntegerAttr)}
-        if values.keys() != RecurrentSchedule.__dataclass_fields__.keys():
-            raise ValueError(f"not the schedule of a recurrent layer: {attribute}")
-        return RecurrentSchedule(**values)
 
 
 @dataclass(frozen=True)

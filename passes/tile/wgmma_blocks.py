@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from ...ir.attributes import DictAttr, IntegerAttr
 from ...ir.target import CudaTarget
 from ...ir.types import Scalar
 from .cuda_blocks import Work
+from .schedule import Schedule
 
 WARPGROUP = 4
 """Warps that issue one instruction together."""
@@ -26,7 +26,7 @@ _SPARE = 2048
 
 
 @dataclass(frozen=True)
-class WgmmaSchedule:
+class WgmmaSchedule(Schedule):
     """A tile of the result has `m` x `n` elements; `k` of the inner dimension are multiplied at a time.
 
     `groups` warpgroups multiply. With `pingpong` each has tiles of its own, else each has `m` / `groups` rows of one.
@@ -34,6 +34,8 @@ class WgmmaSchedule:
     along `band` rows of tiles first, so that blocks at work share operands in the cache. With `splits` the inner
     dimension is split among so many blocks, a cluster, which compute a tile together.
     """
+
+    subject = "a wgmma product"
 
     m: int
     n: int
@@ -75,17 +77,6 @@ class WgmmaSchedule:
     @property
     def consumer_registers(self) -> int | None:
         return _REGISTERS.get(self.groups, (None, None))[1]
-
-    def to_attribute(self) -> DictAttr:
-        return DictAttr.of({f.name: IntegerAttr(getattr(self, f.name)) for f in fields(self)})
-
-    @staticmethod
-    def from_attribute(attribute: DictAttr) -> WgmmaSchedule:
-        """The schedule a kernel carries. Raises ValueError where it is not one of these."""
-        values = {name: value.value for name, value in attribute.items if isinstance(value, IntegerAttr)}
-        if values.keys() != {f.name for f in fields(WgmmaSchedule)}:
-            raise ValueError(f"not the schedule of a wgmma product: {attribute}")
-        return WgmmaSchedule(**values)
 
 
 @dataclass(frozen=True)
