@@ -43,6 +43,8 @@ from .strategies import AnyTarget, register
 
 SQUARE = 16
 """Rows and columns of the squares in which a dynamic right operand is packed."""
+CACHE_LINE = 64
+"""Bytes that memory hands to the caches at once."""
 SCRATCH_BYTES = 512 * 1024
 """The most local memory a packed panel may take: half of a server core's L2 cache."""
 
@@ -116,15 +118,14 @@ class CpuGemm:
         sizes = GemmSchedule.from_attribute(schedule)
         root = only_root(func, MatMul)
         assert isinstance(root, MatMul)
-        if sizes.packed == 1:
-            pack_weights(func, root, sizes.columns)
+        weights = pack_weights(func, root, sizes.columns) if sizes.packed == 1 else None
         shape = Shape.of(root)
         merged = (*shape.batch, shape.rows, shape.columns)
         places = placements(func, root.result)
         assert places is not None
         frame = open_frame(func, [merged if place.keeps_order else place.dims for place in places])
         stores = list(zip(returned(func), frame.results, places, strict=True))
-        gemm = Gemm(frame, root, shape, sizes, stores)
+        gemm = Gemm(frame, root, shape, sizes, stores, weights)
         indices, builder = frame.body.indices, frame.body.builder
         gemm.emit([indices.scalar(builder.pure(tile.ProgramId(i)), extent) for i, extent in enumerate(gemm.grid)])
         frame.finish(gemm.grid, None)
@@ -181,8 +182,8 @@ def _right_index(root: MatMul, batch: Sequence[Dim], k: Dim, n: Dim) -> tuple[Di
     return broadcast_index(root.b, (*batch, *((n, k) if root.trans_b else (k, n))))
 
 
-def pack_weights(func: kernel.Func, root: MatMul, columns: int) -> None:
-    """Have the constant right operand passed as panels [n / columns][k][columns], filled with zeros."""
+def pack_weights(func: kernel.Func, root: MatMul, columns: int) -> Value:
+    """Have the constant right operand passed as panels [n / columns][k][columns], filled with zeros; the argument."""
     argument = root.b
     assert isinstance(argument, BlockArgument)
     type = tensor_type(argument)
@@ -201,17 +202,23 @@ def pack_weights(func: kernel.Func, root: MatMul, columns: int) -> None:
         views = [transpose(1, 0, 2), reshape(inner, panels * columns), leading(inner, width)]
     tag = f"panels{'T' if root.trans_b else ''}{columns}"
     repack(func, argument.index, tag, pack, type.with_shape((panels, inner, columns)), views)
+    return argument
 
 
 @dataclass
 class Gemm:
-    """The tile program of a product. `stores` are tensors that follow it, where they go, and how they stand there."""
+    """The tile program of a product.
+
+    `stores` are tensors that follow it, where they go, and how they stand there; `weights` is the argument with the
+    panels that were packed ahead.
+    """
 
     frame: Frame
     root: MatMul
     shape: Shape
     sizes: GemmSchedule
     stores: Sequence[tuple[Value, Memory, Placement]]
+    weights: Value | None = None
 
     @property
     def rows_of_item(self) -> Dim:
@@ -225,10 +232,10 @@ class Gemm:
 
     def emit(self, item: Sequence[Dim]) -> None:
         """The work of one item of the grid."""
-        row_block, self.column_block, batch = item
+        self.row_block, self.column_block, batch = item
         self.batch = Merged((), self.shape.batch, self.frame.body.indices).split(batch) if self.shape.batch else ()
         self.panel = self._pack_panel() if self.sizes.packed == 2 else None
-        self._rows(row_block, self.rows_of_item)
+        self._rows(self.row_block, self.rows_of_item)
 
     # Rows of an item
 
@@ -278,11 +285,33 @@ class Gemm:
             at = k + part + k_lane
             inner = indices.derived(at, self.shape.inner)
             left = self._left(row, inner, (row_lane, k_lane))
+            if part == 0:
+                self._prefetch(k)
             return multiply_add(body, left, self._right(inner, column, k + part, (k_lane, column_lane)), total)
 
         acc = accumulate(body, self.shape.inner, sizes.unroll, acc, product_of)
         lanes = (indices.lane_of(row_lane), indices.lane_of(column_lane))
         self._finish(Element(acc, f32, lanes), row, column)
+
+    def _prefetch(self, k: Expr) -> None:
+        """Bring a part of the next panel of weights near: the row tiles of this one fetch all of it between them.
+
+        The weights of a net are more than the caches keep, and the first row tile of a panel would wait for memory.
+        """
+        blocks, inner, unroll = self.grid[0], self.shape.inner, self.sizes.unroll
+        if self.weights is None or not isinstance(blocks, int) or not isinstance(inner, int) or blocks < 2:
+            return
+        body, packed = self.frame.body, self.frame.body.memories[self.weights]
+        line = CACHE_LINE // packed.dtype.bytes
+        needed = unroll * self.sizes.columns // line  # lines of a panel for each step of the loop over k
+        if line % unroll or not needed:
+            return
+        each = -(-needed // blocks)
+        panel = symbols.minimum(self.column_block + 1, self.grid[1] - 1) * (inner * self.sizes.columns)
+        part = symbols.minimum(self.row_block, -(-needed // each) - 1) * (inner // unroll * each * line)
+        flat = body.builder.pure(tile.Flatten(packed.value))
+        start = body.indices.scalar_code(panel + part + k * (each * line // unroll))
+        body.builder.effect(tile.Prefetch(flat, (start,), (each * line,)))
 
     def _column(self, lane: Expr) -> Dim:
         """The columns of the item; those beyond the result are limited by their lane."""

@@ -66,7 +66,7 @@ class CpuGemmRows:
         sizes = GemmSchedule.from_attribute(gemm)
         root = only_root(func, MatMul)
         assert isinstance(root, MatMul)
-        pack_weights(func, root, sizes.columns)
+        weights = pack_weights(func, root, sizes.columns)
         rows = _normalized_rows(func, root)
         assert isinstance(rows, Value)
         shape, plan = Shape.of(root), _plan(func, rows)
@@ -74,7 +74,7 @@ class CpuGemmRows:
         frame = open_frame(func, [merged, plan.extents] if len(returned(func)) == 2 else [plan.extents])
         place = Placement.of(rows, root.result)
         assert place is not None
-        _emit_share(frame, Gemm(frame, root, shape, sizes, [(rows, frame.results[0], place)]))
+        _emit_share(frame, Gemm(frame, root, shape, sizes, [(rows, frame.results[0], place)], weights))
         frame.body.builder.effect(tile.GridBarrier())
         read_back(frame, rows, frame.results[0], settled=True)
         Section(frame, NestSchedule.from_attribute(nest), [(plan, frame.results[-1])]).emit_share()
