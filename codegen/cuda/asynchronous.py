@@ -79,7 +79,7 @@ class AsyncEmitter:
         from_start = "(int)threadIdx.x" if first == 0 else f"((int)threadIdx.x - {32 * first})"
         if groups > 1:
             number = self.writer.fresh("group")
-            # From lane 0, so that the compiler knows it to be the same in the warp: else it runs wgmma one by one.
+            # The same in a warp for the compiler too, which else runs wgmma one by one.
             self.writer.line(f"const int {number} = __shfl_sync(0xffffffff, {from_start} / {threads}, 0);")
         for argument in region.block.arguments:
             self.kernel.values[argument] = ScalarValue(number, index_type)
@@ -91,12 +91,14 @@ class AsyncEmitter:
         code = "\n".join(line.text for line in (*self.writer.lead, *self.writer.lines[start:]))
         inside = from_start if groups == 1 else f"{from_start} % {threads}"
         if re.search(r"\bwarp\b", code):
-            self.writer.lead_line(f"const int warp = {inside} / 32;", first=True)
+            # From lane 0, so that the compiler knows it to be the same in the warp.
+            self.writer.lead_line(f"const int warp = __shfl_sync(0xffffffff, {inside} / 32, 0);", first=True)
         if re.search(r"\bthread\b", code):
             self.writer.lead_line(f"const int thread = {inside};", first=True)
 
     def elect(self, op: tile.Elect) -> None:
-        with self.writer.block("if (thread == 0)"):
+        """`elect.sync` rather than a number: the compiler then knows that one thread runs the block."""
+        with self.writer.block("if (warp == 0 && elect_one())"):
             self.kernel.block(op.body.block)
 
     # Barriers

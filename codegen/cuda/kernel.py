@@ -62,6 +62,7 @@ class KernelEmitter:
         self.block(self.function.block)
         lines = (*self.writer.lead, *self.writer.lines)
         maps = self.asynchronous.maps
+        lines = (*(Line(f"  if (thread == 0) prefetch_map(&{name});") for name in maps.values()), *lines)
         parameters += [f"const __grid_constant__ TensorMap {name}" for name in maps.values()]
         uneven = any(isinstance(op, tile.Roles) and op.registers for op in self.function.walk())
         return KernelText(

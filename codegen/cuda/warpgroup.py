@@ -9,6 +9,11 @@ PIECES: dict[str, str] = {
     "TensorMap": """
 struct alignas(64) TensorMap { unsigned long long opaque[16]; };
 """,
+    "prefetch_map": """
+__device__ __forceinline__ void prefetch_map(const TensorMap* map) {
+  asm volatile("prefetch.tensormap [%0];" ::"l"(map) : "memory");
+}
+""",
     "fence_async": """
 // What this thread stored to shared memory is there for TMA and wgmma after the next barrier.
 __device__ __forceinline__ void fence_async() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
@@ -49,6 +54,14 @@ __device__ __forceinline__ void wait_phase(unsigned long long* barrier, int pari
 // A barrier of some of the block's warps.
 __device__ __forceinline__ void sync_group(int number, int threads) {
   asm volatile("bar.sync %0, %1;" ::"r"(number), "r"(threads) : "memory");
+}
+""",
+    "elect_one": """
+// True for one thread of a warp, all of which come here.
+__device__ __forceinline__ bool elect_one() {
+  unsigned elected;
+  asm volatile("{\\n.reg .pred p;\\nelect.sync _|p, 0xffffffff;\\nselp.u32 %0, 1, 0, p;\\n}" : "=r"(elected));
+  return elected;
 }
 """,
     "decrease_registers": """

@@ -278,7 +278,11 @@ class WgmmaGemm:
             self._arrive(self.turns, following)
 
     def _multiply(self, rows: Dim, done: Dim, group: Dim) -> Value:
-        """The products of all steps of a tile, one step in flight while the next is started."""
+        """The products of all steps of a tile, one step in flight while the next is started.
+
+        The turn passes while the last step is in flight, where it is known that there is more than one.
+        """
+        early = self.turns is not None and isinstance(self.steps, int) and self.steps > 1
         zero = self.body.constant(0.0, f32).value
         start = self.builder.op("vector.broadcast", (zero,), VectorType((self.sizes.group_rows, self.sizes.n), f32))
 
@@ -291,11 +295,16 @@ class WgmmaGemm:
             acc = self._mma(rows, stage, carried[0])
             acc = self.builder.effect(tile.MmaWait(acc, 1)).results[0]
             self._arrive(self.free, self._known(carried[1], self.sizes.stages))
+            if early:
+                last = self.indices.compare("eq", k, self.steps - 1)
+                self.builder.branch(last.value, lambda: self._pass_turn(group))
             return (acc, self._code(stage))
 
+        # The wait follows the loop at once: ptxas may read accumulators before a wait that has other work before it.
         acc, last = self._pipeline(0, done, first, step)
-        self._pass_turn(group)
         acc = self.builder.effect(tile.MmaWait(acc, 0)).results[0]
+        if not early:
+            self._pass_turn(group)
         self._arrive(self.free, self._known(last, self.sizes.stages))
         return acc
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ...ir.target import CudaTarget
@@ -90,10 +91,12 @@ class _Tile:
 _TILES = (
     _Tile(128, 256, 2),
     _Tile(256, 128, 2),
+    _Tile(128, 192, 2),
     _Tile(128, 128, 2, True),
     _Tile(128, 128, 2),
     _Tile(128, 64, 2),
     _Tile(64, 256, 1),
+    _Tile(64, 192, 1),
     _Tile(64, 128, 1),
     _Tile(64, 64, 1),
 )
@@ -141,7 +144,7 @@ def _deepest(
     tile: _Tile, k: int, steps: int, splits: int, work: Work, target: CudaTarget, result: Scalar
 ) -> WgmmaSchedule | None:
     """With as many stages as fit."""
-    chunk = min(tile.n, 128 if result.bytes <= 2 else 64)
+    chunk = math.gcd(tile.n, 128 if result.bytes <= 2 else 64)
     for stages in range(min(MOST_STAGES, max(2, steps * (2 if tile.pingpong else 1))), 1, -1):
         schedule = WgmmaSchedule(tile.m, tile.n, k, tile.groups, int(tile.pingpong), stages, chunk, BAND, splits)
         if schedule.shared_bytes(work.dtype, result.bytes) <= target.shared_bytes_per_block:

@@ -1,0 +1,242 @@
+#!/usr/bin/env python3
+"""Matrix products on a GPU: Kernelwright's kernels and cuBLAS (through PyTorch), in turn in one process, as ratios.
+
+    gemm.py [--dtype f16] [--rounds 9] [--out gemm] [CASE ...]              CASE: 8192x8192x8192, bert-up@8
+
+A case is a layer of a network at a batch size, or rows x columns x inner. Products of one input with many weights make
+one CUDA graph on either side, so that launches cost what they cost in a network and weights come from memory. A round
+times the graphs in turn, behind work that keeps the GPU busy until the host is done; the median of the rounds' ratios
+counts. Results are compared with products in float64.
+"""
+# PyTorch is no dependency of ours, the tests' included: type checkers may not find it.
+# pyright: reportMissingImports=false
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import record
+
+from kernelwright.compiler.driver import Compiled, compile_model
+from kernelwright.compiler.options import CompileOptions, PassOptions
+from kernelwright.ir import target as targets
+from kernelwright.ir.attributes import DenseResourceAttr, DictAttr, StringAttr
+from kernelwright.ir.dialects import nn
+from kernelwright.ir.dialects.builtin import Module, Return, function
+from kernelwright.ir.types import SCALARS, TensorType
+
+LAYERS = {
+    "bert-query": (128, 768, 768), "bert-joined": (128, 2304, 768), "bert-up": (128, 3072, 768),
+    "bert-down": (128, 768, 3072), "bert-large-up": (128, 4096, 1024), "gpt2-joined": (512, 2304, 768),
+    "gpt2-up": (512, 3072, 768), "gpt2-down": (512, 768, 3072), "vit-out": (197, 768, 768),
+    "vit-up": (197, 3072, 768), "vit-down": (197, 768, 3072), "resnet-56": (3136, 256, 64),
+    "resnet-28": (784, 512, 128), "resnet-14": (196, 1024, 256), "resnet-7": (49, 512, 2048),
+}  # fmt: skip
+"""Rows at batch 1, columns and the inner size."""
+SQUARES = ["8192x8192x8192", "4096x4096x4096"]
+BATCHES = {
+    "bert-query": (1, 8, 32), "bert-joined": (1, 8, 32), "bert-up": (1, 8, 32, 128), "bert-down": (1, 8, 32, 128),
+    "bert-large-up": (1, 32), "gpt2-joined": (1, 8), "gpt2-up": (1, 8), "gpt2-down": (1, 8), "vit-out": (1, 8, 32),
+    "vit-up": (1, 8, 32), "vit-down": (1, 8), "resnet-56": (1, 32), "resnet-28": (1, 32), "resnet-14": (8, 128),
+    "resnet-7": (1, 32),
+}  # fmt: skip
+CASES = [*SQUARES, *(f"{layer}@{batch}" for layer, batches in BATCHES.items() for batch in batches)]
+GRAPH_SECONDS = 2e-4
+"""What a graph should take, where memory and the number of weights allow."""
+MOST_WEIGHTS = 64
+WEIGHT_BYTES = 128e6
+"""Twice what the cache holds."""
+BUSY_CYCLES = 4_000_000
+"""How long the GPU waits before a timed stretch: about two milliseconds."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """rows x inner by inner x columns, for each of `weights` weights."""
+
+    rows: int
+    columns: int
+    inner: int
+    dtype: str = "f16"
+
+    @staticmethod
+    def of(case: str, dtype: str) -> Product:
+        """Raises KeyError for a layer that is not in LAYERS."""
+        layer, _, batch = case.partition("@")
+        if layer in LAYERS:
+            rows, columns, inner = LAYERS[layer]
+            return Product(rows * int(batch or 1), columns, inner, dtype)
+        rows, columns, inner = map(int, case.split("x"))
+        return Product(rows, columns, inner, dtype)
+
+    @property
+    def flops(self) -> int:
+        return 2 * self.rows * self.columns * self.inner
+
+    @property
+    def seconds(self) -> float:
+        """Roughly what one takes."""
+        return max(self.flops / 700e12, 3e-6)
+
+    @property
+    def weights(self) -> int:
+        fit = int(WEIGHT_BYTES / (SCALARS[self.dtype].bytes * self.columns * self.inner))
+        return max(1, min(MOST_WEIGHTS, fit, round(GRAPH_SECONDS / self.seconds)))
+
+    def arrays(self) -> tuple[np.ndarray, list[np.ndarray]]:
+        """The input and the weights [inner, columns]; products of them have unit variance."""
+        rng, numpy = np.random.default_rng(self.rows), SCALARS[self.dtype].numpy
+        x = rng.standard_normal((self.rows, self.inner), np.float32).astype(numpy)
+        weight = rng.standard_normal((self.inner, self.columns), np.float32) * self.inner**-0.5
+        return x, [np.roll(weight, number, 1).astype(numpy) for number in range(self.weights)]
+
+    def module(self, weights: list[np.ndarray], target: str) -> Module:
+        """One output with all products, one after the other."""
+        dtype = SCALARS[self.dtype]
+        main = function("main", [])
+        x = main.block.add_argument(TensorType((self.rows, self.inner), dtype), "x")
+        parts = []
+        for number, array in enumerate(weights):
+            weight = DenseResourceAttr(f"w{number}", TensorType(array.shape, dtype), array)
+            product = main.block.append(nn.MatMul(x, main.block.append(nn.Constant(weight)).result, precision="tf32"))
+            whole = TensorType((1, self.rows, self.columns), dtype)
+            parts.append(main.block.append(nn.Reshape(product.result, result_types=[whole])).result)
+        main.block.append(Return((main.block.append(nn.Concat(tuple(parts), 0)).result,)))
+        main.arg_attrs = (DictAttr.of({"kw.name": StringAttr("x")}),)
+        main.res_attrs = (DictAttr.of({"kw.name": StringAttr("y")}),)
+        main.update_type()
+        module = Module.empty("products")
+        targets.builtin(target).attach(module)
+        module.attributes["kw.phase"] = StringAttr("legalize")
+        module.block.append(main)
+        return module
+
+    def compiled(self, weights: list[np.ndarray], target: str) -> Compiled:
+        """Products of one input stay launches of their own."""
+        options = CompileOptions(targets.builtin(target), passes=PassOptions(disabled=("join-products",)))
+        return compile_model(self.module(weights, target), options)
+
+
+def milliseconds(torch: Any, run: Callable[[], object], calls: int) -> float:
+    """The mean duration of a call between two events, all launches waiting in the stream."""
+    torch.cuda._sleep(BUSY_CYCLES)
+    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
+    begin.record()
+    for _ in range(calls):
+        run()
+    end.record()
+    torch.cuda.synchronize()
+    return begin.elapsed_time(end) / calls
+
+
+def graphed(torch: Any, call: Callable[[], object]) -> Callable[[], object]:
+    """`call` captured in a CUDA graph."""
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(3):
+            call()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        call()
+    return graph.replay
+
+
+class Peers:
+    """The operands of a product on the device, and its runs on both sides."""
+
+    def __init__(self, torch: Any, product: Product, engine: Any, x: np.ndarray, weights: list[np.ndarray]) -> None:
+        self.torch, self.product = torch, product
+        dtype = {"f16": torch.float16, "bf16": torch.bfloat16, "f32": torch.float32}[product.dtype]
+        to_device = lambda array: torch.from_numpy(array.astype(np.float32)).cuda().to(dtype)  # noqa: E731
+        self.x = to_device(x)
+        self.weights = [to_device(weight).T.contiguous() for weight in weights]
+        shape = (product.weights, product.rows, product.columns)
+        self.found, self.theirs = (torch.empty(shape, dtype=dtype, device="cuda") for _ in range(2))
+        self.context = engine.create_context(stream=torch.cuda.current_stream())
+
+    def ours(self) -> None:
+        self.context.run({"x": self.x}, {"y": self.found})
+
+    def cublas(self) -> None:
+        for number, weight in enumerate(self.weights):
+            self.torch.mm(self.x, weight.T, out=self.theirs[number])
+
+    def error(self) -> float:
+        """The largest relative error in norm of the first and the last product."""
+        self.found.fill_(float("nan"))
+        self.ours()
+        worst = 0.0
+        for number in (0, -1):
+            expected = self.x.double() @ self.weights[number].T.double()
+            worst = max(worst, ((self.found[number].double() - expected).norm() / expected.norm()).item())
+        return worst
+
+    def times(self, rounds: int) -> tuple[list[float], list[float]]:
+        """Microseconds of a product, a round each: ours and cuBLAS's."""
+        theirs = graphed(self.torch, self.cublas)
+        for run in (self.ours, theirs):
+            milliseconds(self.torch, run, 3)
+        calls = max(1, min(8, round(2e-3 / (self.product.weights * self.product.seconds))))
+        found: tuple[list[float], list[float]] = ([], [])
+        for _ in range(rounds):
+            for times, run in zip(found, (self.ours, theirs), strict=True):
+                times.append(1000 * milliseconds(self.torch, run, calls) / self.product.weights)
+        return found
+
+
+def compare(torch: Any, case: str, options: argparse.Namespace) -> dict[str, Any]:
+    """The figures of one case."""
+    product = Product.of(case, options.dtype)
+    x, weights = product.arrays()
+    compiled = product.compiled(weights, options.target)
+    peers = Peers(torch, product, compiled.engine(), x, weights)
+    error = peers.error()
+    ours, theirs = peers.times(options.rounds)
+    ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
+    mine = statistics.median(ours)
+    peers.context.close()
+    return {
+        "case": case,
+        "shape": [product.rows, product.columns, product.inner],
+        "tactic": compiled.plan.kernels[0].tactic,
+        "microseconds": {"kernelwright": round(mine, 2), "cublas": round(statistics.median(theirs), 2)},
+        "tflops": round(product.flops / mine / 1e6, 1),
+        "speedup": round(ratio, 3),
+        "error": float(f"{error:.2e}"),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="*")
+    parser.add_argument("--target", default="cuda:h200")
+    parser.add_argument("--dtype", default="f16", choices=["f16", "bf16", "f32"], help="f32: rounded to tf32")
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--out", default="gemm")
+    parser.add_argument("--folder", type=Path, default=record.RESULTS)
+    options = parser.parse_args()
+    import torch  # noqa: PLC0415, optional: --help works without
+
+    torch.backends.cuda.matmul.allow_tf32 = True
+    rows = []
+    for case in options.cases or CASES:
+        rows.append(compare(torch, case, options))
+        print(rows[-1], flush=True)
+        torch.cuda.empty_cache()
+    speedups = [row["speedup"] for row in rows]
+    mean = statistics.geometric_mean(speedups)
+    print(f"geometric mean of {len(rows)}: {mean:.3f}")
+    figures = {"dtype": options.dtype, "cases": rows, "geometric_mean": round(mean, 3)}
+    print(record.save(options.out, figures, options.folder))
+
+
+if __name__ == "__main__":
+    main()
