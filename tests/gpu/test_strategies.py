@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from cuda_cases import CASES, CudaCase
+from wgmma_cases import WGMMA_CASES, WgmmaCase
 
 from kernelwright.compiler.driver import compile_model
 from kernelwright.compiler.options import CompileOptions
@@ -21,4 +22,15 @@ def test_strategy(case: CudaCase) -> None:
     engine = compile_model(case.module(network), options).engine()
     for _ in range(2):  # the second run is a replay of the graph
         found = np.asarray(engine.run(network.inputs)["y"]).astype(np.float64)
+        assert np.linalg.norm(found - expected) <= case.tolerance * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("case", WGMMA_CASES, ids=str)
+def test_wgmma(case: WgmmaCase) -> None:
+    module, _ = case.kernel()
+    arrays = case.arrays()
+    expected = case.expected(arrays)
+    engine = compile_model(module, CompileOptions(target.builtin("cuda:h200"), start="kernels")).engine()
+    for _ in range(3):
+        found = np.asarray(engine.run(case.feeds())["y"]).astype(np.float64)
         assert np.linalg.norm(found - expected) <= case.tolerance * np.linalg.norm(expected)

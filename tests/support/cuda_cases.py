@@ -230,7 +230,7 @@ def transpose(*shape: int) -> Build:
 SINGLE, TF32 = 2e-6, 2e-3
 CASES = [
     CudaCase("gemm", gemm(128, 96, 128), "mma_gemm"),
-    CudaCase("gemm-large", gemm(500, 600, 320), "mma_gemm"),
+    CudaCase("gemm-large", gemm(500, 600, 320), "wgmma_gemm"),
     CudaCase("gemm-tiny", gemm(5, 7, 3), "mma_gemm"),
     CudaCase("gemm-one-row", gemm(1, 100, 264), "mma_gemm"),
     CudaCase("gemm-transposed", gemm(70, 66, 100, trans_a=True, trans_b=True), "mma_gemm"),

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from kernelwright.ir import target as targets
-from kernelwright.ir.attributes import StringAttr
+from kernelwright.ir.attributes import DenseAttr, DictAttr, StringAttr, SymbolRefAttr
 from kernelwright.ir.core import Block, Region
 from kernelwright.ir.dialects import kernel
 from kernelwright.ir.dialects import nn as dialect
-from kernelwright.ir.dialects.builtin import Module
+from kernelwright.ir.dialects.builtin import Module, Return, function
 from kernelwright.ir.symbols import symbol
 from kernelwright.ir.types import SCALARS, TensorType
 from kernelwright.passes.tile.wgmma_blocks import WgmmaSchedule
@@ -24,6 +24,7 @@ nn: Any = dialect
 SHARED = WgmmaSchedule(128, 256, 64, 2, 0, 4, 128, 8)
 PINGPONG = WgmmaSchedule(128, 128, 64, 2, 1, 5, 128, 2)
 TALL = WgmmaSchedule(256, 128, 64, 2, 0, 3, 128, 8)
+WIDE = WgmmaSchedule(128, 192, 64, 2, 0, 4, 64, 8)
 SMALL = WgmmaSchedule(64, 64, 64, 1, 0, 3, 64, 8)
 SPLIT = WgmmaSchedule(64, 64, 64, 1, 0, 2, 64, 8, 4)
 SPLIT_GROUPS = WgmmaSchedule(128, 64, 64, 2, 0, 2, 64, 8, 2)
@@ -32,7 +33,9 @@ TF32 = WgmmaSchedule(128, 128, 32, 2, 0, 3, 64, 8)
 
 @dataclass(frozen=True)
 class WgmmaCase:
-    """relu(a @ b + bias) + residual, rows a symbol where `dynamic`, of a kernel that runs on `blocks` blocks."""
+    """relu(a @ b + bias) + residual on `blocks` blocks; rows are a symbol where `dynamic`, b is a constant where
+    `weight`.
+    """
 
     name: str
     schedule: WgmmaSchedule
@@ -44,6 +47,7 @@ class WgmmaCase:
     trans_b: bool = False
     dtype: str = "f16"
     dynamic: bool = False
+    weight: bool = False
     blocks: int = 3
     tolerance: float = 1e-3
 
@@ -70,10 +74,11 @@ class WgmmaCase:
         return np.maximum(a @ b + bias, 0) + residual
 
     def kernel(self) -> tuple[Module, kernel.Func]:
-        """The kernel, scheduled, in a module of its own."""
+        """The scheduled kernel, and a module whose `main` calls it: with b too, unless that is a constant."""
         dtype, rows = SCALARS[self.dtype], symbol("rows")
         shapes = [tuple(rows if self.dynamic and d == self.rows else d for d in shape) for shape in self.shapes]
-        block = Block([TensorType(shape, dtype) for shape in shapes])
+        types = [TensorType(shape, dtype) for shape in shapes]
+        block = Block(types)
         a, b, bias, residual = block.arguments
         precision = {"precision": "tf32"} if self.dtype == "f32" else {}
         product = block.append(nn.MatMul(a, b, self.trans_a, self.trans_b, **precision))
@@ -82,14 +87,38 @@ class WgmmaCase:
         block.append(kernel.Return((result,)))
         func = kernel.Func(Region(block), "product")
         func.tactic, func.schedule = "wgmma_gemm", self.schedule.to_attribute()
-        module = Module.empty()
+        module = Module.empty("product")
         h200 = targets.builtin("cuda:h200")
         dataclasses.replace(h200, multiprocessors=self.blocks).attach(module)
         module.attributes["kw.phase"] = StringAttr("kernels")
         module.block.append(func)
+        self._add_main(module, func, types)
         return module, func
 
+    def _add_main(self, module: Module, func: kernel.Func, types: list[TensorType]) -> None:
+        main = function("main", [])
+        operands = []
+        for name, type in zip(NAMES, types, strict=True):
+            if name == "b" and self.weight:
+                operands.append(main.block.append(nn.Constant(DenseAttr(self.arrays()[1]))).result)
+            else:
+                operands.append(main.block.add_argument(type, name))
+        call = kernel.Call(tuple(operands), SymbolRefAttr(func.sym_name), result_types=[types[-1]])
+        main.block.append(call)
+        main.block.append(Return((call.results[0],)))
+        named = [argument.name for argument in main.block.arguments]
+        main.arg_attrs = tuple(DictAttr.of({"kw.name": StringAttr(str(name))}) for name in named)
+        main.res_attrs = (DictAttr.of({"kw.name": StringAttr("y")}),)
+        main.update_type()
+        module.block.append(main)
 
+    def feeds(self) -> dict[str, np.ndarray]:
+        """The inputs of `main` by name."""
+        arrays = dict(zip(NAMES, self.arrays(), strict=True))
+        return {name: array for name, array in arrays.items() if name != "b" or not self.weight}
+
+
+NAMES = ("a", "b", "bias", "residual")
 WGMMA_CASES = [
     WgmmaCase("shared-tile", SHARED, 200, 264, 72),
     WgmmaCase("shared-tile-transposed", SHARED, 136, 272, 328, trans_a=True, trans_b=True),
@@ -103,6 +132,10 @@ WGMMA_CASES = [
     WgmmaCase("split-batched", SPLIT, 64, 64, 256, batch=(2,), trans_b=True),
     WgmmaCase("split-groups", SPLIT_GROUPS, 130, 72, 328, trans_b=True, dynamic=True),
     WgmmaCase("dynamic", SMALL, 77, 72, 264, dynamic=True),
+    WgmmaCase("weights", SMALL, 130, 136, 200, weight=True, blocks=2),
+    WgmmaCase("weights-shared-tile", SHARED, 264, 264, 520, trans_b=True, weight=True, blocks=2),
+    WgmmaCase("weights-pingpong", PINGPONG, 260, 264, 520, weight=True, blocks=1),
+    WgmmaCase("wide", WIDE, 200, 392, 264, weight=True),
     WgmmaCase("bf16", SHARED, 100, 136, 136, dtype="bf16", tolerance=1e-2),
     WgmmaCase("tf32", TF32, 130, 136, 68, trans_b=True, dtype="f32", tolerance=2e-3),
 ]

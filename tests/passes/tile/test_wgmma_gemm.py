@@ -17,6 +17,7 @@ from kernelwright.ir.diagnostics import CompileError
 from kernelwright.ir.dialects import kernel, tile
 from kernelwright.ir.tile_interpreter import run_kernel
 from kernelwright.passes.base import PassContext, lookup
+from kernelwright.runtime.plan import Launch
 
 
 def tiled(case: WgmmaCase) -> kernel.Func:
@@ -48,6 +49,26 @@ def test_kernels_compile() -> None:
         assert ("tma_store_" in source.text) == (case.schedule.splits == 1)
         assert ("cluster_barrier" in source.text) == (case.schedule.splits > 1)
     nvrtc.compile_sources(found, "sm_90a")
+
+
+def test_weights_are_on_their_way_before_the_launch_before_is_over() -> None:
+    ops = [op.name for op in tiled(next(case for case in WGMMA_CASES if case.name == "weights")).walk()]
+    assert ops.index("tile.copy_async") < ops.index("tile.wait_dependencies")
+    ops = [op.name for op in tiled(next(case for case in WGMMA_CASES if case.name == "small")).walk()]
+    assert ops.index("tile.wait_dependencies") < ops.index("tile.copy_async")
+
+
+def test_the_plan_names_buffers_sizes_and_boxes_of_the_tensor_maps() -> None:
+    module, _ = next(case for case in WGMMA_CASES if case.name == "dynamic").kernel()
+    plan = compile_model(module, CompileOptions(target.builtin("cuda:h200"), start="kernels")).plan
+    assert plan is not None
+    (launch,) = plan.steps
+    assert isinstance(launch, Launch)
+    a, b, y = launch.tensor_maps
+    assert (a.shape, a.strides, a.box, a.swizzle) == ((264, "rows"), (528,), (64, 64), 128)
+    assert (b.shape, b.strides, b.box, b.swizzle) == ((72, 264), (144,), (64, 64), 128)
+    assert (y.shape, y.strides, y.box, y.swizzle) == ((72, "rows"), (144,), (64, 64), 128)
+    assert [map_.buffer for map_ in (a, b, y)] == [launch.buffers[i] for i in (0, 1, 4)]
 
 
 def drop(func: kernel.Func, kind: type, number: int = 0) -> None:
