@@ -196,8 +196,8 @@ def compare(torch: Any, case: str, options: argparse.Namespace) -> dict[str, Any
     """The figures of one case."""
     product = Product.of(case, options.dtype)
     x, weights = product.arrays()
-    compiled = product.compiled(weights, options.target)
-    peers = Peers(torch, product, compiled.engine(), x, weights)
+    engine = product.compiled(weights, options.target).engine()
+    peers = Peers(torch, product, engine, x, weights)
     error = peers.error()
     ours, theirs = peers.times(options.rounds)
     ratio = statistics.median(b / a for a, b in zip(ours, theirs, strict=True))
@@ -206,7 +206,7 @@ def compare(torch: Any, case: str, options: argparse.Namespace) -> dict[str, Any
     return {
         "case": case,
         "shape": [product.rows, product.columns, product.inner],
-        "tactic": compiled.plan.kernels[0].tactic,
+        "tactic": engine.plan.kernels[0].tactic,
         "microseconds": {"kernelwright": round(mine, 2), "cublas": round(statistics.median(theirs), 2)},
         "tflops": round(product.flops / mine / 1e6, 1),
         "speedup": round(ratio, 3),

@@ -55,6 +55,12 @@ Milliseconds an attention, and how many times faster than PyTorch's `scaled_dot_
 graph (`benchmarks/attention.py`): batch, heads (/ key heads), keys, size of a head.
 """
 
+GEMM = """## Matrix products on a GPU
+
+Microseconds of a product, weights from memory, and how many times faster than cuBLAS (`benchmarks/gemm.py`). A case is
+a layer of a network at a batch size.
+"""
+
 
 def load(name: str) -> dict[str, Any]:
     return json.loads((RESULTS / f"{name}.json").read_text())
@@ -139,12 +145,29 @@ def passes() -> str:
     return "\n".join([PASSES, table(["pass", "case", "launches", "MB", "ms", "speedup"], rows), machine(result)])
 
 
+def gemm(name: str) -> str:
+    """A row a product."""
+    result = load(name)
+    figures = result["figures"]
+    header = [f"case ({figures['dtype']})", "rows × columns × inner", "tactic", "Kernelwright", "cuBLAS", "TFLOP/s"]
+    rows = []
+    for case in figures["cases"]:
+        times = case["microseconds"]
+        cells = [case["case"], " × ".join(map(str, case["shape"])), f"`{case['tactic']}`"]
+        cells += [f"{times['kernelwright']:.4g}", f"{times['cublas']:.4g}", f"{case['tflops']:.0f}"]
+        rows.append([*cells, f"{case['speedup']:.2f}"])
+    mean = f"The geometric mean of the speedups is {figures['geometric_mean']:.2f}.\n"
+    introduction = GEMM if name == "gemm" else ""
+    return "\n".join([introduction, table([*header, "speedup"], rows), mean, machine(result)])
+
+
 def page() -> str:
     """The text of the page."""
     parts = [INTRODUCTION, accuracy()]
     parts += [cpu_latency(name) for name in ("cpu", "cpu_bf16") if (RESULTS / f"{name}.json").exists()]
     if (RESULTS / "gpu.json").exists():
         parts.append(latency("gpu", GPU, ["eager", "graph", "compile"]))
+    parts += [gemm(name) for name in ("gemm", "gemm_tf32") if (RESULTS / f"{name}.json").exists()]
     if (RESULTS / "attention.json").exists():
         parts.append(latency("attention", ATTENTION, ["sdpa"]))
     if (RESULTS / "passes.json").exists():
