@@ -14,8 +14,10 @@ counts. Results are compared with products in float64.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import statistics
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,13 +25,15 @@ from typing import Any
 import numpy as np
 import record
 
-from kernelwright.compiler.driver import Compiled, compile_model
+from kernelwright.compiler.driver import compile_model
 from kernelwright.compiler.options import CompileOptions, PassOptions
 from kernelwright.ir import target as targets
 from kernelwright.ir.attributes import DenseResourceAttr, DictAttr, StringAttr
 from kernelwright.ir.dialects import nn
 from kernelwright.ir.dialects.builtin import Module, Return, function
 from kernelwright.ir.types import SCALARS, TensorType
+from kernelwright.runtime import Engine
+from kernelwright.runtime.plan import Plan, Weight
 
 LAYERS = {
     "bert-query": (128, 768, 768), "bert-joined": (128, 2304, 768), "bert-up": (128, 3072, 768),
@@ -94,7 +98,8 @@ class Product:
         rng, numpy = np.random.default_rng(self.rows), SCALARS[self.dtype].numpy
         x = rng.standard_normal((self.rows, self.inner), np.float32).astype(numpy)
         weight = rng.standard_normal((self.inner, self.columns), np.float32) * self.inner**-0.5
-        return x, [np.roll(weight, number, 1).astype(numpy) for number in range(self.weights)]
+        weight = weight.astype(numpy)
+        return x, [np.roll(weight, number, 1) for number in range(self.weights)]
 
     def module(self, weights: list[np.ndarray], target: str) -> Module:
         """One output with all products, one after the other."""
@@ -117,10 +122,27 @@ class Product:
         module.block.append(main)
         return module
 
-    def compiled(self, weights: list[np.ndarray], target: str) -> Compiled:
-        """Products of one input stay launches of their own."""
-        options = CompileOptions(targets.builtin(target), passes=PassOptions(disabled=("join-products",)))
-        return compile_model(self.module(weights, target), options)
+
+Built = tuple[Plan, dict[str, np.ndarray]]
+"""A plan and its tensors without the weights."""
+
+
+def build(case: str, dtype: str, target: str) -> Built:
+    """The plan of a case, which is the same for any weights. Products of one input stay launches of their own."""
+    product = Product.of(case, dtype)
+    empty = [np.zeros((product.inner, product.columns), SCALARS[dtype].numpy) for _ in range(product.weights)]
+    options = CompileOptions(targets.builtin(target), passes=PassOptions(disabled=("join-products",)))
+    compiled = compile_model(product.module(empty, target), options)
+    assert compiled.plan is not None
+    weights = {buffer.storage.tensor for buffer in compiled.plan.buffers if isinstance(buffer.storage, Weight)}
+    return compiled.plan, {name: array for name, array in compiled.tensors.items() if name not in weights}
+
+
+def build_all(cases: list[str], options: argparse.Namespace) -> list[Built]:
+    """The plans of all cases, by as many processes as there are cores."""
+    arguments = cases, [options.dtype] * len(cases), [options.target] * len(cases)
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        return list(pool.map(build, *arguments))
 
 
 def milliseconds(torch: Any, run: Callable[[], object], calls: int) -> float:
@@ -192,11 +214,12 @@ class Peers:
         return found
 
 
-def compare(torch: Any, case: str, options: argparse.Namespace) -> dict[str, Any]:
+def compare(torch: Any, case: str, built: Built, options: argparse.Namespace) -> dict[str, Any]:
     """The figures of one case."""
     product = Product.of(case, options.dtype)
     x, weights = product.arrays()
-    engine = product.compiled(weights, options.target).engine()
+    plan, tensors = built
+    engine = Engine(plan, tensors | {f"w{number}": array for number, array in enumerate(weights)})
     peers = Peers(torch, product, engine, x, weights)
     error = peers.error()
     ours, theirs = peers.times(options.rounds)
@@ -206,7 +229,7 @@ def compare(torch: Any, case: str, options: argparse.Namespace) -> dict[str, Any
     return {
         "case": case,
         "shape": [product.rows, product.columns, product.inner],
-        "tactic": engine.plan.kernels[0].tactic,
+        "tactic": plan.kernels[0].tactic,
         "microseconds": {"kernelwright": round(mine, 2), "cublas": round(statistics.median(theirs), 2)},
         "tflops": round(product.flops / mine / 1e6, 1),
         "speedup": round(ratio, 3),
@@ -223,12 +246,14 @@ def main() -> None:
     parser.add_argument("--out", default="gemm")
     parser.add_argument("--folder", type=Path, default=record.RESULTS)
     options = parser.parse_args()
+    cases = options.cases or CASES
+    plans = build_all(cases, options)
     import torch  # noqa: PLC0415, optional: --help works without
 
     torch.backends.cuda.matmul.allow_tf32 = True
     rows = []
-    for case in options.cases or CASES:
-        rows.append(compare(torch, case, options))
+    for case, built in zip(cases, plans, strict=True):
+        rows.append(compare(torch, case, built, options))
         print(rows[-1], flush=True)
         torch.cuda.empty_cache()
     speedups = [row["speedup"] for row in rows]

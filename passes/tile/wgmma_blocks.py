@@ -100,9 +100,13 @@ _TILES = (
     _Tile(64, 128, 1),
     _Tile(64, 64, 1),
 )
+POWERS = (64, 128, 256)
+"""Widths of tiles that need not divide the columns."""
 MOST_STAGES = 12
 BAND = 8
 SPLITS = (1, 2, 4, 8)
+CLUSTERED = 0.91
+"""The part of the multiprocessors that clusters of more than two blocks can have at once."""
 # Seconds, fitted to 160 products of 49 to 100,352 rows on an H200 whose launches overlap; the error is 9 %.
 START = 1.1e-6
 """Before the first products of a launch and after the last ones."""
@@ -129,11 +133,14 @@ def candidates(work: Work, target: CudaTarget, result: Scalar) -> list[WgmmaSche
     found = []
     span = SPAN // work.dtype.bytes
     for tile in _TILES:
+        if tile.n not in POWERS and work.columns % tile.n:
+            continue
         for k in (span, 2 * span) if tile.groups == 1 else (span,):
             steps = -(-work.inner // k)
             tiles = -(-work.rows // tile.m) * -(-work.columns // tile.n) * work.batch
             for splits in SPLITS:
-                if splits > 1 and (tile.pingpong or steps < 2 * splits or tiles * splits > target.multiprocessors):
+                room = target.multiprocessors if splits <= 2 else int(CLUSTERED * target.multiprocessors)
+                if splits > 1 and (tile.pingpong or steps < 2 * splits or tiles * splits > room):
                     break
                 schedule = _deepest(tile, k, -(-steps // splits), splits, work, target, result)
                 found += [schedule] if schedule is not None else []
