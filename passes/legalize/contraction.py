@@ -80,14 +80,17 @@ def conv(n: Node) -> Value:
 
 def window(n: Node, rank: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Strides and dilations, 1 where they are not given."""
-    return n.ints("strides") or (1,) * rank, n.ints("dilations") or (1,) * rank
+    strides, dilations = n.ints("strides") or (1,) * rank, n.ints("dilations") or (1,) * rank
+    for name, values in (("strides", strides), ("dilations", dilations)):
+        n.require(len(values) == rank and min(values, default=1) > 0, f"{name} {values}; expected {rank} positive ones")
+    return strides, dilations
 
 
 def padding(
     n: Node, sizes: Sequence[Dim], kernel: Sequence[int], strides: Sequence[int], dilations: Sequence[int]
 ) -> tuple[int, ...]:
     """Explicit pads (all before, then all after), or those that `auto_pad` implies."""
-    mode = n.str("auto_pad", "NOTSET")
+    mode = n.choice("auto_pad", "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
     if mode == "NOTSET":
         return n.ints("pads") or (0,) * (2 * len(kernel))
     if mode == "VALID":

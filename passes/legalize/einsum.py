@@ -19,6 +19,10 @@ Term = tuple[Value, str]
 @legalize("Einsum")
 def einsum(n: Node) -> Value:
     inputs, result = _parse(n)
+    for x, letters in zip(n.inputs, inputs, strict=True):
+        n.require(len(letters) == len(dims(x)), f"'{letters}' for an operand of {len(dims(x))} dimensions")
+    unknown = set(result) - set("".join(inputs))
+    n.require(not unknown, f"'{''.join(sorted(unknown))}' in the result, which no operand has")
     terms = [_diagonal(n, x, letters) for x, letters in zip(n.inputs, inputs, strict=True)]
     while len(terms) > 1:
         a, b, *rest = terms
@@ -32,6 +36,7 @@ def _parse(n: Node) -> tuple[list[str], str]:
     """The letters of every operand and of the result; an ellipsis becomes capital letters from a private range."""
     left, arrow, right = n.str("equation").replace(" ", "").partition("->")
     inputs = left.split(",")
+    n.require(len(inputs) == len(n), f"{len(inputs)} terms for {len(n)} operands")
     hidden = max(
         (len(dims(x)) - len(t.replace("...", "")) for x, t in zip(n.inputs, inputs, strict=True) if "..." in t),
         default=0,

@@ -155,7 +155,9 @@ _DATA_TYPES = {
 def data_type(number: int) -> Scalar:
     """The element type of a `TensorProto.DataType` number."""
     if number not in _DATA_TYPES:
-        raise UnsupportedError("strings" if number == 8 else f"element type {number}")
+        if number == 8:
+            raise UnsupportedError("strings")
+        raise InvalidError(f"{number} is no element type")
     return SCALARS[_DATA_TYPES[number]]
 
 
@@ -217,10 +219,10 @@ def bit_cast(n: Node) -> Value:
 def prelu(n: Node) -> Value:
     """Before opset 7 a slope of one dimension was one a channel, and ONNX's converter leaves such slopes alone."""
     x, slope = n[0], n[1]
-    shape = dims(x)
-    alone = len(dims(slope)) == 1 and len(shape) > 2 and dims(slope)[0] not in (1, shape[-1])
-    if alone and (isinstance(shape[-1], int) or dims(slope)[0] == shape[1]):
-        slope = n.reshape(slope, (dims(slope)[0], *(1,) * (len(shape) - 2)))
+    rank, last = len(dims(x)), dims(x)[-1:]
+    alone = len(dims(slope)) == 1 and rank > 2 and dims(slope)[0] not in (1, *last)
+    if alone and (all(isinstance(size, int) for size in last) or dims(slope)[0] == dims(x)[1]):
+        slope = n.reshape(slope, (dims(slope)[0], *(1,) * (rank - 2)))
     return n(nn.Prelu(x, slope))
 
 

@@ -61,6 +61,7 @@ def scatter_nd(n: Node) -> Value:
 def one_hot(n: Node) -> Value:
     """values[1] where an index equals the position along a new axis, values[0] elsewhere; negative indices wrap."""
     indices, values = n[0], n[2]
+    n.require(dims(values) == (2,), f"values of shape {list(dims(values))}; expected two")
     rank = len(dims(indices)) + 1
     axis = n.axis(rank, default=-1)
     declared = n.declared()
@@ -95,6 +96,9 @@ def top_k(n: Node) -> list[Value]:
     else:
         known, declared = n.sizes_of(n[1]), n.declared()
         (k,) = (declared[axis],) if known is None and declared is not None else n.sizes(1)
+    size = dims(n[0])[axis]
+    numbers = isinstance(k, int) and isinstance(size, int)
+    n.require(not numbers or 0 <= k <= size, f"k = {k} of an axis of size {size}")  # type: ignore[operator]
     return list(n.all(nn.TopK(n[0], k, axis, largest=n.flag("largest", True))))
 
 

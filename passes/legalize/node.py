@@ -124,6 +124,9 @@ class Builder:
 
     def reshape(self, x: Value, shape: Sequence[Dim]) -> Value:
         type = TensorType(tuple(shape), scalar(x))
+        before, after = TensorType(dims(x), scalar(x)).size, type.size
+        if isinstance(before, int) and isinstance(after, int) and before != after:
+            raise InvalidError(f"{x.type} has {before} elements, and cannot become {type} with {after}")
         return x if x.type == type else self(nn.Reshape(x, result_types=[type]))
 
     def broadcast(self, x: Value, shape: Sequence[Dim]) -> Value:
@@ -134,7 +137,7 @@ class Builder:
         return self.broadcast(self.constant(value, dtype), shape)
 
     def transpose(self, x: Value, perm: Sequence[int]) -> Value:
-        return x if list(perm) == list(range(len(perm))) else self(nn.Transpose(x, tuple(perm)))
+        return x if list(perm) == list(range(len(dims(x)))) else self(nn.Transpose(x, tuple(perm)))
 
     def unsqueeze(self, x: Value, axes: Sequence[int]) -> Value:
         """New dimensions of size 1 at `axes` of the result, none negative."""
@@ -252,6 +255,11 @@ class Node(Builder):
     def str(self, name: str, default: str = "") -> str:
         attribute = self.attribute(name)
         return attribute.value if isinstance(attribute, StringAttr) else default
+
+    def require(self, condition: bool, message: str) -> None:
+        """Raise InvalidError with `message` unless `condition` holds."""
+        if not condition:
+            raise InvalidError(message)
 
     def choice(self, name: str, *allowed: str) -> str:
         """A string attribute that has one of some values, the first by default. Raises InvalidError for another."""

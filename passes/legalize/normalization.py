@@ -153,6 +153,7 @@ def _for_channels(n: Node, parameter: Value, groups: int, channels: int) -> Valu
 @legalize("LRN")
 def lrn(n: Node) -> Value:
     alpha, beta, bias = n.float("alpha", 1e-4), n.float("beta", 0.75), n.float("bias", 1.0)
+    n.require(n.int("size") > 0, f"size {n.int('size')}; expected a positive one")
     return n(nn.Lrn(n[0], size=n.int("size"), alpha=alpha, beta=beta, bias=bias))
 
 

@@ -33,8 +33,11 @@ def global_lp_pool(n: Node) -> Value:
 
 def _window(n: Node) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Kernel, strides, dilations and pads."""
-    kernel = n.ints("kernel_shape") or ()
-    strides, dilations = window(n, len(kernel))
+    kernel, rank = n.ints("kernel_shape") or (), len(dims(n[0])) - 2
+    n.require(
+        len(kernel) == rank and min(kernel, default=1) > 0, f"a kernel of {kernel}; expected {rank} positive sizes"
+    )
+    strides, dilations = window(n, rank)
     return kernel, strides, dilations, padding(n, dims(n[0])[2:], kernel, strides, dilations)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from ...ir.core import Value
 from ...ir.dialects import nn
 from .node import Node
-from .registry import UnsupportedError, legalize
+from .registry import InvalidError, UnsupportedError, legalize
 
 # ONNX's activations by their names in lower case: nn's names and how many parameters they take.
 _ACTIVATIONS = {
@@ -23,7 +23,7 @@ def _activations(n: Node) -> tuple[str, ...]:
     result: list[str] = []
     for given in n.strings("activations") or ():
         if given.lower() not in _ACTIVATIONS:
-            raise UnsupportedError(f"activation '{given}'")
+            raise InvalidError(f"activation '{given}'; expected one of {', '.join(sorted(_ACTIVATIONS))}")
         name, count = _ACTIVATIONS[given.lower()]
         parameters = [source.pop(0) for source in (alphas, betas)[:count] if source]
         if parameters and len(parameters) < count:
@@ -41,7 +41,7 @@ def _shared(n: Node) -> dict[str, Any]:
         "bias": n.get(3),
         "sequence_lengths": n.get(4),
         "initial_h": n.get(5),
-        "direction": n.str("direction", "forward"),
+        "direction": n.choice("direction", "forward", "reverse", "bidirectional"),
         "activations": _activations(n),
         "clip": n.float("clip") if n.attribute("clip") is not None else None,
         "batch_first": n.flag("layout"),

@@ -154,6 +154,7 @@ def det(n: Node) -> Value:
     """Gaussian elimination with the largest pivot of each column, step by step."""
     x = n[0]
     batch = dims(x)[:-2]
+    n.require(dims(x)[-1] == dims(x)[-2], f"matrices of {list(dims(x)[-2:])}; expected square ones")
     size = n.static(x, len(batch), "the size of the matrices")
     rest = n.reshape(n.cast(x, f32) if scalar(x).bits < 32 else x, [symbols.product(batch), size, size])
     result = n.full(1, [symbols.product(batch)], scalar(rest))

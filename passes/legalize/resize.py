@@ -71,6 +71,8 @@ def _scales(n: Node, index: int, axes: Sequence[int]) -> list[Scale]:
     """A scale for each dimension of x, from an input that has those of `axes`."""
     scales: list[Scale] = [1.0] * len(dims(n[0]))
     known = n.constant_of(n[index])
+    right = known is None or (known.size == len(axes) and bool((known > 0).all()))
+    n.require(right, f"scales of {None if known is None else known.tolist()}; expected {len(axes)} positive ones")
     for position, axis in enumerate(axes):
         if known is not None:
             scales[axis] = float(known.reshape(-1)[position])

@@ -76,6 +76,8 @@ def reshape(n: Node) -> Value:
 def reshaped(n: Node, old: Sequence[Dim], target: Sequence[Dim]) -> list[Dim]:
     """The sizes that Reshape's 0 (the same) and -1 (what is left) stand for."""
     new = list(target)
+    wrong = [dim for dim in new if isinstance(dim, int) and dim < -1]
+    n.require(not wrong and new.count(-1) <= 1, f"a shape of {new}; expected sizes, of which one may be -1")
     if not n.flag("allowzero"):
         new = [old[i] if dim == 0 and i < len(old) else dim for i, dim in enumerate(new)]
     if -1 not in new:
@@ -124,7 +126,10 @@ def squeeze(n: Node) -> Value:
     axes = _axes(n, 13)
     if axes is None:
         return n.squeeze(n[0], [i for i, dim in enumerate(shape) if dim == 1])
-    return n.squeeze(n[0], [normal_axis(axis, len(shape)) for axis in axes])
+    gone = [normal_axis(axis, len(shape)) for axis in axes]
+    for axis in gone:
+        n.require(shape[axis] == 1 or not isinstance(shape[axis], int), f"axis {axis} has size {shape[axis]}, not 1")
+    return n.squeeze(n[0], gone)
 
 
 @legalize("Unsqueeze")
@@ -169,6 +174,7 @@ def tile(n: Node) -> Value:
     if repeats is None and (declared := n.declared()) is not None:
         repeats = tuple(symbols.floordiv(new, old) for new, old in zip(declared, dims(n[0]), strict=True))
     repeats = repeats or n.sizes(1)
+    n.require(len(repeats) == len(dims(n[0])), f"{len(repeats)} repeats for {len(dims(n[0]))} dimensions")
     return n[0] if all(r == 1 for r in repeats) else n(nn.Tile(n[0], repeats))
 
 
@@ -190,6 +196,9 @@ def split(n: Node) -> list[Value]:
         part = symbols.ceildiv(shape[axis], count)
         sizes = [part] * (count - 1)
         sizes.append(symbols.add(shape[axis], symbols.mul(part, 1 - count)))
+    total = functools.reduce(symbols.add, sizes, 0)
+    both = isinstance(total, int) and isinstance(shape[axis], int)
+    n.require(not both or total == shape[axis], f"parts of {list(sizes)} for an axis of size {shape[axis]}")
     results: list[Value] = []
     start: Dim = 0
     for size in sizes:
@@ -296,13 +305,24 @@ def _float_range(n: Node) -> Value:
     return n(nn.Add(n(nn.Mul(steps, n[2])), n[0]))
 
 
+def _image(n: Node) -> tuple[Dim, ...]:
+    """The dimensions of an operand whose elements move between channels and places."""
+    shape, side = dims(n[0]), n.int("blocksize")
+    n.require(len(shape) == 4, f"an operand of {len(shape)} dimensions; expected 4")
+    n.require(side > 0, f"blocksize {side}; expected a positive one")
+    divided = [(shape[1], side * side)] if n.op.name == "onnx.DepthToSpace" else [(size, side) for size in shape[2:]]
+    for size, by in divided:
+        n.require(not isinstance(size, int) or size % by == 0, f"the size {size} is no multiple of {by}")
+    return shape
+
+
 @legalize("DepthToSpace")
 def depth_to_space(n: Node) -> Value:
     """[b, c s s, h, w] to [b, c, h s, w s]; CRD has the channels outermost, DCR innermost."""
-    batch, channels, height, width = dims(n[0])
+    batch, channels, height, width = _image(n)
     side = n.int("blocksize")
     depth = symbols.floordiv(channels, side * side)
-    if n.str("mode", "DCR") == "DCR":
+    if n.choice("mode", "DCR", "CRD") == "DCR":
         split, perm = [batch, side, side, depth, height, width], [0, 3, 4, 1, 5, 2]
     else:
         split, perm = [batch, depth, side, side, height, width], [0, 1, 4, 2, 5, 3]
@@ -312,11 +332,11 @@ def depth_to_space(n: Node) -> Value:
 
 @legalize("SpaceToDepth")
 def space_to_depth(n: Node) -> Value:
-    batch, channels, height, width = dims(n[0])
+    batch, channels, height, width = _image(n)
     side = n.int("blocksize")
     rows, columns = symbols.floordiv(height, side), symbols.floordiv(width, side)
     # CRD has the channels outermost, DCR innermost.
-    perm = [0, 3, 5, 1, 2, 4] if n.str("mode", "DCR") == "DCR" else [0, 1, 3, 5, 2, 4]
+    perm = [0, 3, 5, 1, 2, 4] if n.choice("mode", "DCR", "CRD") == "DCR" else [0, 1, 3, 5, 2, 4]
     moved = n.transpose(n.reshape(n[0], [batch, channels, rows, side, columns, side]), perm)
     return n.reshape(moved, [batch, symbols.mul(channels, side * side), rows, columns])
 
@@ -342,6 +362,7 @@ def pad(n: Node) -> Value:
 def _pad(n: Node, pads: Sequence[Dim], axes: Sequence[int], value: float) -> Value:
     """Negative pads cut; the others extend what is left."""
     shape = dims(n[0])
+    n.require(len(pads) == 2 * len(axes), f"{len(pads)} pads for {len(axes)} axes; expected two for each")
     low: list[Dim] = [0] * len(shape)
     high: list[Dim] = [0] * len(shape)
     for i, axis in enumerate(axes):
@@ -353,7 +374,7 @@ def _pad(n: Node, pads: Sequence[Dim], axes: Sequence[int], value: float) -> Val
     positive = [tuple(max(p, 0) if isinstance(p, int) else p for p in side) for side in (low, high)]
     if not any(positive[0]) and not any(positive[1]):
         return x
-    mode = n.str("mode", "constant")
+    mode = n.choice("mode", "constant", "edge", "reflect", "wrap")
     return n(nn.Pad(x, positive[0], positive[1], mode=mode, value=value))  # type: ignore[arg-type]
 
 
