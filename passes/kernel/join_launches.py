@@ -79,9 +79,14 @@ def _fits(call: kernel.Call, group: _Group, order: dict[Operation, int]) -> bool
         for reader in _readers(member.results[0]):
             if reader is call and not _is_elementwise(call):
                 return False
-            if reader is not call and reader not in group.calls and order[reader] < order[call]:
+            if reader is not call and reader not in group.calls and _place(reader, order) < order[call]:
                 return False
     return True
+
+
+def _place(op: Operation, order: dict[Operation, int]) -> int:
+    """Where an op, or the control flow around it, stands."""
+    return next(order[around] for around in op.ancestors() if around in order)
 
 
 def _is_elementwise(call: kernel.Call) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from ...ir.attributes import SymbolRefAttr
 from ...ir.core import Block, Operation, Region, Value
@@ -63,7 +63,9 @@ class JoinedCalls:
         for value, result in zip(results, joined.results, strict=True):
             result.name = value.name
             value.replace_all_uses_with(result)
-        for reshape in reversed(reshapes):  # those that others read too stand before them still
+        # Those that only others read may stand before the last call, too.
+        late = [r for r in _reshapes_of(joined.results) if r not in reshapes and _is_before(r, last)]
+        for reshape in reversed([*reshapes, *late]):
             last.parent.insert_after(reshape.detach(), joined)
         _erase_unread([*calls, *reshapes])
         return joined
@@ -114,6 +116,19 @@ class JoinedCalls:
         for func in self.replaced:
             if func.sym_name not in called:
                 func.erase()
+
+
+def _reshapes_of(values: Sequence[Value]) -> Iterator[nn.Reshape]:
+    """The reshapes of values, and those of theirs."""
+    for value in values:
+        for user in value.users:
+            if isinstance(user, nn.Reshape):
+                yield user
+                yield from _reshapes_of([user.result])
+
+
+def _is_before(op: Operation, other: Operation) -> bool:
+    return op.parent is other.parent and op.is_before(other)
 
 
 def _origin(value: Value) -> Value:

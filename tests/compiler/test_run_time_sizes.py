@@ -223,3 +223,20 @@ def test_an_output_whose_size_is_read_after_it_was_computed() -> None:
         n = Add (s, o)  m = Sub (n, o)  y = Reshape (a, m)
     }"""
     check(text, x=floats(6, 4))
+
+
+@pytest.mark.parametrize(
+    ("image", "block", "attributes", "places"),
+    [
+        ((5, 5), (1, 5), "", 5),
+        ((5, 5), (3, 2), "strides = [2, 1], pads = [0, 1, 0, 1]", 12),
+        ((6, 6), (2, 2), "dilations = [1, 5], strides = [3, 1]", 2),
+        ((7, 4), (1, 1), "", 28),
+    ],
+)
+def test_windows_of_run_time(image: tuple[int, int], block: tuple[int, int], attributes: str, places: int) -> None:
+    text = f"""(float[N, R, L] x, int64[2] image, int64[2] block) => (float[N, C, H, W] y) {{
+        y = Col2Im <{attributes or "strides = [1, 1]"}> (x, image, block)
+    }}"""
+    x = floats(2, 3 * block[0] * block[1], places)
+    check(text, x=x, image=ints(*image), block=ints(*block))

@@ -52,3 +52,28 @@ module {
     return %0, %1, %2, %3 : tensor<4x4xf32>, tensor<4x3xf32>, tensor<4x4xf32>, tensor<4x4xf32>
   }
 }
+
+// -----
+
+// What reads a reshape of a joined result comes behind the joined launch, and so does the reshape. A kernel that a
+// branch reads is not made later than the branch.
+// CHECK: "kernel.call"(%x, %y)
+// CHECK-NEXT: "nn.reshape"
+// CHECK: "kernel.call"(%z)
+// CHECK: "nn.if"
+// CHECK: "kernel.call"(%w)
+module {
+  func.func @main(%x: tensor<6xf32>, %y: tensor<6xf32>, %z: tensor<4xf32>, %w: tensor<4xf32>, %c: tensor<i1>) -> (tensor<2x3xf32>, tensor<6xf32>, tensor<4xf32>, tensor<4xf32>) {
+    %a = "nn.flip"(%x) {axes = array<i64: 0>} : (tensor<6xf32>) -> tensor<6xf32>
+    %r = "nn.reshape"(%a) : (tensor<6xf32>) -> tensor<2x3xf32>
+    %b = "nn.flip"(%y) {axes = array<i64: 0>} : (tensor<6xf32>) -> tensor<6xf32>
+    %d = "nn.flip"(%z) {axes = array<i64: 0>} : (tensor<4xf32>) -> tensor<4xf32>
+    %e = "nn.if"(%c) ({
+      "nn.yield"(%d) : (tensor<4xf32>) -> ()
+    }, {
+      "nn.yield"(%d) : (tensor<4xf32>) -> ()
+    }) : (tensor<i1>) -> tensor<4xf32>
+    %f = "nn.flip"(%w) {axes = array<i64: 0>} : (tensor<4xf32>) -> tensor<4xf32>
+    return %r, %b, %e, %f : tensor<2x3xf32>, tensor<6xf32>, tensor<4xf32>, tensor<4xf32>
+  }
+}
