@@ -57,6 +57,7 @@ module {
 
 // What reads a reshape of a joined result comes behind the joined launch, and so does the reshape. A kernel that a
 // branch reads is not made later than the branch.
+// CHECK: func.func @main
 // CHECK: "kernel.call"(%x, %y)
 // CHECK-NEXT: "nn.reshape"
 // CHECK: "kernel.call"(%z)
