@@ -27,15 +27,15 @@ from .generic import CPU_LEAST_WORK, WHOLE
 from .nest import NestSchedule, Section
 from .overlap_launches import overlaps
 from .packing import repack, reshape, transpose
-from .plans import estimate, plan_result
+from .plans import LONG, estimate, plan_result
 from .reductions import power_of_two
 from .strategies import AnyTarget, register
 
 THREADS = 256
 LARGEST_CLUSTER = 16
 """Blocks of a cluster, which meet sooner than those of a grid. For one image they are enough."""
-ELEMENTS = 8
-"""Elements of a register tile that a thread of a GPU holds."""
+ELEMENTS = 32
+"""The most elements of a register tile that a thread of a GPU holds: their loads are on the way together."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Chain:
         if len(results) != len(sizes.links):
             raise ValueError(f"a schedule of {len(sizes.links)} links for a chain of {len(results)}")
         for result in results:
-            pack_weights(func, result)
+            pack_weights(func, result, target)
         plans = [plan_result(func, tensor, _numbered(results[:number])) for number, tensor in enumerate(results)]
         frame = open_frame(func, [plan.extents for plan in plans])
         for number, (plan, link, memory) in enumerate(zip(plans, sizes.links, frame.results, strict=True)):
@@ -131,7 +131,7 @@ def _product(result: Value) -> MatMul | Conv | None:
     return op if isinstance(op, MatMul | Conv) else None
 
 
-def pack_weights(func: kernel.Func, result: Value) -> None:
+def pack_weights(func: kernel.Func, result: Value, target: AnyTarget) -> None:
     """Have a product's weights passed in the order in which its link walks them."""
     root = _product(result)
     if root is None:
@@ -140,7 +140,7 @@ def pack_weights(func: kernel.Func, result: Value) -> None:
     assert isinstance(weights, BlockArgument)
     type = tensor_type(weights)
     outputs_first = isinstance(root, Conv) or root.trans_b
-    if outputs_first == _walks_inner(root):
+    if outputs_first == _walks_inner(root, target):
         return
     first, second = (d for d in type.dims[:2] if isinstance(d, int))
 
@@ -151,10 +151,13 @@ def pack_weights(func: kernel.Func, result: Value) -> None:
     repack(func, weights.index, "turned", pack, type.with_shape((second, first)), views)
 
 
-def _walks_inner(root: MatMul | Conv) -> bool:
-    """Whether a product's lanes go along what it sums up, and not along its results: where that is longer."""
+def _walks_inner(root: MatMul | Conv, target: AnyTarget) -> bool:
+    """Whether a product's lanes go along what it sums up, and not along its results.
+
+    On a CPU where that is longer. On a GPU unless it is very short: a loop over it would wait for memory at every step.
+    """
     outputs, inner = _sizes(root)
-    return inner >= outputs
+    return inner >= (outputs if isinstance(target, CpuTarget) else LONG)
 
 
 def _sizes(root: MatMul | Conv) -> tuple[int, int]:
@@ -171,7 +174,7 @@ def _link(func: kernel.Func, number: int, target: AnyTarget) -> NestSchedule:
         length = estimate(plan_result(func, results[number], _numbered(results[:number])).reduced)
     else:
         outputs, inner = _sizes(root)
-        if not _walks_inner(root):
+        if not _walks_inner(root, target):
             width = 2 * target.lanes(32) if isinstance(target, CpuTarget) else min(power_of_two(outputs), THREADS)
             return NestSchedule(width, width, 1, 1, 0, 0 if isinstance(target, CpuTarget) else THREADS)
         length = inner
@@ -179,7 +182,8 @@ def _link(func: kernel.Func, number: int, target: AnyTarget) -> NestSchedule:
         rows = max(CPU_LEAST_WORK // length, 1)
         return NestSchedule(2 * target.lanes(32), WHOLE, rows, 1, 4 * target.lanes(32), 0)
     lanes = min(power_of_two(length), THREADS * ELEMENTS)
-    rows = THREADS * ELEMENTS // lanes
+    count = estimate(product(tensor_type(results[number]).dims), unknown=1)
+    rows = min(THREADS * ELEMENTS // lanes, power_of_two(count // LARGEST_CLUSTER))
     return NestSchedule(lanes, WHOLE, rows, rows, lanes, THREADS)
 
 

@@ -11,6 +11,9 @@ from kernelwright.compiler.options import CompileOptions
 from kernelwright.ir import target
 from kernelwright.ir.dialects import kernel
 from kernelwright.ir.tile_interpreter import TileInterpreter
+from kernelwright.passes.base import PassContext, lookup
+from kernelwright.passes.tile.chain import ChainSchedule
+from kernelwright.passes.tile.generic import WHOLE
 
 CASES = [
     CudaCase("gate", gate(2, 96, (14, 14), 24), "chain", "f32", 2e-6),
@@ -47,3 +50,16 @@ def test_native(case: CudaCase) -> None:
 def check(case: CudaCase, found: np.ndarray) -> None:
     expected = case.expected()
     assert np.linalg.norm(found.astype(np.float64) - expected) <= case.tolerance * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize(("squeezed", "along_products"), [(20, False), (31, False), (32, True), (240, True)])
+def test_threads_share_a_sum_that_is_long(squeezed: int, along_products: bool) -> None:
+    """A link of short sums has a thread a result; a link of long ones loads all that a sum needs at once."""
+    case = CudaCase("gate", gate(1, 480, (7, 7), squeezed), "chain")
+    module = compile_model(
+        case.module(case.network()), CompileOptions(target.builtin("cuda:h200"), stop="kernels")
+    ).module
+    lookup("schedule-kernels")().run(module, PassContext())
+    (func,) = [op for op in module.block if isinstance(op, kernel.Func) and op.tactic == "chain"]
+    assert func.schedule is not None
+    assert (ChainSchedule.from_attribute(func.schedule).links[-1].worker_columns == WHOLE) == along_products
