@@ -111,3 +111,10 @@ def test_plans_for_gpus_hold_objects() -> None:
     assert compiled.plan is not None
     assert [spec.dtype for spec in (*compiled.plan.inputs, *compiled.plan.outputs)] == ["object", "object"]
     assert [type(step) for step in compiled.plan.steps] == [Host]
+
+
+def test_inspect_says_what_runs_on_the_host_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    compiled(graph("(string[N] x) => (string[N] y) { y = StringConcat (x, x) }")).save(tmp_path / "m.plan")
+    with contextlib.suppress(SystemExit):
+        main(["inspect", str(tmp_path / "m.plan")])
+    assert "host     y: text has no fixed size" in capsys.readouterr().out
