@@ -13,11 +13,13 @@ __device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcont
 
 __device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
-// cast: no ONNX node
+// cast_joined: no ONNX node
 // generic: lanes = 128, reduce_lanes = 512, rows = 1, threads = 128, worker_columns = 128, worker_rows = 1
-extern "C" __global__ void __launch_bounds__(128) cast_kernel(
+extern "C" __global__ void __launch_bounds__(128) cast_joined_kernel(
     const f16* arg,
-    float* arg_1)
+    const f16* arg_1,
+    float* arg_2,
+    float* arg_3)
 {
   const int lane = threadIdx.x % 32;
   const int warp = threadIdx.x / 32;
@@ -32,7 +34,14 @@ extern "C" __global__ void __launch_bounds__(128) cast_kernel(
   alignas(16) float v_1[1];
   v_1[0] = to_float(v[0]);
   const int at_1 = n + place;
-  *(arg_1 + at_1) = v_1[0];
+  *(arg_2 + at_1) = v_1[0];
+  f16 v_2[1];
+  const int at_2 = n + place;
+  v_2[0] = *(arg_1 + at_2);
+  alignas(16) float v_3[1];
+  v_3[0] = to_float(v_2[0]);
+  const int at_3 = n + place;
+  *(arg_3 + at_3) = v_3[0];
 }
 
 struct alignas(2) f16 { unsigned short bits; };
