@@ -100,6 +100,7 @@ class AsyncEmitter:
         """`elect.sync` rather than a number: the compiler then knows that one thread runs the block."""
         with self.writer.block("if (warp == 0 && elect_one())"):
             self.kernel.block(op.body.block)
+        self.writer.line("__syncwarp();")
 
     # Barriers
 

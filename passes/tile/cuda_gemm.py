@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from ...ir import symbols
 from ...ir.attributes import DictAttr
@@ -13,14 +14,14 @@ from ...ir.dialects.nn.base import broadcast_index
 from ...ir.dialects.nn.contraction import MatMul
 from ...ir.symbols import Dim, Expr, ceildiv, product
 from ...ir.target import CudaTarget
-from ...ir.types import MemRefType, TensorType
+from ...ir.types import MemRefType, Scalar, TensorType
 from .access import Memory
 from .body import TileBody
 from .cuda_blocks import BlockSchedule, Work, instruction_of, ranked_blocks, usual_sizes
 from .cuda_contraction import Contraction, Problem
 from .cuda_stages import AnyOperand, ReadOperand, box_operand
 from .elements import Element, computing_type
-from .epilogue import placements
+from .epilogue import Placement, placements
 from .frame import Frame, open_frame, returned, tensor_type
 from .merging import Merged, Read
 from .overlap_launches import overlaps
@@ -104,6 +105,26 @@ def single_root(func: kernel.Func, kind: type) -> object | None:
     return roots[0] if len(roots) == 1 else None
 
 
+class Product(Protocol):
+    """A contraction that is products of matrices: rows of the left operand by columns of the right one, by batch."""
+
+    shape: Shape
+    frame: Frame
+    body: TileBody
+    places: list[Placement]
+    dtype: Scalar
+
+    def batch(self, number: Dim) -> tuple[Dim, ...]: ...
+
+    def left(self, batch: Sequence[Dim], depth: int) -> AnyOperand: ...
+
+    def right(self, batch: Sequence[Dim], depth: int) -> AnyOperand: ...
+
+    def bind(self, acc: Element, row: Dim) -> None: ...
+
+    def index(self, batch: Sequence[Dim], row: Dim, column: Dim) -> tuple[Dim, ...]: ...
+
+
 class Gemm:
     """A product in a kernel: its frame, and how its operands are read.
 
@@ -149,6 +170,10 @@ class Gemm:
             return broadcast_index(root.b, (*batch, *((n, k) if root.trans_b else (k, n))))
 
         return operand(self.frame, root.b, place, batch, self.shape.columns, self.shape.inner, depth)
+
+    def bind(self, acc: Element, row: Dim) -> None:
+        """What the root's result is while `acc` has its elements."""
+        bind_root(self.body, self.root.result, acc)
 
     def index(self, batch: Sequence[Dim], row: Dim, column: Dim) -> tuple[Dim, ...]:
         """The index in the root's result."""
@@ -243,12 +268,17 @@ def _extent(position: Dim) -> Dim:
     return 1 << 20 if not isinstance(position, int) else 1
 
 
+def bind_root(body: TileBody, root: Value, acc: Element) -> None:
+    """Reading `root` gives `acc`, as the root's type is computed."""
+    dtype = computing_type(tensor_type(root).scalar)
+    body.bound[root] = lambda _: body.elements.cast(acc, dtype)
+
+
 def finish(frame: Frame, root: Value, acc: Element, index: Sequence[Dim], merged: Sequence[Dim]) -> None:
     """The element-wise ops that follow `root`, on the accumulators at its `index`, stored at `merged` of the results
     that keep its order, elsewhere at their own index."""
     body = frame.body
-    dtype = computing_type(tensor_type(root).scalar)
-    body.bound[root] = lambda _: body.elements.cast(acc, dtype)
+    bind_root(body, root, acc)
     places = placements(frame.func, root)
     assert places is not None
     for tensor, memory, place in zip(returned(frame.func), frame.results, places, strict=True):

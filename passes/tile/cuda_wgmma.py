@@ -17,11 +17,11 @@ from ...ir.symbols import Dim, ceildiv, product
 from ...ir.types import MemRefType, Scalar, VectorType, f32, index
 from .access import Memory
 from .builder import Role
-from .cuda_gemm import Gemm
+from .cuda_gemm import Product
 from .cuda_stages import SPAN, BoxOperand
-from .elements import Element, computing_type
+from .elements import Element
 from .epilogue import Placement
-from .frame import returned, tensor_type
+from .frame import returned
 from .wgmma_blocks import ROWS, WARPGROUP, WIDEST, WgmmaSchedule
 
 MOST_DIMS = 5
@@ -74,7 +74,7 @@ class _Operand:
 class WgmmaGemm:
     """Builds the program of one product."""
 
-    def __init__(self, gemm: Gemm, sizes: WgmmaSchedule, blocks: int, overlap: bool) -> None:
+    def __init__(self, gemm: Product, sizes: WgmmaSchedule, blocks: int, overlap: bool) -> None:
         """`blocks` run at once; with `overlap` the launch may start before the one before it is over."""
         self.gemm, self.sizes, self.overlap = gemm, sizes, overlap
         self.body, self.builder, self.indices = gemm.body, gemm.body.builder, gemm.body.indices
@@ -347,16 +347,13 @@ class WgmmaGemm:
                 self._finish_chunk(chunk, group, value)
 
     def _finish_chunk(self, place: TilePlace, group: Dim, acc: Value) -> None:
-        body, indices, shape = self.body, self.indices, self.gemm.shape
+        indices, shape = self.indices, self.gemm.shape
         assert isinstance(acc.type, VectorType)
         lanes = indices.lane(acc.type.shape[0]), indices.lane(acc.type.shape[1])
         row = self._limited(place.row, lanes[0], shape.rows, self.sizes.m)
         column = self._limited(place.column, lanes[1], shape.columns, self.sizes.n)
         numbers = indices.lane_of(lanes[0]), indices.lane_of(lanes[1])
-        root = self.gemm.root.result
-        element = Element(acc, f32, numbers)
-        dtype = computing_type(tensor_type(root).scalar)
-        body.bound[root] = lambda _: body.elements.cast(element, dtype)
+        self.gemm.bind(Element(acc, f32, numbers), row)
         at = self.gemm.index(place.batch, row, column)
         self._send_results(place, group, at, (row, column), numbers)
 

@@ -13,7 +13,7 @@ from ...ir.dialects.nn.normalization import LayerNorm, RmsNorm
 from ...ir.symbols import Dim, ceildiv, floordiv
 from ...ir.types import f32
 from . import cluster
-from .cuda_gemm import Gemm
+from .cuda_gemm import Gemm, Product
 from .cuda_wgmma import TilePlace, WgmmaGemm
 from .elements import Element
 from .merging import Merged
@@ -47,7 +47,7 @@ class ClusteredGemm(WgmmaGemm):
 class SplitGemm(ClusteredGemm):
     """The inner dimension in `splits` parts, added up by way of shared memory, some rows by each block."""
 
-    def __init__(self, gemm: Gemm, sizes: WgmmaSchedule, blocks: int, overlap: bool) -> None:
+    def __init__(self, gemm: Product, sizes: WgmmaSchedule, blocks: int, overlap: bool) -> None:
         super().__init__(gemm, sizes, blocks, overlap)
         self.size = sizes.splits
         self.steps = ceildiv(self.steps, self.size)
@@ -95,7 +95,7 @@ class NormGemm(ClusteredGemm):
     def __init__(self, gemm: Gemm, norm: Norm, sizes: WgmmaSchedule, blocks: int, overlap: bool) -> None:
         super().__init__(gemm, sizes, blocks, overlap)
         assert isinstance(self.tile_columns, int)
-        self.norm, self.size = norm, self.tile_columns
+        self.norm, self.size, self.root = norm, self.tile_columns, gemm.root
 
     def _blocks(self) -> tuple[Dim, Dim]:
         return self.indices.scalar(self.builder.pure(tile.ProgramId(0)), self.tiles), self.tiles
@@ -118,7 +118,7 @@ class NormGemm(ClusteredGemm):
         column = indices.derived(place.column + column_lane, shape.columns)
         lanes = indices.lane_of(row_lane), indices.lane_of(column_lane)
         element = Element(acc, f32, lanes)
-        body.bound[self.gemm.root.result] = lambda _: element
+        body.bound[self.root.result] = lambda _: element
         at = self.gemm.index(place.batch, row, column)
         x = body.read(self.norm.x, at)
         y = self._normalized(x, group * ROWS + row_lane, column)

@@ -12,7 +12,7 @@ from ...ir.target import CudaTarget
 from ...ir.types import Scalar
 from . import cuda_blocks, wgmma_blocks
 from .cuda_blocks import Work, instruction_of, usual_sizes
-from .cuda_gemm import Gemm, Shape, single_root
+from .cuda_gemm import Gemm, Product, Shape, single_root
 from .cuda_stages import BoxOperand
 from .cuda_wgmma import WgmmaGemm, is_k_major, tma_operand
 from .cuda_wgmma_cluster import SplitGemm
@@ -33,12 +33,16 @@ class WgmmaGemmStrategy:
     priority: int = 110
 
     def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
-        return self._refusal(func, target) or _fastest(func, target)
+        if (reason := self._refusal(func, target)) is not None:
+            return reason
+        assert isinstance(target, CudaTarget)
+        return fastest(_work(func), func, target)
 
     def candidates(self, func: kernel.Func, target: AnyTarget) -> list[DictAttr]:
         if self._refusal(func, target) is not None:
             return []
-        return [schedule.to_attribute() for schedule in _ranked(_work(func), func, target)]
+        assert isinstance(target, CudaTarget)
+        return [schedule.to_attribute() for schedule in ranked(_work(func), func, target)]
 
     def _refusal(self, func: kernel.Func, target: AnyTarget) -> str | None:
         """Why no schedule fits a kernel."""
@@ -57,22 +61,24 @@ class WgmmaGemmStrategy:
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, MatMul)
         assert isinstance(root, MatMul) and isinstance(target, CudaTarget)
-        sizes = WgmmaSchedule.from_attribute(schedule)
-        program = SplitGemm if sizes.splits > 1 else WgmmaGemm
-        program(Gemm(func, root), sizes, target.multiprocessors, overlaps(target)).build()
+        program(Gemm(func, root), schedule, target).build()
 
 
 def wanting(root: MatMul, target: CudaTarget) -> str | None:
     """What a target lacks for a product; None where it has the instructions."""
-    dtype = tensor_type(root.a).scalar
+    return without_instruction(tensor_type(root.a).scalar, root.precision, target)
+
+
+def without_instruction(dtype: Scalar, precision: str, target: CudaTarget) -> str | None:
+    """Why a target's warpgroups do not multiply matrices of a type; None where they do."""
     if _INSTRUCTIONS.get(dtype.name) not in target.mma or "tma" not in target.async_copy:
         return f"{target.name} has no warpgroup instruction for {dtype}"
-    if dtype.name == "f32" and root.precision != "tf32":
+    if dtype.name == "f32" and precision != "tf32":
         return "f32 operands are not to be rounded to tf32"
     return None
 
 
-def unsuitable(gemm: Gemm) -> str | None:
+def unsuitable(gemm: Product) -> str | None:
     """Why TMA and `wgmma` cannot read the operands; None where they can."""
     batch = gemm.batch(0)
     depth = wgmma_blocks.SPAN // gemm.dtype.bytes
@@ -85,16 +91,28 @@ def unsuitable(gemm: Gemm) -> str | None:
     return None
 
 
-def _fastest(func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+def fastest(work: Work, func: kernel.Func, target: CudaTarget) -> DictAttr | str:
     """The block whose model time is least, if it is less than that of warp instructions."""
-    assert isinstance(target, CudaTarget)
-    work = _work(func)
-    best = _ranked(work, func, target)[0]
+    best = ranked(work, func, target)[0]
     here = wgmma_blocks.seconds(best, work, target)
     there = cuda_blocks.seconds(cuda_blocks.ranked_blocks(work, target)[0], work, target)
     if there < here:
         return f"warp instructions are estimated to take {there * 1e6:.1f} us, warpgroups {here * 1e6:.1f} us"
     return best.to_attribute()
+
+
+def ranked(work: Work, func: kernel.Func, target: CudaTarget) -> list[WgmmaSchedule]:
+    """Blocks that fit, the one whose model time is least first."""
+    result = max((tensor_type(value).scalar for value in returned(func)), key=_bytes)
+    found = wgmma_blocks.candidates(work, target, result)
+    return sorted(found, key=lambda schedule: wgmma_blocks.seconds(schedule, work, target))
+
+
+def program(gemm: Product, schedule: DictAttr, target: CudaTarget) -> WgmmaGemm:
+    """What builds the program of a schedule. Raises ValueError for one that is none of these."""
+    sizes = WgmmaSchedule.from_attribute(schedule)
+    kind = SplitGemm if sizes.splits > 1 else WgmmaGemm
+    return kind(gemm, sizes, target.multiprocessors, overlaps(target))
 
 
 def _work(func: kernel.Func) -> Work:
@@ -106,14 +124,6 @@ def _work(func: kernel.Func) -> Work:
     assert instruction is not None
     rows, columns, inner = number(shape.rows), number(shape.columns), number(shape.inner)
     return Work(rows, columns, inner, number(product(shape.batch)), dtype, instruction)
-
-
-def _ranked(work: Work, func: kernel.Func, target: AnyTarget) -> list[wgmma_blocks.WgmmaSchedule]:
-    """Blocks that fit, the one whose model time is least first."""
-    assert isinstance(target, CudaTarget)
-    result = max((tensor_type(value).scalar for value in returned(func)), key=_bytes)
-    found = wgmma_blocks.candidates(work, target, result)
-    return sorted(found, key=lambda schedule: wgmma_blocks.seconds(schedule, work, target))
 
 
 def _bytes(dtype: Scalar) -> int:

@@ -251,6 +251,7 @@ CASES = [
     CudaCase("conv-3x3", conv(1, 64, (14, 14), 48, 3, pad=1), "mma_conv"),
     CudaCase("conv-first", conv(2, 3, (31, 29), 24, 7, stride=2, pad=3), "mma_conv"),
     CudaCase("conv-1x1", conv(2, 64, (8, 8), 40, 1), "mma_conv"),
+    CudaCase("conv-1x1-large", conv(3, 72, (24, 26), 264, 1), "wgmma_conv"),
     CudaCase("conv-1x1-odd", conv(2, 72, (7, 7), 130, 1), "mma_conv"),
     CudaCase("conv-1x1-long-steps", conv(1, 240, (7, 7), 40, 1), "mma_conv"),
     CudaCase("conv-1x1-strided", conv(1, 24, (9, 8), 40, 1, stride=2), "mma_conv"),
