@@ -188,19 +188,16 @@ def pad(n: Node) -> Value:
     count = n.static(pads, 0, "the number of pads") // 2
     axes = _axes_of(n, 3, count, rank)
     low, high = n.narrow(pads, 0, 0, count), n.narrow(pads, 0, count, 2 * count)
-    known = n.sizes_of(n[1])
-    declared, shape, before = n.declared(), list(dims(x)), {}
-    for axis in range(rank):
-        if _may_be_named(axes, axis):
-            before[axis], after = _of_axis(n, axes, axis, low)[0], _of_axis(n, axes, axis, high)[0]
-            if declared is not None:
-                shape[axis] = declared[axis]
-            elif known is not None and isinstance(axes, list):
-                place = axes.index(axis)
-                shape[axis] = symbols.add(shape[axis], symbols.add(known[place], known[place + count]))
-            else:
-                size = ints.add(ints.add(n.size(x, axis), before[axis]), after)
-                (shape[axis],) = n.read(ints.clamp(size, 0))
+    before = {axis: _of_axis(n, axes, axis, low)[0] for axis in range(rank) if _may_be_named(axes, axis)}
+    shape, known = list(n.declared() or dims(x)), n.sizes_of(n[1])
+    if n.declared() is None and known is not None and isinstance(axes, list):
+        for place, axis in enumerate(axes):
+            shape[axis] = symbols.add(shape[axis], symbols.add(known[place], known[place + count]))
+    elif n.declared() is None:
+        sizes = [ints.add(ints.add(n.size(x, a), first), _of_axis(n, axes, a, high)[0]) for a, first in before.items()]
+        read = n.read(ints.clamp(n.concat([n.reshape(size, (1,)) for size in sizes], 0), 0))
+        for axis, size in zip(before, read, strict=True):
+            shape[axis] = size
     inside: Value | None = None
     for axis, first in before.items():
         place = ints.sub(n.iota((shape[axis],), 0), first)

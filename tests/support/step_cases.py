@@ -127,6 +127,28 @@ def cases() -> Iterator[StepCase]:
         }""",
         tuple(_boxes(*sizes) for sizes in ((2, 3, 20), (1, 2, 60), (1, 1, 1), (1, 3, 200))),
     )
+    yield StepCase("detection", DETECTION, tuple(_detections(*sizes) for sizes in ((50, 3), (7, 1), (200, 5))))
+
+
+DETECTION = """(float[1, N, 4] boxes, float[1, N, C] logits, float least)
+        => (float[K, 4] kept, float[K] score, int64[K] label) {
+    zero = Constant <value_ints = [0]> ()  one = Constant <value_ints = [1]> ()  two = Constant <value_ints = [2]> ()
+    three = Constant <value_ints = [3]> ()  share = Constant <value_float = 0.5> ()  most = Constant <value_int = 10> ()
+    p = Sigmoid (logits)  s = Transpose <perm = [0, 2, 1]> (p)
+    chosen = NonMaxSuppression (boxes, s, most, share, least)
+    b = Slice (chosen, two, three, one)  box = Squeeze (b, one)
+    c = Slice (chosen, one, two, one)  label = Squeeze (c, one)
+    flat = Squeeze (boxes, zero)  kept = Gather <axis = 0> (flat, box)
+    scores = Squeeze (p, zero)  rows = Gather <axis = 0> (scores, box)
+    r = GatherElements <axis = 1> (rows, c)  score = Squeeze (r, one)
+}"""
+"""The end of a detector: what is kept of its boxes, with scores and classes."""
+
+
+def _detections(count: int, classes: int) -> Arrays:
+    inputs = _boxes(1, classes, count)
+    logits = np.random.default_rng(count).standard_normal((1, count, classes)).astype(np.float32)
+    return {"boxes": inputs["boxes"], "logits": logits, "least": _number(0.6, np.float32)}
 
 
 def _boxes(batch: int, classes: int, count: int) -> Arrays:
