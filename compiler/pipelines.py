@@ -27,6 +27,7 @@ from ..passes.graph.recognize_gelu import RecognizeGelu
 from ..passes.graph.recognize_layer_norm import RecognizeLayerNorm
 from ..passes.graph.recognize_softmax import RecognizeSoftmax
 from ..passes.kernel.chain_products import ChainProducts
+from ..passes.kernel.choose_layout import ChooseLayout
 from ..passes.kernel.decompose import Decompose
 from ..passes.kernel.form_kernels import FormKernels
 from ..passes.kernel.fuse_norms import FuseNorms
@@ -85,6 +86,7 @@ KERNELS: tuple[Entry, ...] = (
     (SplitSums(), "an element of a running sum should not add up a whole axis"),
     (SplitReductions(), "one worker should not reduce a whole tensor alone"),
     (FormKernels(), "what shares a launch is decided while ops still say what they mean"),
+    (ChooseLayout(), "which kernels a tensor stands between is known"),
     (FuseNorms(), "the rows that a product makes are in caches still"),
     (JoinLaunches(), "kernels are as large as they get by what they compute of each other"),
     (ChainProducts(), "kernels too small for launches of their own are known now"),

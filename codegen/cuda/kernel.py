@@ -518,6 +518,7 @@ _EFFECTS: dict[str, _Emit] = {
     "tile.scatter": lambda emitter, op: emitter.memory_ops.scatter(op),  # type: ignore[arg-type]
     "tile.copy": lambda emitter, op: emitter.memory_ops.copy(op),  # type: ignore[arg-type]
     "tile.copy_async": lambda emitter, op: emitter.copy_async(op),  # type: ignore[arg-type]
+    "tile.copy_pixels_async": lambda emitter, op: emitter.memory_ops.copy(op),  # type: ignore[arg-type]
     "tile.prefetch": lambda emitter, op: emitter.memory_ops.prefetch(op),  # type: ignore[arg-type]
     "tile.reduce": lambda emitter, op: emitter.compute.reduce(op),  # type: ignore[arg-type]
     "tile.mma": lambda emitter, op: emitter.compute.mma(op),  # type: ignore[arg-type]

@@ -314,6 +314,8 @@ class MemoryEmitter:
                 texts[dim].append(position[v])
             index[side] = [total(*(t for t in parts if t != "0")) for parts in texts]
         from_ = self.named(index["from"])
+        if isinstance(op, tile.CopyPixelsAsync):
+            from_ = self._pixel_index(op, from_)
         width = per_chunk * source.dtype.bytes
         if isinstance(op, tile.CopyAsync):
             self._copy_async(op, source, target, from_, index["to"], width)
@@ -335,6 +337,15 @@ class MemoryEmitter:
             texts.append(str(times(text, per_chunk)) if v == len(counts) - 1 else text)
             below *= counts[v]
         return list(reversed(texts))
+
+    def _pixel_index(self, op: tile.CopyPixelsAsync, index: Sequence[str]) -> list[str]:
+        """Where an output pixel's input lies; `index` has its number, offsets along the spatial axes, the channel."""
+        pixel, *offsets, channel = index
+        places: list[str] = []
+        for size, step, offset in reversed(list(zip(op.out, op.steps, offsets, strict=True))):
+            places += self.named([total(times(f"{pixel} % {size}", step), offset)])
+            (pixel,) = self.named([f"{pixel} / {size}"])
+        return [pixel, *reversed(places), channel]
 
     def _valid_bytes(self, op: tile.Copy | tile.CopyAsync, source: Memory, index: Sequence[str], width: int) -> str:
         """How many bytes of a chunk lie in the source."""

@@ -230,7 +230,7 @@ class _Attention:
 
     def _copy(self, step: Dim, steps: Dim) -> None:
         """Start the copies of a block of keys and values, if it is one of those to come."""
-        if not (self.k.is_box or self.v.is_box):
+        if not (self.k.is_copied or self.v.is_copied):
             return
         stage = symbols.mod(step, self.sizes.stages)
 
@@ -252,7 +252,7 @@ class _Attention:
         self.k.store(stage)
         self.v.read(self.column, first)
         self.v.store(stage)
-        if not (self.k.is_box and self.v.is_box):
+        if not (self.k.is_copied and self.v.is_copied):
             self.builder.effect(tile.Barrier())
 
     def _initial(self) -> _State:

@@ -102,7 +102,7 @@ class Contraction:
 
     @property
     def _copies(self) -> bool:
-        return self.a.is_box or self.b.is_box
+        return self.a.is_copied or self.b.is_copied
 
     def _copy(self, step: Dim, stage: Dim, sides: Sequence[StagedOperand]) -> None:
         """Start the asynchronous copies of a step; beyond the last step they bring zeros."""

@@ -98,7 +98,7 @@ class MmaConv:
         places = placements(func, root.result)
         if places is None or not all(place.keeps_order for place in places):
             return "a result has another shape than the convolution"
-        if not _has_packable_weights(func, root):
+        if not has_packable_weights(func, root):
             return "its weights are not known"
         sizes = _Sizes.of(root)
         if sizes.groups > 1 and min(sizes.rows, sizes.channels) < NARROW:
@@ -118,7 +118,8 @@ class MmaConv:
         _Conv(func, root, BlockSchedule.from_attribute(schedule)).build(overlaps(target))
 
 
-def _has_packable_weights(func: kernel.Func, root: Conv) -> bool:
+def has_packable_weights(func: kernel.Func, root: Conv) -> bool:
+    """Whether the weights of a convolution are constants that nothing else of the kernel reads."""
     weights = root.w
     if not isinstance(weights, BlockArgument) or not weights.has_one_use or not tensor_type(weights).is_static:
         return False

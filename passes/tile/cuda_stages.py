@@ -52,7 +52,20 @@ class ReadOperand:
     goes_on: bool = False
 
 
-AnyOperand = BoxOperand | ReadOperand
+@dataclass(frozen=True)
+class PixelsOperand:
+    """An operand whose rows are output pixels of a convolution of an image [n, spatial…, c], its inner dimension taps
+    by channels: `place` gives the start of a `tile.copy_pixels_async` at (first pixel, k), which `out`, `steps` and
+    `checked` belong to. No copy may leave the channels of a tap but where they are checked."""
+
+    memory: Memory
+    place: Callable[[Dim, Dim], Sequence[Dim]]
+    out: tuple[int, ...]
+    steps: tuple[int, ...]
+    checked: tuple[int, ...]
+
+
+AnyOperand = BoxOperand | ReadOperand | PixelsOperand
 
 
 @dataclass(frozen=True)
@@ -75,17 +88,18 @@ class StagedOperand:
         if isinstance(operand, BoxOperand):
             self.k_last = operand.inner_dim > operand.outer_dim
         else:
-            self.k_last = operand.k_contiguous
+            self.k_last = isinstance(operand, PixelsOperand) or operand.k_contiguous
         # Rows of more than a swizzled span would meet in few banks: they are cut into panels.
         self.panel = inner.size
-        if self.is_box and self.k_last:
+        if self.is_copied and self.k_last:
             self.panel = _panel(inner.size, dtype)
         self.memory = self._allocate()
         self.element: Element | None = None
 
     @property
-    def is_box(self) -> bool:
-        return isinstance(self.operand, BoxOperand)
+    def is_copied(self) -> bool:
+        """Whether it comes by asynchronous copies."""
+        return not isinstance(self.operand, ReadOperand)
 
     @property
     def is_weight(self) -> bool:
@@ -106,6 +120,8 @@ class StagedOperand:
     def copy(self, outer: Dim, inner: Dim, stage: Dim) -> None:
         """Start copying the tile at (outer, inner) into a stage; beyond the operand's end come zeros."""
         box = self.operand
+        if isinstance(box, PixelsOperand):
+            self._copy_pixels(box, outer, inner, stage)
         if not isinstance(box, BoxOperand):
             return
         outer_dim, inner_dim = box.outer_dim, box.inner_dim
@@ -126,6 +142,24 @@ class StagedOperand:
                 (2, 3),
                 tuple(sorted(checked)),
                 width=box.width,
+            )
+            self.body.builder.effect(op)
+
+    def _copy_pixels(self, pixels: PixelsOperand, first: Dim, inner: Dim, stage: Dim) -> None:
+        dims = (0, len(pixels.memory.shape) - 1)
+        for panel in range(self.inner.size // self.panel):
+            start = self._codes(*pixels.place(first, inner + panel * self.panel))
+            op = tile.CopyPixelsAsync(
+                pixels.memory.value,
+                self.memory,
+                start,
+                self._codes(stage, panel, 0, 0),
+                (self.outer.size, self.panel),
+                dims,
+                (2, 3),
+                pixels.checked,
+                out=pixels.out,
+                steps=pixels.steps,
             )
             self.body.builder.effect(op)
 

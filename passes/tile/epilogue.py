@@ -23,10 +23,14 @@ class Placement:
     dims: tuple[Dim, ...]
 
     @property
+    def moved(self) -> list[int]:
+        """The root's axes of more than one element, in the result's order."""
+        return [axis for axis, dim in zip(self.axes, self.dims, strict=True) if axis is not None and dim != 1]
+
+    @property
     def keeps_order(self) -> bool:
         """Whether the result has the root's elements in the root's order."""
-        moved = [axis for axis, dim in zip(self.axes, self.dims, strict=True) if axis is not None and dim != 1]
-        return moved == sorted(moved)
+        return self.moved == sorted(self.moved)
 
     def index(self, of_root: Sequence[Dim]) -> tuple[Dim, ...]:
         """The index in the result of what stands at an index of the root; beyond the result where that is."""

@@ -17,8 +17,8 @@ from kernelwright.compiler.driver import compile_model
 from kernelwright.compiler.options import CompileOptions, PassOptions
 from kernelwright.compiler.pipelines import optional_passes
 
-IDLE = {"check-indices", "infer-shapes", "dce"}
-"""Passes that these models, static and compiled without --debug-bounds, give nothing to do that would show."""
+IDLE = {"check-indices", "infer-shapes", "choose-layout", "dce"}
+"""Passes that these models, static, on CPUs and without --debug-bounds, give nothing to do that would show."""
 
 BOUND = 2e-5
 

@@ -212,6 +212,23 @@ def perceptron(rows: int, *widths: int) -> Build:
     return build
 
 
+def convs(n: int, c: int, size: tuple[int, int], m: int, k: int, *, stride: int = 1, pad: int = 0, dilation: int = 1,
+          precision: str = "ieee") -> Build:  # fmt: skip
+    """The means of relu(conv(conv1x1(x), w, bias) + conv1x1(x)): between convolutions, channels may come last."""
+
+    def build(net: Network) -> Value:
+        x = net.input(n, 5, *size)
+        y = net.add(nn.Conv(x, net.weight(c, 5, 1, 1), (1, 1), (0,) * 4, (1, 1), net.weight(c), precision=precision))
+        z = net.add(nn.Conv(y, net.weight(m, c, k, k), (stride,) * 2, (pad,) * 4, (dilation,) * 2, net.weight(m),
+                            precision=precision))  # fmt: skip
+        pool = nn.MaxPool(y, (k,) * 2, (stride,) * 2, (pad,) * 4, (dilation,) * 2)
+        short = net.add(nn.Conv(net.add(pool), net.weight(m, c, 1, 1), (1, 1), (0,) * 4, (1, 1), precision=precision))
+        sums = net.add(nn.Relu(net.add(nn.Add(z, short))))
+        return net.add(nn.Reduce(sums, "mean", (2, 3)))
+
+    return build
+
+
 def softmax(rows: int, columns: int) -> Build:
     return lambda net: net.add(nn.Softmax(net.input(rows, columns), 1))
 
@@ -262,6 +279,12 @@ CASES = [
     CudaCase("conv-normalized-odd", normalized_conv(1, 72, (7, 7), 130), "mma_conv"),
     CudaCase("conv-normalized-strided", normalized_conv(1, 24, (9, 8), 40, stride=2), "mma_conv", "f32", SINGLE),
     CudaCase("conv-gated", normalized_conv(2, 40, (7, 5), 24, gated=True), "mma_conv", "bf16", 2e-2),
+    CudaCase("convs-3x3", convs(1, 64, (14, 14), 48, 3, pad=1), "mma_conv_pixels"),
+    CudaCase("convs-strided", convs(2, 72, (7, 9), 40, 3, stride=2, pad=1), "mma_conv_pixels"),
+    CudaCase("convs-1x1", convs(2, 64, (8, 5), 33, 1), "mma_conv_pixels"),
+    CudaCase("convs-dilated", convs(1, 16, (11, 9), 24, 3, pad=2, dilation=2), "mma_conv_pixels", "bf16", 2e-2),
+    CudaCase("convs-odd", convs(1, 12, (9, 8), 20, 3, pad=1), "mma_conv_pixels"),
+    CudaCase("convs-tf32", convs(1, 20, (9, 8), 24, 3, pad=1, precision="tf32"), "mma_conv_pixels", "f32", TF32),
     CudaCase("conv-depthwise", conv(1, 24, (13, 11), 24, 3, pad=1, group=24), "generic"),
     CudaCase("gate", gate(2, 96, (14, 14), 24), "chain"),
     CudaCase("gate-odd", gate(1, 37, (5, 7), 11), "chain"),

@@ -12,6 +12,7 @@ from .compute import ConvertLayout, Iota, Mma, MmaWait, NumPrograms, ProgramId, 
 from .memory import Alloc, Copy, CopyAsync, Flatten, Gather, Load, Peer, Prefetch, Scatter, Store, View
 from .on_tiles import ON_TILES, CmpF, CmpI, ExtSI, ExtUI, FPToSI, FPToUI, IndexCast, Select, SIToFP, TruncI, UIToFP
 from .ordering import Agent, Barriers, ExecutionError
+from .pixels import CopyPixelsAsync
 from .state import Buffer, Worker, register_type
 from .sync import (
     AllocBarriers,
@@ -47,6 +48,7 @@ __all__ = [
     "ConvertLayout",
     "Copy",
     "CopyAsync",
+    "CopyPixelsAsync",
     "Elect",
     "End",
     "ExecutionError",

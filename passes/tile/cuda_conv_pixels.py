@@ -1,0 +1,205 @@
+"""Convolutions on GPUs whose results have their channels last: products of output pixels by taps and input channels.
+
+Rows are the output pixels of all images, columns the output channels. Where the input has its channels last too, 16
+bytes of them at a time come by asynchronous copies, tap by tap (implicit GEMM); else, and where the kernel makes its
+input, elements are gathered. Weights are packed to [outputs][taps][input channels] at compile time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...ir.attributes import DictAttr
+from ...ir.core import BlockArgument, OpResult
+from ...ir.dialects import kernel
+from ...ir.dialects.nn.convolution import Conv
+from ...ir.dialects.nn.views import Transpose
+from ...ir.symbols import Dim, Expr, ceildiv, product
+from ...ir.target import CudaTarget
+from .cuda_blocks import BlockSchedule, Work, candidates, instruction_of, seconds, usual_sizes
+from .cuda_contraction import Contraction, Problem
+from .cuda_conv import has_packable_weights
+from .cuda_gemm import program_ids, reshape_argument, single_root
+from .cuda_stages import AnyOperand, BoxOperand, PixelsOperand, ReadOperand
+from .elements import Element, computing_type
+from .epilogue import placements
+from .frame import open_frame, returned, tensor_type
+from .merging import Merged
+from .overlap_launches import overlaps
+from .packing import calls_of, packed_constant
+from .strategies import AnyTarget, register
+
+COPY_BYTES = 16
+
+
+@dataclass(frozen=True)
+class MmaConvPixels:
+    """Convolutions of one group with constant weights, and the element-wise ops that follow on the accumulators."""
+
+    name: str = "mma_conv_pixels"
+    priority: int = 105
+
+    def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+        root = single_root(func, Conv)
+        if not isinstance(target, CudaTarget) or not isinstance(root, Conv) or root.group != 1:
+            return "not one convolution of one group on a GPU"
+        dtype = tensor_type(root.x).scalar
+        instruction = instruction_of(dtype, root.precision)
+        if instruction is None:
+            return f"no instruction multiplies matrices of {dtype}"
+        if not _has_channels_last(func, root):
+            return "a result does not have its channels last"
+        if not has_packable_weights(func, root):
+            return "its weights are not known"
+        sizes = tensor_type(root.result).dims[1:]
+        if not all(isinstance(dim, int) for dim in sizes) or 0 in tensor_type(root.result).dims:
+            return "its result is empty or has symbolic sizes"
+        return _choose(func, root, instruction, target).to_attribute()
+
+    def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
+        root = single_root(func, Conv)
+        assert isinstance(root, Conv)
+        _Pixels(func, root, BlockSchedule.from_attribute(schedule)).build(overlaps(target))
+
+
+def _has_channels_last(func: kernel.Func, root: Conv) -> bool:
+    """Whether all results are [n, spatial…, channels], but for dims of size 1, and not in the root's own order too."""
+    dims = tensor_type(root.result).dims
+    wanted = [axis for axis in (0, *range(2, len(dims)), 1) if dims[axis] != 1]
+    if wanted == sorted(wanted) and channels_last_source(root) is None:
+        return False
+    places = placements(func, root.result)
+    return places is not None and all(place.moved == wanted for place in places)
+
+
+def _choose(func: kernel.Func, root: Conv, instruction: str, target: CudaTarget) -> BlockSchedule:
+    """The fastest block; steps along k should not be longer than a tap's channels, which zeros fill up to a step."""
+    outputs, channels, *taps = (int(n) for n in tensor_type(root.w).dims)  # type: ignore[arg-type]
+    batch, _, *out = tensor_type(root.result).dims
+    pixels = usual_sizes(func)(product((batch, *out)))
+    dtype = tensor_type(root.x).scalar
+    gathered = channels_last_source(root) is None
+
+    def time(schedule: BlockSchedule) -> float:
+        inner = math.prod(taps) * padded_channels(channels, schedule.k)
+        return seconds(schedule, Work(pixels, outputs, inner, 1, dtype, instruction, gathered), target)
+
+    work = Work(pixels, outputs, math.prod(taps) * channels, 1, dtype, instruction)
+    return min(candidates(work, target), key=time)
+
+
+def padded_channels(channels: int, depth: int) -> int:
+    """The extent of a tap in a packed row: whole steps of `depth`."""
+    return -(-channels // depth) * depth
+
+
+def channels_last_source(root: Conv) -> BlockArgument | None:
+    """The argument [n, spatial…, c] that is the convolution's input, where 16 bytes of channels lie together."""
+    maker = root.x.op if isinstance(root.x, OpResult) else None
+    rank = tensor_type(root.x).rank
+    if not isinstance(maker, Transpose) or maker.perm != (0, rank - 1, *range(1, rank - 1)):
+        return None
+    channels = tensor_type(root.x).dims[1]
+    whole = isinstance(channels, int) and channels * tensor_type(root.x).scalar.bytes % COPY_BYTES == 0
+    return maker.x if isinstance(maker.x, BlockArgument) and whole else None
+
+
+class _Pixels:
+    def __init__(self, func: kernel.Func, root: Conv, block: BlockSchedule) -> None:
+        self.func, self.root, self.block = func, root, block
+        self.outputs, self.channels, *taps = (int(n) for n in tensor_type(root.w).dims)  # type: ignore[arg-type]
+        self.taps = tuple(taps)
+        self.tap_count = math.prod(taps)
+        self.batch, _, *out = tensor_type(root.result).dims
+        self.out = tuple(int(n) for n in out)  # type: ignore[arg-type]
+        self.width = padded_channels(self.channels, block.k)
+        self._pack()
+        self.rows = product((self.batch, *self.out))
+        self.frame = open_frame(func, [(self.rows, self.outputs) for _ in returned(func)])
+        self.body = self.frame.body
+        reshape_argument(self.frame, root.w, (self.outputs, self.tap_count * self.width))
+
+    def _pack(self) -> None:
+        """Have the calls pass the weights as [outputs][taps][channels], zeros behind a tap's channels."""
+
+        def pack(array: np.ndarray) -> np.ndarray:
+            taps = array.reshape(self.outputs, self.channels, self.tap_count).transpose(0, 2, 1)
+            wide = np.pad(taps, [(0, 0), (0, 0), (0, self.width - self.channels)])
+            return np.ascontiguousarray(wide.reshape(self.outputs, -1))
+
+        weights = self.root.w
+        assert isinstance(weights, BlockArgument)
+        for call in calls_of(self.func):
+            call.set_operand(weights.index, packed_constant(call.operands[weights.index], f"pixels{self.width}", pack))
+
+    def build(self, overlap: bool) -> None:
+        block, inner = self.block, self.tap_count * self.width
+        grid = (ceildiv(self.outputs, block.n), ceildiv(self.rows, block.m))
+        column_block, row_block = program_ids(self.frame, grid)
+        dtype = tensor_type(self.root.x).scalar
+        instruction = instruction_of(dtype, self.root.precision)
+        assert instruction is not None
+        first = (row_block * block.m, column_block * block.n)
+        problem = Problem(self.rows, self.outputs, inner, *first, dtype, instruction)
+        contraction = Contraction(self.body, problem, block, self._pixels(), self._weights(), overlap)
+        acc = contraction.accumulate()
+        self._finish(acc, contraction.row, contraction.column)
+        self.frame.finish(grid, block.threads)
+
+    def _finish(self, acc: Element, pixel: Dim, channel: Dim) -> None:
+        """Bias and what follows, stored as [pixels, channels]."""
+        body, root = self.body, self.root
+        if root.bias is not None:
+            acc = body.apply("add", acc, body.cast(body.read(root.bias, (channel,)), acc.dtype))
+        dtype = computing_type(tensor_type(root.result).scalar)
+        body.bound[root.result] = lambda _: body.elements.cast(acc, dtype)
+        image, *place = self._split(pixel)
+        for tensor, memory in zip(returned(self.func), self.frame.results, strict=True):
+            body.store(memory, (pixel, channel), body.read(tensor, (image, *place, channel)))
+
+    def _split(self, pixel: Dim) -> tuple[Dim, ...]:
+        """The image and the place in it of an output pixel."""
+        return Merged((), (self.batch, *self.out), self.body.indices).split(pixel)
+
+    def _weights(self) -> AnyOperand:
+        return BoxOperand(self.body.memories[self.root.w], lambda n, k: (n, k), 0, 1, COPY_BYTES, is_weight=True)
+
+    def _pixels(self) -> AnyOperand:
+        root = self.root
+        source = channels_last_source(root)
+        if source is None:
+            return ReadOperand(self._element, k_contiguous=True)
+        memory = self.body.memories[source]
+        rank = len(memory.shape)
+        checked = tuple(range(rank - 1)) if self.width == self.channels else tuple(range(rank))
+        return PixelsOperand(memory, self._start, self.out, root.strides, checked)
+
+    def _start(self, first: Dim, k: Dim) -> Sequence[Dim]:
+        tap, channel = self._tap(k)
+        return (first, *self._offsets(tap), channel)
+
+    def _tap(self, k: Dim) -> tuple[Dim, ...]:
+        return Merged((), (self.tap_count, self.width), self.body.indices).split(k)
+
+    def _offsets(self, tap: Dim) -> list[Dim]:
+        """How far a tap is from an output pixel's first input, along every axis."""
+        taps = Merged((), self.taps, self.body.indices).split(tap)
+        return [t * step - low for t, step, low in zip(taps, self.root.dilations, self.root.pads, strict=False)]
+
+    def _element(self, pixel: Dim, first: Dim, lane: Expr) -> Element:
+        """The element of the input that an output pixel multiplies with element first + lane of a weights' row."""
+        root, indices = self.root, self.body.indices
+        tap, start = self._tap(first)
+        channel = indices.derived(start + lane, self.width)
+        image, *place = self._split(pixel)
+        offsets = self._offsets(tap)
+        source = [p * stride + offset for p, stride, offset in zip(place, root.strides, offsets, strict=True)]
+        outside = 0.0 if any(root.pads) or self.width != self.channels else None
+        return self.body.read(root.x, (image, channel, *source), outside)
+
+
+register(MmaConvPixels())
