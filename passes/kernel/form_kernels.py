@@ -10,6 +10,7 @@ from ...ir.attributes import DenseAttr
 from ...ir.core import Block, Operation, Value
 from ...ir.dialects import host, nn
 from ...ir.dialects.builtin import Func, Module, Return
+from ...ir.target import Target
 from ...ir.types import TensorType
 from ..analysis.blocks import blocks_of
 from ..analysis.sub_buffers import shared_memory
@@ -26,6 +27,7 @@ from .groups import (
     new_group,
 )
 from .outline import KernelNames, merge_equal, outline
+from .prologues import Prologue, prologue_on
 
 
 class FormKernels(Pass):
@@ -35,8 +37,9 @@ class FormKernels(Pass):
     it; chains of element-wise ops and views become one kernel; reductions over the same rows and what stands between
     them (softmax, layer norm) become one. Products and attention read slices, transposes and reshapes that split dims
     where they lie, and store their rows in the order of a transpose behind them; attention computes its mask as it goes
-    where that takes cheap element-wise ops. A 1x1 convolution computes the scale, bias and activation of its input as
-    it loads it (unless `prologues` is false), where they do not end the kernel of another root. Concatenations and
+    where that takes cheap element-wise ops. On CPUs, a 1x1 convolution computes the scale, bias and activation of its
+    input as it loads it, where they do not end the kernel of another root; all others convert its type (unless
+    `prologues` is false). Concatenations and
     slices along the outermost dim stay in `main` where kernels can write and read where the whole lies (unless
     `join-buffers` is false). Other reshapes stay in `main` too and cost nothing, and what has no elements
     is a constant. Equal kernels are one symbol.
@@ -56,6 +59,7 @@ class FormKernels(Pass):
 
     def run(self, module: Module, context: PassContext) -> None:
         main, names = module.main, KernelNames(module)
+        prologue = prologue_on(Target.of(module) if Target.has(module) else None) if self.prologues else Prologue.NONE
         # Inner blocks first: what they take copies of is not needed outside then.
         for block in reversed(list(blocks_of(main))):
             _replace_empty(block)
@@ -63,11 +67,11 @@ class FormKernels(Pass):
             if self.fuse:
                 _copy_views_to_products(block)
             free = _free_views(main) if self.join_buffers and block is main.block else set()
-            for group in self._groups(block, free, context):
+            for group in self._groups(block, free, prologue, context):
                 outline(group, block, module, names)
         merge_equal(module)
 
-    def _groups(self, block: Block, free: set[Operation], context: PassContext) -> list[Group]:
+    def _groups(self, block: Block, free: set[Operation], prologue: Prologue, context: PassContext) -> list[Group]:
         """The groups of a block in program order of their sinks."""
         group_of: dict[Operation, Group] = {}
         for op in reversed(block):
@@ -81,7 +85,7 @@ class FormKernels(Pass):
                 continue
             else:
                 group_of[op] = new_group(op)
-                group_of[op].takes_prologue = self.prologues
+                group_of[op].prologue = prologue
                 if group is not None:
                     context.remark(op, f"not fused into the kernel of {_label(group.sink)}: {reason}")
         for group in set(group_of.values()):

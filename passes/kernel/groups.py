@@ -17,7 +17,7 @@ from ...ir.dialects import nn
 from ...ir.dialects.nn.base import tensor_type
 from ...ir.dialects.nn.views import splits_dims_only
 from ...ir.symbols import Dim
-from .prologues import convolution_behind, prologue_objection
+from .prologues import Prologue, convolution_behind, prologue_objection
 
 
 class Kind(Enum):
@@ -93,7 +93,7 @@ class Group:
     root: Operation | None = None
     rows: int | None = None
     ops: set[Operation] = field(default_factory=set)
-    takes_prologue: bool = True
+    prologue: Prologue = Prologue.ALL
 
 
 def new_group(op: Operation) -> Group:
@@ -141,8 +141,10 @@ def objection(op: Operation, group: Group) -> str | None:
     """Why `op` cannot be computed inside `group`; None where it can."""
     if len(op.results) != 1:
         return "it has several results"
-    if group.takes_prologue and not is_source(op) and (conv := convolution_behind(op, group.ops)) is not None:
-        return prologue_objection(op, conv)
+    if group.prologue is not Prologue.NONE and not is_source(op):
+        conv = convolution_behind(op, group.ops)
+        if conv is not None:
+            return prologue_objection(op, conv, group.prologue)
     match kind_of(op):
         case Kind.OPAQUE:
             return "it has a kernel of its own"

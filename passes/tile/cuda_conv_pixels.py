@@ -34,6 +34,8 @@ from .packing import calls_of, packed_constant
 from .strategies import AnyTarget, register
 
 COPY_BYTES = 16
+WEIGHTS_TOGETHER = 8
+"""Elements of a row of weights that one copy brings, of the narrowest type."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def _choose(func: kernel.Func, root: Conv, instruction: str, target: CudaTarget)
     gathered = channels_last_source(root) is None
 
     def time(schedule: BlockSchedule) -> float:
-        inner = math.prod(taps) * padded_channels(channels, schedule.k)
+        inner = math.prod(taps) * (channels if gathered else padded_channels(channels, schedule.k))
         return seconds(schedule, Work(pixels, outputs, inner, 1, dtype, instruction, gathered), target)
 
     work = Work(pixels, outputs, math.prod(taps) * channels, 1, dtype, instruction)
@@ -116,20 +118,23 @@ class _Pixels:
         self.tap_count = math.prod(taps)
         self.batch, _, *out = tensor_type(root.result).dims
         self.out = tuple(int(n) for n in out)  # type: ignore[arg-type]
-        self.width = padded_channels(self.channels, block.k)
+        self.source = channels_last_source(root)
+        # Copies take whole steps of a tap; single elements are gathered across taps.
+        self.width = self.channels if self.source is None else padded_channels(self.channels, block.k)
+        self.inner = -(-self.tap_count * self.width // WEIGHTS_TOGETHER) * WEIGHTS_TOGETHER
         self._pack()
         self.rows = product((self.batch, *self.out))
         self.frame = open_frame(func, [(self.rows, self.outputs) for _ in returned(func)])
         self.body = self.frame.body
-        reshape_argument(self.frame, root.w, (self.outputs, self.tap_count * self.width))
+        reshape_argument(self.frame, root.w, (self.outputs, self.inner))
 
     def _pack(self) -> None:
         """Have the calls pass the weights as [outputs][taps][channels], zeros behind a tap's channels."""
 
         def pack(array: np.ndarray) -> np.ndarray:
             taps = array.reshape(self.outputs, self.channels, self.tap_count).transpose(0, 2, 1)
-            wide = np.pad(taps, [(0, 0), (0, 0), (0, self.width - self.channels)])
-            return np.ascontiguousarray(wide.reshape(self.outputs, -1))
+            wide = np.pad(taps, [(0, 0), (0, 0), (0, self.width - self.channels)]).reshape(self.outputs, -1)
+            return np.ascontiguousarray(np.pad(wide, [(0, 0), (0, self.inner - wide.shape[1])]))
 
         weights = self.root.w
         assert isinstance(weights, BlockArgument)
@@ -137,14 +142,14 @@ class _Pixels:
             call.set_operand(weights.index, packed_constant(call.operands[weights.index], f"pixels{self.width}", pack))
 
     def build(self, overlap: bool) -> None:
-        block, inner = self.block, self.tap_count * self.width
+        block = self.block
         grid = (ceildiv(self.outputs, block.n), ceildiv(self.rows, block.m))
         column_block, row_block = program_ids(self.frame, grid)
         dtype = tensor_type(self.root.x).scalar
         instruction = instruction_of(dtype, self.root.precision)
         assert instruction is not None
         first = (row_block * block.m, column_block * block.n)
-        problem = Problem(self.rows, self.outputs, inner, *first, dtype, instruction)
+        problem = Problem(self.rows, self.outputs, self.inner, *first, dtype, instruction)
         contraction = Contraction(self.body, problem, block, self._pixels(), self._weights(), overlap)
         acc = contraction.accumulate()
         self._finish(acc, contraction.row, contraction.column)
@@ -169,36 +174,36 @@ class _Pixels:
         return BoxOperand(self.body.memories[self.root.w], lambda n, k: (n, k), 0, 1, COPY_BYTES, is_weight=True)
 
     def _pixels(self) -> AnyOperand:
-        root = self.root
-        source = channels_last_source(root)
-        if source is None:
+        if self.source is None:
             return ReadOperand(self._element, k_contiguous=True)
-        memory = self.body.memories[source]
+        memory = self.body.memories[self.source]
         rank = len(memory.shape)
         checked = tuple(range(rank - 1)) if self.width == self.channels else tuple(range(rank))
-        return PixelsOperand(memory, self._start, self.out, root.strides, checked)
+        return PixelsOperand(memory, self._start, self.out, self.root.strides, checked)
 
     def _start(self, first: Dim, k: Dim) -> Sequence[Dim]:
         tap, channel = self._tap(k)
         return (first, *self._offsets(tap), channel)
 
     def _tap(self, k: Dim) -> tuple[Dim, ...]:
-        return Merged((), (self.tap_count, self.width), self.body.indices).split(k)
+        return Merged((), (ceildiv(self.inner, self.width), self.width), self.body.indices).split(k)
 
     def _offsets(self, tap: Dim) -> list[Dim]:
         """How far a tap is from an output pixel's first input, along every axis."""
-        taps = Merged((), self.taps, self.body.indices).split(tap)
+        first, *others = self.taps
+        # Behind the last tap of a packed row, zeros may belong to another.
+        first = max(first, ceildiv(ceildiv(self.inner, self.width), math.prod(others)))
+        taps = Merged((), (first, *others), self.body.indices).split(tap)
         return [t * step - low for t, step, low in zip(taps, self.root.dilations, self.root.pads, strict=False)]
 
     def _element(self, pixel: Dim, first: Dim, lane: Expr) -> Element:
         """The element of the input that an output pixel multiplies with element first + lane of a weights' row."""
         root, indices = self.root, self.body.indices
-        tap, start = self._tap(first)
-        channel = indices.derived(start + lane, self.width)
+        tap, channel = self._tap(indices.derived(first + lane, self.inner))
         image, *place = self._split(pixel)
         offsets = self._offsets(tap)
         source = [p * stride + offset for p, stride, offset in zip(place, root.strides, offsets, strict=True)]
-        outside = 0.0 if any(root.pads) or self.width != self.channels else None
+        outside = 0.0 if any(root.pads) or self.inner != self.tap_count * self.channels else None
         return self.body.read(root.x, (image, channel, *source), outside)
 
 
