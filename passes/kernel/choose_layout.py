@@ -90,19 +90,26 @@ class _Choice:
         return self.tastes[call]
 
     def _refused(self, value: Value, chosen: set[Value]) -> bool:
-        """Whether a convolution would turn what it reads, or gather what it could copy as it is."""
+        """Whether a convolution would turn what it reads, or gather what it could copy, or a kernel only permute."""
         for user in value.users:
             if isinstance(user, kernel.Call) and self._taste(user) is Taste.SUITS and user.results[0] not in chosen:
                 return True
         maker = value.owner
         assert isinstance(maker, kernel.Call)
         if self._taste(maker) is not Taste.SUITS:
-            return False
+            return not any(operand in chosen for operand in maker.operands)
         conv = _convolution(maker.kernel)
         assert conv is not None
         image = _image(conv, maker)
-        gathers = any(n != 1 for n in (*conv.kernel, *conv.strides)) or any(conv.pads)
-        return image is not None and image not in chosen and not gathers
+        if image in chosen:
+            return False
+        gathers = image is None or any(n != 1 for n in (*conv.kernel, *conv.strides)) or any(conv.pads)
+        return not gathers or not any(self._passes_on(user, chosen) for user in value.users)
+
+    def _passes_on(self, user: Operation, chosen: set[Value]) -> bool:
+        """Whether a reader is a convolution, or makes what is channels last again."""
+        assert isinstance(user, kernel.Call)
+        return self._taste(user) is Taste.SUITS or user.results[0] in chosen
 
 
 def _taste(call: kernel.Call) -> Taste:

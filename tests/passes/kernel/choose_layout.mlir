@@ -35,7 +35,7 @@ module {
 // CHECK-NEXT: "nn.transpose"
 // CHECK: in_place = array<i64: 2>
 // CHECK: func.func @main
-// CHECK-COUNT-2: -> tensor<2x6x6x8xf16>
+// CHECK-COUNT-3: -> tensor<2x6x6x8xf16>
 // CHECK: return
 module {
   func.func @main(%x: tensor<2x8x6x6xf16>) -> tensor<2x8x5x5xf16> {
@@ -44,8 +44,10 @@ module {
     %0 = "nn.conv"(%x, %w) {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : (tensor<2x8x6x6xf16>, tensor<8x8x3x3xf16>) -> tensor<2x8x6x6xf16>
     %2 = "nn.conv"(%x, %v) {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : (tensor<2x8x6x6xf16>, tensor<8x8x3x3xf16>) -> tensor<2x8x6x6xf16>
     %3 = "nn.add"(%2, %0) : (tensor<2x8x6x6xf16>, tensor<2x8x6x6xf16>) -> tensor<2x8x6x6xf16>
-    %4 = "nn.max_pool"(%3) {kernel = array<i64: 2, 2>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<2x8x6x6xf16>) -> tensor<2x8x5x5xf16>
-    return %4 : tensor<2x8x5x5xf16>
+    %u = "nn.constant"() {value = dense_resource<u> : tensor<8x8x1x1xf16>} : () -> tensor<8x8x1x1xf16>
+    %4 = "nn.conv"(%3, %u) {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<2x8x6x6xf16>, tensor<8x8x1x1xf16>) -> tensor<2x8x6x6xf16>
+    %5 = "nn.max_pool"(%4) {kernel = array<i64: 2, 2>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<2x8x6x6xf16>) -> tensor<2x8x5x5xf16>
+    return %5 : tensor<2x8x5x5xf16>
   }
 }
 
@@ -80,5 +82,24 @@ module {
     %3 = "nn.conv"(%2, %w) {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<2x8x6x6xf16>, tensor<8x8x1x1xf16>) -> tensor<2x8x6x6xf16>
     %4 = "nn.concat"(%2, %3) {axis = 1 : i64} : (tensor<2x8x6x6xf16>, tensor<2x8x6x6xf16>) -> tensor<2x16x6x6xf16>
     return %2, %4 : tensor<2x8x6x6xf16>, tensor<2x16x6x6xf16>
+  }
+}
+
+// -----
+
+// Nor where no convolution reads it, or a kernel would only permute what another made.
+// CHECK: func.func @main
+// CHECK-NOT: -> tensor<2x6x6x8xf16>
+// CHECK: return
+module {
+  func.func @main(%x: tensor<2x3x6x6xf16>, %y: tensor<2x8x6x6xf16>) -> (tensor<2x8x5x5xf16>, tensor<2x8xf16>) {
+    %w = "nn.constant"() {value = dense_resource<w> : tensor<8x3x3x3xf16>} : () -> tensor<8x3x3x3xf16>
+    %v = "nn.constant"() {value = dense_resource<v> : tensor<8x8x1x1xf16>} : () -> tensor<8x8x1x1xf16>
+    %0 = "nn.conv"(%x, %w) {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : (tensor<2x3x6x6xf16>, tensor<8x3x3x3xf16>) -> tensor<2x8x6x6xf16>
+    %1 = "nn.max_pool"(%0) {kernel = array<i64: 2, 2>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<2x8x6x6xf16>) -> tensor<2x8x5x5xf16>
+    %2 = "nn.exp"(%y) : (tensor<2x8x6x6xf16>) -> tensor<2x8x6x6xf16>
+    %3 = "nn.conv"(%2, %v) {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<2x8x6x6xf16>, tensor<8x8x1x1xf16>) -> tensor<2x8x6x6xf16>
+    %4 = "nn.reduce"(%3) {kind = "mean", axes = array<i64: 2, 3>, keep_dims = false} : (tensor<2x8x6x6xf16>) -> tensor<2x8xf16>
+    return %1, %4 : tensor<2x8x5x5xf16>, tensor<2x8xf16>
   }
 }
