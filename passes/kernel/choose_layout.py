@@ -80,7 +80,7 @@ class _Choice:
         if type.rank < 3 or not all(isinstance(dim, int) for dim in type.dims[1:]) or product(type.dims[2:]) == 1:
             return False
         kernels = [value.owner, *value.users]
-        calls = [op for op in kernels if isinstance(op, kernel.Call)]
+        calls = [op for op in kernels if isinstance(op, kernel.Call) and op.parent is self.main.block]
         tastes = [self._taste(op) for op in calls]
         return len(calls) == len(kernels) > 1 and Taste.LOSES not in tastes and Taste.SUITS in tastes
 

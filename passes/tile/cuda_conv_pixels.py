@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from ...ir.dialects.nn.convolution import Conv
 from ...ir.dialects.nn.views import Transpose
 from ...ir.symbols import Dim, Expr, ceildiv, product
 from ...ir.target import CudaTarget
-from .cuda_blocks import BlockSchedule, Work, candidates, instruction_of, seconds, usual_sizes
+from .cuda_blocks import BlockSchedule, Work, instruction_of, ranked_blocks, seconds, usual_sizes
 from .cuda_contraction import Contraction, Problem
 from .cuda_conv import has_packable_weights
 from .cuda_gemm import program_ids, reshape_argument, single_root
@@ -46,26 +46,37 @@ class MmaConvPixels:
     priority: int = 105
 
     def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+        reason = _objection(func, target)
+        return reason if reason is not None else self.candidates(func, target)[0]
+
+    def candidates(self, func: kernel.Func, target: AnyTarget) -> list[DictAttr]:
         root = single_root(func, Conv)
-        if not isinstance(target, CudaTarget) or not isinstance(root, Conv) or root.group != 1:
-            return "not one convolution of one group on a GPU"
-        dtype = tensor_type(root.x).scalar
-        instruction = instruction_of(dtype, root.precision)
-        if instruction is None:
-            return f"no instruction multiplies matrices of {dtype}"
-        if not _has_channels_last(func, root):
-            return "a result does not have its channels last"
-        if not has_packable_weights(func, root):
-            return "its weights are not known"
-        sizes = tensor_type(root.result).dims[1:]
-        if not all(isinstance(dim, int) for dim in sizes) or 0 in tensor_type(root.result).dims:
-            return "its result is empty or has symbolic sizes"
-        return _choose(func, root, instruction, target).to_attribute()
+        if _objection(func, target) is not None or not isinstance(root, Conv) or not isinstance(target, CudaTarget):
+            return []
+        return [block.to_attribute() for block in _ranked(func, root, target)]
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, Conv)
         assert isinstance(root, Conv)
         _Pixels(func, root, BlockSchedule.from_attribute(schedule)).build(overlaps(target))
+
+
+def _objection(func: kernel.Func, target: AnyTarget) -> str | None:
+    """Why the strategy does not fit a kernel; None where it does."""
+    root = single_root(func, Conv)
+    if not isinstance(target, CudaTarget) or not isinstance(root, Conv) or root.group != 1:
+        return "not one convolution of one group on a GPU"
+    dtype = tensor_type(root.x).scalar
+    if instruction_of(dtype, root.precision) is None:
+        return f"no instruction multiplies matrices of {dtype}"
+    if not _has_channels_last(func, root):
+        return "a result does not have its channels last"
+    if not has_packable_weights(func, root):
+        return "its weights are not known"
+    sizes = tensor_type(root.result).dims[1:]
+    if not all(isinstance(dim, int) for dim in sizes) or 0 in (*tensor_type(root.result).dims, *root.kernel):
+        return "its result is empty or has symbolic sizes"
+    return "it has no input channels" if tensor_type(root.w).dims[1] == 0 else None
 
 
 def _has_channels_last(func: kernel.Func, root: Conv) -> bool:
@@ -78,20 +89,22 @@ def _has_channels_last(func: kernel.Func, root: Conv) -> bool:
     return places is not None and all(place.moved == wanted for place in places)
 
 
-def _choose(func: kernel.Func, root: Conv, instruction: str, target: CudaTarget) -> BlockSchedule:
-    """The fastest block; steps along k should not be longer than a tap's channels, which zeros fill up to a step."""
+def _ranked(func: kernel.Func, root: Conv, target: CudaTarget) -> list[BlockSchedule]:
+    """All blocks, the fastest first. Steps along k should not be longer than a tap's channels, which zeros fill up."""
     outputs, channels, *taps = (int(n) for n in tensor_type(root.w).dims)  # type: ignore[arg-type]
     batch, _, *out = tensor_type(root.result).dims
     pixels = usual_sizes(func)(product((batch, *out)))
     dtype = tensor_type(root.x).scalar
+    instruction = instruction_of(dtype, root.precision)
+    assert instruction is not None
     gathered = channels_last_source(root) is None
+    work = Work(pixels, outputs, math.prod(taps) * channels, 1, dtype, instruction, gathered)
 
     def time(schedule: BlockSchedule) -> float:
-        inner = math.prod(taps) * (channels if gathered else padded_channels(channels, schedule.k))
-        return seconds(schedule, Work(pixels, outputs, inner, 1, dtype, instruction, gathered), target)
+        width = channels if gathered else padded_channels(channels, schedule.k)
+        return seconds(schedule, replace(work, inner=math.prod(taps) * width), target)
 
-    work = Work(pixels, outputs, math.prod(taps) * channels, 1, dtype, instruction)
-    return min(candidates(work, target), key=time)
+    return sorted(ranked_blocks(work, target), key=time)
 
 
 def padded_channels(channels: int, depth: int) -> int:
@@ -192,7 +205,7 @@ class _Pixels:
         """How far a tap is from an output pixel's first input, along every axis."""
         first, *others = self.taps
         # Behind the last tap of a packed row, zeros may belong to another.
-        first = max(first, ceildiv(ceildiv(self.inner, self.width), math.prod(others)))
+        first = max(first, -(-self.inner // (self.width * math.prod(others))))
         taps = Merged((), (first, *others), self.body.indices).split(tap)
         return [t * step - low for t, step, low in zip(taps, self.root.dilations, self.root.pads, strict=False)]
 
