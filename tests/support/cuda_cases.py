@@ -214,11 +214,11 @@ def perceptron(rows: int, *widths: int) -> Build:
 
 def convs(n: int, c: int, size: tuple[int, int], m: int, k: int, *, stride: int = 1, pad: int = 0, dilation: int = 1,
           precision: str = "ieee") -> Build:  # fmt: skip
-    """The means of relu(conv(conv1x1(x), w, bias) + conv1x1(x)): between convolutions, channels may come last."""
+    """The means of relu(conv(y) + conv1x1(max_pool(y))), y = conv3x3(x): between them channels may come last."""
 
     def build(net: Network) -> Value:
         x = net.input(n, 5, *size)
-        y = net.add(nn.Conv(x, net.weight(c, 5, 1, 1), (1, 1), (0,) * 4, (1, 1), net.weight(c), precision=precision))
+        y = net.add(nn.Conv(x, net.weight(c, 5, 3, 3), (1, 1), (1,) * 4, (1, 1), net.weight(c), precision=precision))
         z = net.add(nn.Conv(y, net.weight(m, c, k, k), (stride,) * 2, (pad,) * 4, (dilation,) * 2, net.weight(m),
                             precision=precision))  # fmt: skip
         pool = nn.MaxPool(y, (k,) * 2, (stride,) * 2, (pad,) * 4, (dilation,) * 2)
