@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from ...ir.dialects import plan
@@ -19,7 +20,8 @@ class AssignOffsets(Pass):
     """Give every arena buffer an offset, so that buffers that live at the same time do not overlap.
 
     Buffers are placed from the largest to the smallest, each in the tightest gap between those already placed that it
-    conflicts with (best fit; Pisarchyk & Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020).
+    conflicts with (best fit; Pisarchyk & Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020);
+    where another order (by lifetime, by start, by end) needs less memory, in that one.
     Static sizes give integers. Where sizes are expressions, the order found at the profile's optimum is kept for all
     sizes: `after` names the buffers below, and an offset is the largest of their ends.
 
@@ -64,10 +66,22 @@ def _align(size: int) -> int:
 
 
 def place(lifetimes: list[Lifetime], sizes: dict[plan.Arena, int]) -> dict[plan.Arena, int]:
-    """Offsets by best fit, largest buffers first."""
+    """Offsets by best fit: largest buffers first, or in the order of another rule where that needs less memory."""
+    rules: list[Callable[[Lifetime], tuple[int, ...]]] = [
+        lambda one: (-sizes[one.op], one.start),
+        lambda one: (one.start - one.end, -sizes[one.op]),
+        lambda one: (one.start, -sizes[one.op]),
+        lambda one: (-one.end, -sizes[one.op]),
+    ]
+    found = [_best_fit(sorted(lifetimes, key=rule), sizes) for rule in rules]
+    return min(found, key=lambda offsets: max((offset + sizes[op] for op, offset in offsets.items()), default=0))
+
+
+def _best_fit(lifetimes: Sequence[Lifetime], sizes: dict[plan.Arena, int]) -> dict[plan.Arena, int]:
+    """Each buffer in turn in the tightest gap."""
     placed: list[Lifetime] = []
     offsets: dict[plan.Arena, int] = {}
-    for life in sorted(lifetimes, key=lambda one: (-sizes[one.op], one.start)):
+    for life in lifetimes:
         neighbours = sorted((offsets[p.op], sizes[p.op]) for p in placed if conflict(p, life))
         offsets[life.op] = _best_gap(neighbours, sizes[life.op])
         placed.append(life)

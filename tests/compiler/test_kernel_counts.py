@@ -16,7 +16,11 @@ import zoo
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 FIGURES = json.loads((BENCHMARKS / "results" / "kernel_counts.json").read_text())["figures"]
-MOST = {"mobilenet_v3_large": 60, "efficientnet_b0": 80, "resnet50": 56, "inception_v3": 90, "densenet121": 125}
+MOST = {
+    "cpu": {"mobilenet_v3_large": 60, "efficientnet_b0": 80, "resnet50": 56, "inception_v3": 90, "densenet121": 125},
+    # On GPUs, scales, gates and activations in front of 1x1 convolutions have kernels of their own: it is faster so.
+    "cuda": {"mobilenet_v3_large": 66, "efficientnet_b0": 85, "resnet50": 56, "inception_v3": 90, "densenet121": 187},
+}
 """Launches that a net may never need again, whatever is recorded."""
 NEAR_BOUND = 1.05
 """How much more than the largest live set an arena may take."""
@@ -41,6 +45,7 @@ def test_no_more_launches_and_memory_than_recorded(model: str, kernel_counts: Mo
     for configuration in kernel_counts.CONFIGURATIONS:
         figure = kernel_counts.count(model, *configuration)
         recorded = FIGURES[model][kernel_counts.name(*configuration)]
-        assert figure["launches"] <= min(recorded["launches"], MOST.get(model.partition(".")[0], recorded["launches"]))
+        most = MOST[configuration[0].partition(":")[0]].get(model.partition(".")[0], recorded["launches"])
+        assert figure["launches"] <= min(recorded["launches"], most)
         assert figure["arena_bytes"] <= recorded["arena_bytes"]
         assert figure["arena_bytes"] <= NEAR_BOUND * figure["largest_live_set_bytes"]
