@@ -219,10 +219,10 @@ def bit_cast(n: Node) -> Value:
 def prelu(n: Node) -> Value:
     """Before opset 7 a slope of one dimension was one a channel, and ONNX's converter leaves such slopes alone."""
     x, slope = n[0], n[1]
-    rank, last = len(dims(x)), dims(x)[-1:]
-    alone = len(dims(slope)) == 1 and rank > 2 and dims(slope)[0] not in (1, *last)
-    if alone and (all(isinstance(size, int) for size in last) or dims(slope)[0] == dims(x)[1]):
-        slope = n.reshape(slope, (dims(slope)[0], *(1,) * (rank - 2)))
+    shape, count = list(dims(x)), dims(slope)[-1] if len(dims(slope)) == 1 else 1
+    alone = isinstance(count, int) and len(shape) > 2 and count not in (1, shape[-1])
+    if alone and (isinstance(shape[-1], int) or count == shape[1]):
+        slope = n.reshape(slope, (count, *(1,) * (len(shape) - 2)))
     return n(nn.Prelu(x, slope))
 
 

@@ -106,7 +106,8 @@ def conv(g: Graph) -> None:
     if g.chance(0.15):
         group = channels = x.shape[1]
     window = _window(g, x.shape[2:])
-    w = g.new(x.dtype, (channels, x.shape[1] // group, *window["kernel_shape"]), 0.8)
+    # Whether a padded pixel is multiplied with a weight, which may be infinite, is left open.
+    w = g.new(x.dtype, (channels, x.shape[1] // group, *window["kernel_shape"]), 0.8, plain=True)
     bias = g.new(x.dtype, (channels,), 0.9) if g.chance(0.5) else None
     g.node("Conv", [x, w, bias], group=group, **window)
 
@@ -135,6 +136,14 @@ def pool(g: Graph) -> None:
     x = _image(g, g.random.randint(1, 4), (F32, F32, F64) if kind != "LpPool" else (F32,), plain=True)
     dilated = kind == "MaxPool" or g.opset >= (19 if kind == "AveragePool" else 18)
     window = _window(g, x.shape[2:], dilated)
+    if "auto_pad" in window:
+        window.pop("dilations", None)  # which ONNX Runtime leaves out of the padding
+        if g.symbols:
+            window.pop("strides", None)  # with which it is the reference evaluator's word, and wrong
+    if "auto_pad" in window:
+        window.pop("dilations", None)  # which ONNX Runtime leaves out of the padding
+        if g.symbols:
+            window.pop("strides", None)  # with which it is the reference evaluator's word, and wrong
     if kind != "LpPool" or g.opset >= 18:
         window["ceil_mode"] = g.random.randint(0, 1) if "auto_pad" not in window else 0
     if kind == "AveragePool":

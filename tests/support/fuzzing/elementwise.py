@@ -78,7 +78,7 @@ UNARY = [
     Row("Mish", since=18),
     Row("Gelu", (F32, F16), since=20, attributes=lambda g: {"approximate": g.choose(["none", "tanh"])}),
     Row("ThresholdedRelu", exact=True, since=10, attributes=_some(alpha=(-1, 1))),
-    Row("Shrink", (F32, F64), attributes=_some(lambd=(0, 1), bias=(-1, 1))),
+    Row("Shrink", (F32,), attributes=_some(lambd=(0, 1), bias=(-1, 1))),
 ]
 
 
