@@ -251,7 +251,10 @@ class Graph:
             step = step + np.where(np.isfinite(tensor.error), tensor.error, 0)
         sign = self.rng.choice([-1.0, 1.0], wide.shape)
         with np.errstate(all="ignore"):
-            return np.asarray(np.where(np.isfinite(wide), wide + sign * step, wide)).astype(tensor.dtype)
+            moved = np.where(np.isfinite(wide), wide + sign * step, wide)
+            if tensor.error is not None:  # what may be anything may be no number
+                moved = np.where(np.isfinite(tensor.error), moved, np.nan)
+            return np.asarray(moved).astype(tensor.dtype)
 
     # The model
 
