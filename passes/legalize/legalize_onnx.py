@@ -152,6 +152,7 @@ def _legalized(function: Func, opsets: dict[str, int], host_fallback: bool) -> t
     legalizer.raise_unsupported()
     if host_fallback:
         legalizer.return_sequences(copy)
+    _forget_abandoned(copy)
     materialize(copy, legalizer.contents)
     _remove_dead(copy)
     if any(map(dialect.is_onnx, copy.walk())):
@@ -296,6 +297,15 @@ def _require_tensors(op: Operation) -> None:
     for result in op.results:
         if isinstance(result.type, TensorType) and not isinstance(result.type.dtype, Scalar):
             raise UnsupportedError(f"its result is {result.type}")
+
+
+def _forget_abandoned(function: Func) -> None:
+    """Let go of the values of `function` that copies of subgraphs read, whose legalization was given up on the way."""
+    inside = set(function.walk())
+    blocks = [block for op in inside for region in op.regions for block in region.blocks]
+    values = [*(v for op in inside for v in op.results), *(v for block in blocks for v in block.arguments)]
+    for user in {user for value in values for user, _ in value.uses} - inside:
+        user.set_operands(())
 
 
 def _remove_dead(function: Func) -> None:

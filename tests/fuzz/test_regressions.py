@@ -122,3 +122,16 @@ def test_defaults_of_attributes_are_of_f32() -> None:
     x = np.array([0.1, 1.9, -2.4])
     with driver.compile(graph("(double[3] x) => (double[3] y) { y = HardSigmoid (x) }")) as engine:
         np.testing.assert_allclose(engine.run({"x": x})["y"], np.float64(np.float32(0.2)) * x + 0.5, rtol=1e-14)
+
+
+def test_branches_that_are_given_up_leave_nothing_behind() -> None:
+    """The first branch becomes nn ops before the second turns out to have another shape; the host runs the whole."""
+    compare(
+        """(float[4] x, bool c) => (float[n] y) {
+            s = Neg (x)
+            y = If (c) <then_branch = t () => (float[4] a) { a = Mul (s, s) },
+                        else_branch = e () => (float[8] b) { b = Concat <axis = 0> (s, s) }>
+        }""",
+        x=normal(4),
+        c=np.array(False),
+    )

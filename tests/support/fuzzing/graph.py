@@ -228,7 +228,7 @@ class Graph:
         errors = [np.zeros(array.shape) for array in arrays]
         if not exact:
             sizes = [_magnitude(array) for array in arrays]
-            tops = [size.max(initial=0) / 8 if floor is None else floor for size in sizes]
+            tops = [size.max(initial=0) / 4 if floor is None else floor for size in sizes]
             errors = [
                 size * (ulps * 2) + top * ulps + smallest(array.dtype)
                 for size, top, array in zip(sizes, tops, arrays, strict=True)

@@ -232,5 +232,5 @@ def shape_arithmetic(g: Graph) -> None:
     head = g.node("Slice", [sizes, g.constant([0], I64), g.constant([x.rank - 2], I64)], exact=True)
     (target,) = g.node("Concat", [*head, g.constant([-1], I64)], exact=True, axis=0)
     (merged,) = g.node("Reshape", [x, target], exact=True)
-    if x.dtype in FLOATS and math.prod(merged.shape) and g.chance(0.5):
+    if x.dtype in FLOATS and math.prod(merged.shape) and not g.special:
         g.node("ReduceMax", [merged], exact=True, keepdims=1)
