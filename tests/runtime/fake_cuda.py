@@ -46,6 +46,7 @@ class FakeDriver:
 
     def __post_init__(self) -> None:
         self.calls: Counter[str] = Counter()
+        self.maps: list[tuple[Any, ...]] = []
         self.blocks: dict[int, np.ndarray] = {}
         self.freed: list[tuple[int, int]] = []
         self.allocated = 0
@@ -217,6 +218,7 @@ class FakeDriver:
 
     def tensor_map(self, *arguments: Any) -> bytes:
         self.calls["tensor_map"] += 1
+        self.maps.append(arguments)
         return bytes(128)
 
     def close(self) -> None:

@@ -36,6 +36,7 @@ from kernelwright.runtime.plan import (
     Step,
     Symbol,
     Target,
+    TensorMap,
     TensorSpec,
     Weight,
 )
@@ -117,6 +118,16 @@ def test_the_fake_has_the_methods_of_the_driver() -> None:
     real, fake = methods(Driver), methods(FakeDriver)
     assert real.keys() == fake.keys()
     assert all(real[name] == fake[name] for name in real if name != "tensor_map")
+
+
+def test_tensor_maps_are_made_for_the_addresses_and_sizes_of_a_run() -> None:
+    rows = TensorMap("h", "f32", (4, "n // 4"), (16,), (4, 8), 32, offset=64)
+    run = Run((dataclasses.replace(ADD, tensor_maps=(rows,)), REVERSE))
+    for n in (32, 400):
+        run.check(n)
+        pointer, dtype, shape, strides, box, swizzle, promotion = run.driver.maps[-1]
+        assert (dtype, shape, strides, box, swizzle, promotion) == ("f32", [4, n // 4], [16], (4, 8), 32, 128)
+        assert pointer % 256 == 64
 
 
 @pytest.mark.parametrize("graph", [True, False])
