@@ -59,9 +59,11 @@ def factors_merge(op: nn.Mul, rw: Rewriter) -> None:
 @canonicalization(nn.And)
 def and_with_ones(op: nn.And, rw: Rewriter) -> None:
     """x and true = x"""
-    ones = number(op.b)
-    if ones is not None and scalar_type(op.b).is_bool and bool(ones):
-        _keep(op, op.a, rw)
+    ones = producer(op.b, nn.Constant)
+    if ones is None or not scalar_type(op.b).is_bool or not ones.is_splat or not bool(ones.array.flat[0]):
+        return
+    if not _keep(op, op.a, rw):
+        rw.replace(op, nn.BroadcastTo(op.a, result_types=[op.result.type]), merging=[ones])
 
 
 @canonicalization(nn.Pow)

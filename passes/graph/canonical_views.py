@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
+
 from ...ir.core import Value
 from ...ir.dialects import nn
 from ...ir.dialects.nn.base import broadcast_shapes, scalar_type, tensor_type
-from ...ir.symbols import Dim
+from ...ir.symbols import Dim, product
 from ..rewrite import Rewriter, canonicalization
 from .match import constant, number, producer
 
@@ -69,6 +73,46 @@ def transpose_of_transpose(op: nn.Transpose, rw: Rewriter) -> None:
         rw.replace(op, nn.Transpose(inner.x, tuple(inner.perm[axis] for axis in op.perm)), merging=[inner])
 
 
+@canonicalization(nn.Transpose)
+def transpose_of_reshape(op: nn.Transpose, rw: Rewriter) -> None:
+    """transpose(reshape(transpose(x))) = reshape(transpose(x)) where only whole groups of regrouped axes move
+
+    Exporters merge batch and heads before they transpose keys.
+    """
+    inner = producer(op.x, nn.Reshape)
+    if inner is None or producer(inner.x, nn.Transpose) is None:
+        return
+    before, after = tensor_type(inner.x).dims, tensor_type(op.x).dims
+    groups = _regrouped_axes(before, after)
+    moved = [axis for axis in op.perm if after[axis] != 1]
+    order: list[int] = []
+    while moved:
+        group = next((g for _, g in groups if g and g == moved[: len(g)]), None)
+        if group is None:
+            return
+        order += next(axes for axes, g in groups if g == group)
+        moved = moved[len(group) :]
+    ones = iter([axis for axis in range(len(before)) if axis not in order])
+    perm = (*order, *ones)
+    turned = rw.insert(nn.Transpose(inner.x, perm)).result
+    rw.replace(op, nn.Reshape(turned, result_types=[op.result.type]), merging=[inner])
+
+
+def _regrouped_axes(before: tuple[Dim, ...], after: tuple[Dim, ...]) -> list[tuple[list[int], list[int]]]:
+    """The smallest runs of axes, none of size 1, that a reshape makes of each other."""
+    sides = [[axis for axis, dim in enumerate(dims) if dim != 1] for dims in (before, after)]
+    ends = [
+        {product(dims[a] for a in axes[:n]): n for n in range(1, len(axes) + 1)}
+        for dims, axes in zip((before, after), sides, strict=True)
+    ]
+    groups, start = [], (0, 0)
+    for size, end in ends[0].items():
+        if (other := ends[1].get(size)) is not None:
+            groups.append((sides[0][start[0] : end], sides[1][start[1] : other]))
+            start = (end, other)
+    return groups
+
+
 @canonicalization(nn.BroadcastTo)
 def broadcast_of_broadcast(op: nn.BroadcastTo, rw: Rewriter) -> None:
     """broadcast_to(broadcast_to(x)) = broadcast_to(x)"""
@@ -99,6 +143,25 @@ def elementwise_of_broadcast(op: nn.Elementwise, rw: Rewriter) -> None:
             op.set_operand(position, inner.x)
             rw.modified(op)
             return
+
+
+@canonicalization(nn.Elementwise)
+def broadcast_of_elementwise(op: nn.Elementwise, rw: Rewriter) -> None:
+    """f(broadcast_to(x), 2) = broadcast_to(f(x, 2)): fewer elements are computed, and few ops read the repeated ones"""
+    spread = [value for value in op.operands if producer(value, nn.BroadcastTo) is not None]
+    if len(spread) != 1 or not all(v is spread[0] or _is_number(v) for v in op.operands):
+        return
+    inner = producer(spread[0], nn.BroadcastTo)
+    assert inner is not None
+    small = op.clone({spread[0]: inner.x})
+    assert isinstance(small, nn.Elementwise)
+    type = tensor_type(op.result)
+    small.results[0].type = type.with_shape(tensor_type(inner.x).dims)
+    rw.replace(op, nn.BroadcastTo(rw.insert(small).result, result_types=[type]), merging=[inner])
+
+
+def _is_number(value: Value) -> bool:
+    return tensor_type(value).rank == 0 and producer(value, nn.Constant) is not None
 
 
 def _broadcast(op: nn.Elementwise, values: list[Value]) -> tuple[Dim, ...]:
@@ -214,3 +277,25 @@ def gather_at_a_constant(op: nn.Gather, rw: Rewriter) -> None:
     ends = [place + 1 if axis == op.axis else dim for axis, dim in enumerate(type.dims)]
     part = rw.insert(nn.Slice(op.x, tuple(starts), tuple(ends), (1,) * type.rank)).result
     rw.replace(op, nn.Reshape(part, result_types=[op.result.type]))
+
+
+@canonicalization(nn.Gather)
+def gather_in_order(op: nn.Gather, rw: Rewriter) -> None:
+    """gather(x, 0, 1, 2, …) = reshape(x) where every element is read in its place"""
+    at = constant(op.indices)
+    type = tensor_type(op.x)
+    if at is not None and at.size == type.dims[op.axis] and np.array_equal(at.reshape(-1), np.arange(at.size)):
+        rw.replace(op, nn.Reshape(op.x, result_types=[op.result.type]))
+
+
+@canonicalization(nn.GatherNd)
+def gather_nd_in_order(op: nn.GatherNd, rw: Rewriter) -> None:
+    """gather_nd(x, (0, 0), (0, 1), …) = reshape(x) where every element is read in its place"""
+    at = constant(op.indices)
+    if at is None or at.ndim == 0 or op.batch_dims:
+        return
+    dims = [dim for dim in tensor_type(op.x).dims[: at.shape[-1]] if isinstance(dim, int)]
+    if len(dims) == at.shape[-1] and at.size == len(dims) * math.prod(dims):
+        places = np.indices(dims).reshape(len(dims), -1).T
+        if np.array_equal(at.reshape(-1, len(dims)), places):
+            rw.replace(op, nn.Reshape(op.x, result_types=[op.result.type]))

@@ -123,10 +123,13 @@ class _IndexBody:
             return None
         return _EXACT[function](a, b)
 
-    def cast(self, element: _Known, dtype: Scalar) -> _Known:
+    def cast(self, element: _Known, dtype: Scalar, saturate: bool = True) -> _Known:
         if isinstance(element, _Condition):
             return element if dtype.is_bool else None
         return None if dtype.is_bool else element
+
+    def bitcast(self, element: _Known, source: Scalar, target: Scalar) -> _Known:
+        return None
 
     def reduce(self, kind: Reduction, extents: Sequence[Dim], term: Callable[[Index], _Known]) -> _Known:
         raise _UnknownError

@@ -246,3 +246,48 @@ func.func @columns_that_are_regrouped_stay_behind(%x: tensor<10x3xf32>, %w: tens
   %1 = "nn.reshape"(%0) : (tensor<10x4xf32>) -> tensor<2x5x2x2xf32>
   return %1 : tensor<2x5x2x2xf32>
 }
+
+// -----
+
+// Keys whose batch and heads were merged before they were transposed: two transposes are none.
+// CHECK-LABEL: func.func @transposes_around_a_reshape
+func.func @transposes_around_a_reshape(%k: tensor<?x3x5x4xf32, #kw.dims<"batch">>) -> tensor<?x3x5x4xf32, #kw.dims<"batch">> {
+  // CHECK-NEXT: return %k
+  %0 = "nn.transpose"(%k) {perm = array<i64: 0, 1, 3, 2>} : (tensor<?x3x5x4xf32, #kw.dims<"batch">>) -> tensor<?x3x4x5xf32, #kw.dims<"batch">>
+  %1 = "nn.reshape"(%0) : (tensor<?x3x4x5xf32, #kw.dims<"batch">>) -> tensor<?x4x5xf32, #kw.dims<"3 * batch">>
+  %2 = "nn.transpose"(%1) {perm = array<i64: 0, 2, 1>} : (tensor<?x4x5xf32, #kw.dims<"3 * batch">>) -> tensor<?x5x4xf32, #kw.dims<"3 * batch">>
+  %3 = "nn.reshape"(%2) : (tensor<?x5x4xf32, #kw.dims<"3 * batch">>) -> tensor<?x3x5x4xf32, #kw.dims<"batch">>
+  return %3 : tensor<?x3x5x4xf32, #kw.dims<"batch">>
+}
+
+// -----
+
+// A transpose that takes a regrouped axis apart stays behind the reshape.
+// CHECK-LABEL: func.func @heads
+func.func @heads(%x: tensor<2x5x12xf32>) -> tensor<2x3x5x4xf32> {
+  // CHECK-NEXT: %0 = "nn.reshape"(%x)
+  // CHECK-NEXT: %1 = "nn.transpose"(%0)
+  %0 = "nn.reshape"(%x) : (tensor<2x5x12xf32>) -> tensor<2x5x3x4xf32>
+  %1 = "nn.transpose"(%0) {perm = array<i64: 0, 2, 1, 3>} : (tensor<2x5x3x4xf32>) -> tensor<2x3x5x4xf32>
+  return %1 : tensor<2x3x5x4xf32>
+}
+
+// -----
+
+// The padding mask of an exporter: gathers that read in order, and a condition that always holds.
+// CHECK-LABEL: func.func @padding
+func.func @padding(%pad: tensor<2x3xi1>) -> tensor<2x1x3x3xf32> {
+  // CHECK: %[[M:.*]] = "nn.reshape"(%pad) : (tensor<2x3xi1>) -> tensor<2x1x1x3xi1>
+  // CHECK-NEXT: %[[W:.*]] = "nn.where"(%[[M]], %{{.*}}, %{{.*}}) {{.*}}-> tensor<2x1x1x3xf32>
+  // CHECK-NEXT: "nn.broadcast_to"(%[[W]])
+  %zero = "nn.constant"() {value = dense<0.0> : tensor<f32>} : () -> tensor<f32>
+  %low = "nn.constant"() {value = dense<-3.0e+38> : tensor<f32>} : () -> tensor<f32>
+  %places = "nn.constant"() {value = dense<[[[[[0, 0], [0, 1], [0, 2]]]], [[[[1, 0], [1, 1], [1, 2]]]]]> : tensor<2x1x1x3x2xi64>} : () -> tensor<2x1x1x3x2xi64>
+  %order = "nn.constant"() {value = dense<[0, 1, 2]> : tensor<3xi64>} : () -> tensor<3xi64>
+  %all = "nn.constant"() {value = dense<true> : tensor<1x1x3x1xi1>} : () -> tensor<1x1x3x1xi1>
+  %0 = "nn.gather_nd"(%pad, %places) {batch_dims = 0 : i64} : (tensor<2x3xi1>, tensor<2x1x1x3x2xi64>) -> tensor<2x1x1x3xi1>
+  %1 = "nn.gather"(%0, %order) {axis = 3 : i64} : (tensor<2x1x1x3xi1>, tensor<3xi64>) -> tensor<2x1x1x3xi1>
+  %2 = "nn.and"(%1, %all) : (tensor<2x1x1x3xi1>, tensor<1x1x3x1xi1>) -> tensor<2x1x3x3xi1>
+  %3 = "nn.where"(%2, %zero, %low) : (tensor<2x1x3x3xi1>, tensor<f32>, tensor<f32>) -> tensor<2x1x3x3xf32>
+  return %3 : tensor<2x1x3x3xf32>
+}
