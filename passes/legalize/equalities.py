@@ -45,7 +45,7 @@ class Equalities:
 
     def renaming(self, function: Func) -> dict[str, Dim]:
         """For each symbol that must equal a number, or one of an earlier input, that."""
-        order = {symbols.symbol(name): i for i, name in enumerate(input_symbols(function))}
+        order: dict[Dim, int] = {symbols.symbol(name): i for i, name in enumerate(input_symbols(function))}
         root: dict[Dim, Dim] = {}
 
         def find(dim: Dim) -> Dim:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from onnx_graphs import expected, graph
@@ -14,7 +16,7 @@ from kernelwright.runtime import Engine
 from kernelwright.runtime.plan import If, Loop, walk
 
 
-def compiled(text: str, opset: int = 21, **options: bool) -> Engine:
+def compiled(text: str, opset: int = 21, **options: Any) -> Engine:
     options = {"host_fallback": False, **options}
     return compile_model(graph(text, opset), CompileOptions(target=resolve("cpu"), **options)).engine(threads=2)
 
@@ -247,7 +249,11 @@ def test_boxes_that_overlap(center: int) -> None:
     ):
         boxes = random_boxes(batch, count, count)
         scores = np.round(np.random.default_rng(5).random((batch, classes, count)), 1).astype(np.float32)
-        limits = {"most": np.array(most), "share": np.array(0.3, np.float32), "least": np.array(least, np.float32)}
+        limits: dict[str, Any] = {
+            "most": np.array(most),
+            "share": np.array(0.3, np.float32),
+            "least": np.array(least, np.float32),
+        }
         check(engine, text, boxes=boxes, scores=scores, **limits)
     none = {"most": np.array(0), "share": np.array(0.3, np.float32), "least": np.array(0, np.float32)}
     assert engine.run({"boxes": boxes, "scores": scores, **none})["y"].shape == (0, 3)

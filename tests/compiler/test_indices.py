@@ -167,7 +167,7 @@ def test_indices_in_loops_and_branches() -> None:
     engine = kernelwright.compile(graph(IN_REGIONS), debug_bounds=True, host_fallback=False)
     x = np.arange(18, dtype=np.float32).reshape(9, 2)
     given = {"x": x, "i": np.array([0, 3, 4]), "c": np.array(True)}
-    wanted = -sum(x[given["i"] + k] for k in range(4))
+    wanted = -np.sum([x[np.array([0, 3, 4]) + k] for k in range(4)], axis=0)
     np.testing.assert_array_equal(engine.run({**given, "m": np.array(4)})["y"], wanted)
     with pytest.raises(IndexRangeError, match="'inner': index 9 is outside its axis of size 9"):
         engine.run({**given, "m": np.array(6)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 import numpy as np
 import onnx
@@ -24,7 +25,7 @@ def engine(text: str, opset: int = 21) -> Engine:
     return engine_of(graph(text, opset))
 
 
-def engine_of(model: onnx.ModelProto, **options: bool) -> Engine:
+def engine_of(model: onnx.ModelProto, **options: Any) -> Engine:
     compiled = compile_model(model, CompileOptions(target=resolve("cpu"), host_fallback=False, **options))
     return compiled.engine(threads=2)
 
@@ -131,7 +132,13 @@ def test_reshape_to_another_number_of_elements() -> None:
 @pytest.mark.parametrize("axes", [(0, 1), (1, 0), (-1, 0)])
 def test_slices(axes: tuple[int, ...], starts: tuple[int, ...], ends: tuple[int, ...], steps: tuple[int, ...]) -> None:
     tail = "=> (float[A, B] y) { y = Slice "
-    given = {"x": floats(5, 7), "s": ints(*starts), "e": ints(*ends), "a": ints(*axes), "t": ints(*steps)}
+    given: dict[str, Any] = {
+        "x": floats(5, 7),
+        "s": ints(*starts),
+        "e": ints(*ends),
+        "a": ints(*axes),
+        "t": ints(*steps),
+    }
     check(f"(float[N, M] x, int64[2] s, int64[2] e, int64[2] a, int64[2] t) {tail}(x, s, e, a, t) }}", **given)
     if set(steps) == {1}:
         del given["t"]
@@ -154,7 +161,7 @@ def test_pads_of_axes_of_run_time() -> None:
 @pytest.mark.parametrize(("start", "limit", "delta"), [(0, 5, 1), (2, 20, 7), (5, -9, -3), (3, 3, 1), (4, 0, 1)])
 def test_ranges(start: int, limit: int, delta: int) -> None:
     for kind, dtype in (("int64", np.int64), ("float", np.float32), ("int32", np.int32)):
-        values = {"s": np.array(start, dtype), "l": np.array(limit, dtype), "d": np.array(delta, dtype)}
+        values: dict[str, Any] = {"s": np.array(start, dtype), "l": np.array(limit, dtype), "d": np.array(delta, dtype)}
         check(f"({kind} s, {kind} l, {kind} d) => ({kind}[K] y) {{ y = Range (s, l, d) }}", **values)
 
 

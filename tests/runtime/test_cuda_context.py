@@ -312,7 +312,7 @@ def test_branches_loops_and_sizes_read_from_memory(graph: bool) -> None:
 @pytest.mark.parametrize("on_device", [True, False])
 def test_buffers_and_outputs_whose_size_is_read(graph: bool, on_device: bool) -> None:
     """The size grows and shrinks from run to run; what is known before stays a graph, and nothing leaks."""
-    late = {"dtype": "f32", "segment": 1}
+    late: dict[str, Any] = {"dtype": "f32", "segment": 1}
     part = Launch("add", ("x", "w", "part"), ("k",), ("ceildiv(k, 32)", 1, 1), 32)
     turned = Launch("reverse", ("same", "y"), ("k",), ("ceildiv(k, 32)", 1, 1), 32)
     plan, tensors = reversed_sum(
