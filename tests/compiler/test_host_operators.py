@@ -65,3 +65,22 @@ def test_what_no_one_can_run_is_an_error(node: str) -> None:
     """Neither kernels nor the host: the message names the node and the range."""
     with pytest.raises(CompileError, match="axis"):
         reasons(f"(float[2, 3] x) => (float[?, ?] y) {{ y = {node} }}")
+
+
+def test_a_body_that_is_given_up_leaves_nothing_behind() -> None:
+    """Branches of different rank are the host's: their copies in the nn dialect must not count as readers."""
+    text = """(float[2] x, bool c) => (float[a] y, float[2] z) {
+        e = Exp (x)
+        y = If (c) <
+            then_branch = then () => (float[2] p) { p = Neg (e) },
+            else_branch = otherwise () => (float[1, 2] q) {
+                o = Constant <value_ints = [0]> ()  r = Neg (e)  q = Unsqueeze (r, o)
+            }
+        >
+        z = Sqrt (e)
+    }"""
+    compiled = compile_model(graph(text), CompileOptions(target=resolve("cpu"), stop="legalize"))
+    inside = set(compiled.module.walk())
+    assert len(compiled.host_steps) == 1
+    for op in inside:
+        assert all(user in inside for result in op.results for user in result.users)
