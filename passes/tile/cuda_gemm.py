@@ -126,16 +126,13 @@ class Product(Protocol):
 
 
 class Gemm:
-    """A product in a kernel: its frame, and how its operands are read.
+    """A product in a kernel: its frame, and how its operands are read. `reduced`: as in `placements`."""
 
-    Results may stand behind ops of the classes `through` too, which keep an element's place as element-wise ops do.
-    """
-
-    def __init__(self, func: kernel.Func, root: MatMul, through: tuple[type, ...] = ()) -> None:
+    def __init__(self, func: kernel.Func, root: MatMul, reduced: bool = False) -> None:
         self.root = root
         self.shape = shape = Shape.of(root)
         merged = (*shape.batch, shape.rows, shape.columns)
-        places = placements(func, root.result, through)
+        places = placements(func, root.result, reduced)
         assert places is not None
         self.places = places
         self.frame = open_frame(func, [merged if place.keeps_order else place.dims for place in places])

@@ -1,32 +1,34 @@
 """Products of Hopper whose tiles a cluster of blocks finishes together: each adds up a part of the inner dimension, or
-each has some columns of rows that are normalized.
+each has some columns of rows that are reduced.
 
-A block computes one tile. The blocks meet twice behind its products: when all have written what the others need to
-shared memory, and when all have read it. The producer's warps meet the others of the cluster as well.
+A block computes one tile. Behind its products the blocks meet whenever all have written what the others need to shared
+memory, and when all have read it. The producer's warps meet the others of the cluster as well.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ...ir.core import Value
 from ...ir.dialects import tile
-from ...ir.dialects.nn.normalization import LayerNorm, RmsNorm
+from ...ir.dialects.nn.reduction import Reduce
 from ...ir.symbols import Dim, ceildiv, floordiv
 from ...ir.types import f32
 from . import cluster
+from .access import Memory
 from .cuda_gemm import Gemm, Product
 from .cuda_wgmma import TilePlace, WgmmaGemm
 from .elements import Element
+from .epilogue import Placement
 from .merging import Merged
 from .wgmma_blocks import EXCHANGE_PADDING, ROWS, WgmmaSchedule
 
-MEETINGS = 2
-Norm = LayerNorm | RmsNorm
-
 
 class ClusteredGemm(WgmmaGemm):
-    """Clusters of `size` blocks, whose numbers follow each other."""
+    """Clusters of `size` blocks, whose numbers follow each other and which meet `meetings` times."""
 
     size: int
+    meetings: int = 2
 
     def build(self) -> None:
         super().build()
@@ -40,7 +42,7 @@ class ClusteredGemm(WgmmaGemm):
 
     def _producer(self, group: Value) -> None:
         super()._producer(group)
-        for _ in range(MEETINGS):
+        for _ in range(self.meetings):
             self.builder.effect(tile.ClusterBarrier())
 
 
@@ -89,13 +91,19 @@ class SplitGemm(ClusteredGemm):
         return cluster.read(self.body, cluster.of_peer(self.body, self.sums, peer), place)
 
 
-class NormGemm(ClusteredGemm):
-    """Whole rows by the blocks of a cluster, normalized with the statistics of all of them."""
+class RowsGemm(ClusteredGemm):
+    """Whole rows by the blocks of a cluster, reduced along the way: each has some columns of them."""
 
-    def __init__(self, gemm: Gemm, norm: Norm, sizes: WgmmaSchedule, blocks: int, overlap: bool) -> None:
+    def __init__(
+        self, gemm: Gemm, reductions: Sequence[Reduce], sizes: WgmmaSchedule, blocks: int, overlap: bool
+    ) -> None:
         super().__init__(gemm, sizes, blocks, overlap)
         assert isinstance(self.tile_columns, int)
-        self.norm, self.size, self.root = norm, self.tile_columns, gemm.root
+        self.reductions, self.size, self.root = reductions, self.tile_columns, gemm.root
+
+    @property
+    def meetings(self) -> int:
+        return len(self.reductions) + 1
 
     def _blocks(self) -> tuple[Dim, Dim]:
         return self.indices.scalar(self.builder.pure(tile.ProgramId(0)), self.tiles), self.tiles
@@ -107,8 +115,7 @@ class NormGemm(ClusteredGemm):
 
     def _staging(self) -> Value | None:
         rows = (self.sizes.groups * self.sizes.group_rows,)
-        self.means = cluster.shared_floats(self.body, rows, "means")
-        self.squares = cluster.shared_floats(self.body, rows, "squares")
+        self.parts = [cluster.shared_floats(self.body, rows, op.kind) for op in self.reductions]
         return super()._staging()
 
     def _finish(self, place: TilePlace, group: Dim, acc: Value) -> None:
@@ -120,46 +127,24 @@ class NormGemm(ClusteredGemm):
         element = Element(acc, f32, lanes)
         body.bound[self.root.result] = lambda _: element
         at = self.gemm.index(place.batch, row, column)
-        x = body.read(self.norm.x, at)
-        y = self._normalized(x, group * ROWS + row_lane, column)
-        body.bound[self.norm.result] = lambda _: y
+        for reduction, part in zip(self.reductions, self.parts, strict=True):
+            self._reduce(reduction, part, at, group * ROWS + row_lane, lanes)
+        cluster.meet(body)
         self._send_results(place, group, at, (row, column), lanes)
 
-    def _normalized(self, x: Element, row: Dim, column: Dim) -> Element:
-        """(x - mean) / deviation, both of the whole row: parts' own are merged as Chan, Golub and LeVeque do."""
-        body, norm = self.body, self.norm
-        apply, constant = body.apply, lambda value: body.constant(value, f32)
-        width, whole = float(self.sizes.n), float(self.sizes.n * self.size)
-        mean = constant(0.0)
-        if isinstance(norm, LayerNorm):
-            mean = apply("mul", self._row_sum(x), constant(1 / width))
-            cluster.write(body, self.means, (row,), mean)
-        rest = apply("sub", x, mean)
-        cluster.write(body, self.squares, (row,), self._row_sum(apply("mul", rest, rest)))
+    def _reduce(self, reduction: Reduce, part: Memory, at: tuple[Dim, ...], row: Dim, lanes: tuple[int, int]) -> None:
+        """This block's columns, then those of all blocks; from there on rows have the reduction's result."""
+        body = self.body
+        kind = "add" if reduction.kind == "mean" else reduction.kind
+        placement = Placement.of(reduction.x, self.root.result)
+        assert placement is not None
+        x = body.elements.spread(body.read(reduction.x, placement.index(at)), lanes)
+        value = self.builder.effect(tile.Reduce(x.value, None, kind, (1,))).results[0]
+        cluster.write(body, part, (row,), Element(value, f32, lanes[:1]))
         cluster.meet(body)
-        squares = [cluster.read(body, cluster.of_peer(body, self.squares, peer), (row,)) for peer in range(self.size)]
-        total = self._sum(squares)
-        if isinstance(norm, LayerNorm):
-            means = [cluster.read(body, cluster.of_peer(body, self.means, peer), (row,)) for peer in range(self.size)]
-            mean = apply("mul", self._sum(means), constant(1 / self.size))
-            apart = [apply("sub", one, mean) for one in means]
-            between = self._sum([apply("mul", one, one) for one in apart])
-            total = apply("add", total, apply("mul", between, constant(width)))
-        cluster.meet(body)
-        variance = apply("add", apply("mul", total, constant(1 / whole)), constant(norm.epsilon))
-        y = apply("mul", apply("sub", x, mean), apply("rsqrt", variance))
-        if norm.scale is not None:
-            y = apply("mul", y, body.read(norm.scale, (column,)))
-        if isinstance(norm, LayerNorm) and norm.bias is not None:
-            y = apply("add", y, body.read(norm.bias, (column,)))
-        return y
-
-    def _row_sum(self, element: Element) -> Element:
-        value = self.builder.pure(tile.Reduce(element.value, None, "add", (1,)))
-        return Element(value, f32, element.lanes[:1])
-
-    def _sum(self, elements: list[Element]) -> Element:
-        total = elements[0]
-        for element in elements[1:]:
-            total = self.body.apply("add", total, element)
-        return total
+        total = cluster.read(body, cluster.of_peer(body, part, 0), (row,))
+        for peer in range(1, self.size):
+            total = body.apply(kind, total, cluster.read(body, cluster.of_peer(body, part, peer), (row,)))
+        if reduction.kind == "mean":
+            total = body.apply("mul", total, body.constant(1 / (self.sizes.n * self.size), f32))
+        body.bound[reduction.result] = lambda _: total

@@ -41,38 +41,36 @@ class Placement:
         return tuple(found)
 
     @staticmethod
-    def of(result: Value, root: Value, through: tuple[type, ...] = ()) -> Placement | None:
+    def of(result: Value, root: Value) -> Placement | None:
         """None where another op stands between the two."""
-        axes = _axes(result, root, through)
+        axes = _axes(result, root)
         return None if axes is None else Placement(axes, tensor_type(result).dims)
 
 
-def placements(func: kernel.Func, root: Value, through: tuple[type, ...] = ()) -> list[Placement] | None:
+def placements(func: kernel.Func, root: Value, reduced: bool = False) -> list[Placement] | None:
     """The placement of every result of a kernel; None where one does not follow its root so.
 
-    Ops of the classes `through` count as element-wise.
+    What results are computed of beside the root may come from reductions where these are `reduced`.
     """
-    if any(isinstance(op, Reduce) for op in func.block):
+    if not reduced and any(isinstance(op, Reduce) for op in func.block):
         return None
-    found = [Placement.of(value, root, through) for value in returned(func)]
+    found = [Placement.of(value, root) for value in returned(func)]
     known = [one for one in found if one is not None]
     return known if len(known) == len(found) else None
 
 
-def _axes(value: Value, root: Value, through: tuple[type, ...]) -> tuple[int | None, ...] | None:
+def _axes(value: Value, root: Value) -> tuple[int | None, ...] | None:
     dims = tensor_type(value).dims
     if value is root:
         return tuple(range(len(dims)))
     op = value.op if isinstance(value, OpResult) else None
     if isinstance(op, Transpose):
-        inner = _axes(op.x, root, through)
+        inner = _axes(op.x, root)
         return None if inner is None else tuple(inner[axis] for axis in op.perm)
     if isinstance(op, Reshape):
-        return _between_ones(_axes(op.x, root, through), tensor_type(op.x).dims, dims)
-    if op is not None and isinstance(op, (Elementwise, *through)):
-        found = (
-            _between_ones(_axes(operand, root, through), tensor_type(operand).dims, dims) for operand in op.operands
-        )
+        return _between_ones(_axes(op.x, root), tensor_type(op.x).dims, dims)
+    if isinstance(op, Elementwise):
+        found = (_between_ones(_axes(operand, root), tensor_type(operand).dims, dims) for operand in op.operands)
         return next((axes for axes in found if axes is not None), None)
     return None
 

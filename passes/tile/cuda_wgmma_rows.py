@@ -1,4 +1,4 @@
-"""The strategy `wgmma_norm`: products of Hopper whose rows are normalized as they come."""
+"""The strategy `wgmma_rows`: products of Hopper whose rows are normalized as they come."""
 
 from __future__ import annotations
 
@@ -7,71 +7,76 @@ from dataclasses import dataclass
 from ...ir.attributes import DictAttr
 from ...ir.dialects import kernel
 from ...ir.dialects.nn.contraction import MatMul
-from ...ir.dialects.nn.normalization import LayerNorm, RmsNorm
+from ...ir.dialects.nn.reduction import Reduce
 from ...ir.target import CudaTarget
 from ...ir.types import Scalar
 from . import wgmma_blocks
 from .cluster import LARGEST
 from .cuda_blocks import Work, usual_sizes
 from .cuda_gemm import Gemm, Shape, single_root
-from .cuda_wgmma_cluster import Norm, NormGemm
+from .cuda_wgmma_cluster import RowsGemm
 from .cuda_wgmma_gemm import unsuitable, wanting
-from .epilogue import placements
+from .epilogue import Placement, placements
 from .frame import returned, tensor_type
 from .overlap_launches import overlaps
 from .strategies import AnyTarget, register
 from .wgmma_blocks import BAND, EXCHANGE, ROWS, SPAN, WgmmaSchedule
 
-NORMS = (LayerNorm, RmsNorm)
 ROWS_KERNEL = 2.6e-6
 """Seconds that a kernel of its own takes for the norm of a few hundred rows."""
 AT_ONCE = 96
 """Blocks in clusters of any size that are surely at work at the same time."""
+KINDS = ("add", "mean", "max", "min")
 
 
 @dataclass(frozen=True)
-class WgmmaNorm:
-    """A matrix product, element-wise ops, and a norm of the rows, by clusters of blocks that have whole rows.
+class WgmmaRows:
+    """A matrix product, element-wise ops and reductions of its rows, by clusters of blocks that have whole rows."""
 
-    It returns the normalized rows and, where others read them, what was normalized.
-    """
-
-    name: str = "wgmma_norm"
+    name: str = "wgmma_rows"
     priority: int = 115
 
     def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
-        root, norm = single_root(func, MatMul), _norm(func)
-        if not isinstance(target, CudaTarget) or not isinstance(root, MatMul) or norm is None:
-            return "not one matrix product and a norm of its rows on a GPU"
+        root, reductions = single_root(func, MatMul), _reductions(func)
+        if not isinstance(target, CudaTarget) or not isinstance(root, MatMul) or not reductions:
+            return "not one matrix product and reductions of its rows on a GPU"
         if (reason := wanting(root, target)) is not None:
             return reason
-        dims = tensor_type(root.result).dims
-        if tensor_type(norm.x).dims != dims or norm.axes != (len(dims) - 1,):
-            return "the norm is not over the product's rows"
-        places = placements(func, root.result, NORMS)
+        if not all(_is_along_rows(op, root) for op in reductions):
+            return "a reduction is not over the product's rows"
+        places = placements(func, root.result, reduced=True)
         if places is None or not all(place.keeps_order for place in places):
             return "a result is not the product's elements, one by one"
         if tensor_type(root.a).scalar.bytes != 2:
             return "operands of 32 bits leave too little shared memory"
+        dims = tensor_type(root.result).dims
         if not isinstance(dims[-1], int) or dims[-1] % ROWS or dims[-1] // ROWS > LARGEST or 0 in dims:
             return "no cluster of blocks has whole rows"
-        if (reason := unsuitable(Gemm(func, root, NORMS))) is not None:
+        if (reason := unsuitable(Gemm(func, root, reduced=True))) is not None:
             return reason
         return _schedule(func, root, target)
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
-        root, norm = single_root(func, MatMul), _norm(func)
-        assert isinstance(root, MatMul) and isinstance(target, CudaTarget) and norm is not None
+        root = single_root(func, MatMul)
+        assert isinstance(root, MatMul) and isinstance(target, CudaTarget)
         sizes = WgmmaSchedule.from_attribute(schedule)
-        NormGemm(Gemm(func, root, NORMS), norm, sizes, target.multiprocessors, overlaps(target)).build()
+        gemm = Gemm(func, root, reduced=True)
+        RowsGemm(gemm, _reductions(func), sizes, target.multiprocessors, overlaps(target)).build()
 
 
-register(WgmmaNorm())
+register(WgmmaRows())
 
 
-def _norm(func: kernel.Func) -> Norm | None:
-    norms = [op for op in func.block if isinstance(op, NORMS)]
-    return norms[0] if len(norms) == 1 else None
+def _reductions(func: kernel.Func) -> list[Reduce]:
+    return [op for op in func.block if isinstance(op, Reduce)]
+
+
+def _is_along_rows(op: Reduce, root: MatMul) -> bool:
+    """Whether a reduction is over the last axis of what has the product's elements."""
+    place, rank = Placement.of(op.x, root.result), tensor_type(op.x).rank
+    last = tensor_type(root.result).rank - 1
+    whole = place is not None and place.keeps_order and place.axes[-1] == last
+    return whole and op.axes == (rank - 1,) and op.keep_dims and op.kind in KINDS and tensor_type(op.x).scalar.is_float
 
 
 def _schedule(func: kernel.Func, root: MatMul, target: CudaTarget) -> DictAttr | str:
@@ -84,7 +89,7 @@ def _schedule(func: kernel.Func, root: MatMul, target: CudaTarget) -> DictAttr |
     found = _deepest(work, target, result)
     if shape.batch or -(-rows // ROWS) * (columns // ROWS) > AT_ONCE:
         return "its clusters would not be at work at the same time"
-    here = wgmma_blocks.seconds(found, work, target) + EXCHANGE
+    here = wgmma_blocks.seconds(found, work, target) + EXCHANGE * len(_reductions(func))
     apart = wgmma_blocks.candidates(work, target, result)
     there = min(wgmma_blocks.seconds(one, work, target) for one in apart) + ROWS_KERNEL
     if there < here:
