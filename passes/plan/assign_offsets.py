@@ -14,6 +14,8 @@ from ..base import Pass, PassContext
 
 TYPICAL_SIZE = 64
 """What an unbounded symbolic dimension is taken for when buffers are ordered; any other value still works."""
+TRIES = 16
+"""How many orders of placing buffers are tried while gaps are left."""
 
 
 class AssignOffsets(Pass):
@@ -66,15 +68,34 @@ def _align(size: int) -> int:
 
 
 def place(lifetimes: list[Lifetime], sizes: dict[plan.Arena, int]) -> dict[plan.Arena, int]:
-    """Offsets by best fit: largest buffers first, or in the order of another rule where that needs less memory."""
+    """Offsets by best fit: largest buffers first, or in the order of another rule where that needs less memory. While
+    that leaves gaps, the buffer that ends highest is placed before all others, some times."""
     rules: list[Callable[[Lifetime], tuple[int, ...]]] = [
         lambda one: (-sizes[one.op], one.start),
         lambda one: (one.start - one.end, -sizes[one.op]),
         lambda one: (one.start, -sizes[one.op]),
         lambda one: (-one.end, -sizes[one.op]),
     ]
-    found = [_best_fit(sorted(lifetimes, key=rule), sizes) for rule in rules]
-    return min(found, key=lambda offsets: max((offset + sizes[op] for op, offset in offsets.items()), default=0))
+    best = min((_best_fit(sorted(lifetimes, key=rule), sizes) for rule in rules), key=lambda one: _end(one, sizes))
+    bound = _largest_live_set(lifetimes, sizes)
+    order = sorted(lifetimes, key=rules[0])
+    offsets = _best_fit(order, sizes)
+    for _ in range(TRIES):
+        if _end(best, sizes) <= bound:
+            break
+        highest = max(order, key=lambda one: offsets[one.op] + sizes[one.op])
+        order = [highest, *(one for one in order if one is not highest)]
+        offsets = _best_fit(order, sizes)
+        best = min(best, offsets, key=lambda found: _end(found, sizes))
+    return best
+
+
+def _end(offsets: dict[plan.Arena, int], sizes: dict[plan.Arena, int]) -> int:
+    return max((offset + sizes[op] for op, offset in offsets.items()), default=0)
+
+
+def _largest_live_set(lifetimes: list[Lifetime], sizes: dict[plan.Arena, int]) -> int:
+    return max((sum(sizes[o.op] for o in lifetimes if o.start <= one.start <= o.end) for one in lifetimes), default=0)
 
 
 def _best_fit(lifetimes: Sequence[Lifetime], sizes: dict[plan.Arena, int]) -> dict[plan.Arena, int]:
