@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Attention on a GPU, Kernelwright and PyTorch's scaled_dot_product_attention in turn in one process, as ratios.
 
-    attention.py [--dtype fp16] [--copies 8] [--rounds 9] [--out attention] [CASE ...]
+    attention.py [--dtype fp16] [--copies 16] [--rounds 9] [--out attention] [CASE ...]
 
 A case is KIND@BATCH,HEADS,LENGTH,SIZE or KIND@BATCH,HEADS/GROUPS,LENGTH,SIZE: `prefill` has as many queries as keys,
 `causal` hides later keys, `decode` has one query. Both run `--copies` attentions on tensors of their own from one CUDA
@@ -81,15 +81,15 @@ class Case:
         return 4 * seen * self.batch * self.heads * self.queries * self.keys * self.size
 
     def model(self, copies: int, element: int) -> onnx.ModelProto:
-        """An `Attention` for each copy, on inputs of its own."""
-        nodes, inputs, outputs = [], [], []
-        for n in range(copies):
-            names = [f"{part}{n}" for part in "qkv"]
-            nodes.append(helper.make_node("Attention", names, [f"y{n}"], is_causal=int(self.causal)))
-            inputs += [
-                helper.make_tensor_value_info(name, element, s) for name, s in zip(names, self.shapes, strict=True)
-            ]
-            outputs.append(helper.make_tensor_value_info(f"y{n}", element, self.shapes[0]))
+        """An `Attention` for each copy, on its part of tensors that hold all: the host pays for every tensor."""
+        shapes = [(copies * shape[0], *shape[1:]) for shape in self.shapes]
+        parts = {name: [f"{name}{n}" for n in range(copies)] for name in "qkvy"}
+        nodes = [helper.make_node("Split", [name], parts[name], num_outputs=copies) for name in "qkv"]
+        for *operands, result in zip(*parts.values(), strict=True):
+            nodes.append(helper.make_node("Attention", operands, [result], is_causal=int(self.causal)))
+        nodes.append(helper.make_node("Concat", parts["y"], ["y"], axis=0))
+        inputs = [helper.make_tensor_value_info(name, element, s) for name, s in zip("qkv", shapes, strict=True)]
+        outputs = [helper.make_tensor_value_info("y", element, shapes[0])]
         graph = helper.make_graph(nodes, "attention", inputs, outputs)
         return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=11)
 
@@ -110,13 +110,14 @@ def compare(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     """The figures of one case."""
     dtype, element = TYPES[options.dtype]
     copies = max(1, min(options.copies, int(4e9 / case.bytes), int(2e13 / case.operations)))
-    sets = [[torch.randn(shape, device="cuda", dtype=dtype) for shape in case.shapes] for _ in range(copies)]
+    tensors = [torch.randn((copies * n, *rest), device="cuda", dtype=dtype) for n, *rest in case.shapes]
+    sets = list(zip(*(tensor.chunk(copies) for tensor in tensors), strict=True))
     engine = kernelwright.compile(case.model(copies, element), target=options.target)
     context = engine.create_context(stream=torch.cuda.current_stream())
-    feeds = {f"{part}{n}": x for n, parts in enumerate(sets) for part, x in zip("qkv", parts, strict=True)}
-    found = context.run(feeds, on_device=True)["y0"]
-    found = torch.from_dlpack(found).double()
-    error = (found - case.expected(*sets[0])).norm() / case.expected(*sets[0]).norm()
+    feeds = dict(zip("qkv", tensors, strict=True))
+    found = torch.from_dlpack(context.run(feeds, on_device=True)["y"]).double()
+    expected = torch.cat([case.expected(*one) for one in sets])
+    error = (found - expected).norm() / expected.norm()
 
     def peer() -> None:
         for q, k, v in sets:
@@ -148,7 +149,7 @@ def main() -> None:
     parser.add_argument("cases", nargs="*")
     parser.add_argument("--target", default="cuda:h200")
     parser.add_argument("--dtype", default="fp16", choices=sorted(TYPES))
-    parser.add_argument("--copies", type=int, default=8)
+    parser.add_argument("--copies", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--calls", type=int, default=5)
     parser.add_argument("--out", default="attention")
