@@ -112,8 +112,14 @@ def _join(pair: _Pair, order: dict[Operation, int], joined: JoinedCalls, target:
     if any(order.get(user, 0) <= order[second] for user in others):
         return False
     call = None
+    overwritten = [first.operands[position] for position in first.kernel.in_place or ()]
+    overwritten = [value for value in overwritten if value not in second.operands]
     for results in ([final], [between, final])[bool(others) :]:  # the first of the two may need memory in any case
-        call = call or joined.join(pair, results, lambda func: specialized(func, target) is not None)
+        if call is None:
+            call = joined.join(pair, results, lambda func: specialized(func, target) is not None)
+            if call is not None and len(results) > 1:
+                places = (call.operands.index(value) for value in overwritten)
+                call.kernel.in_place = tuple(places) or None
     if call is not None:
         order[call] = order[second]
     return call is not None
