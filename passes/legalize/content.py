@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -102,11 +102,8 @@ def _elements(op: nn.Constant, limit: int | None = LIMIT) -> np.ndarray | None:
 
 
 def _small(op: Operation) -> bool:
-    for result in op.results:
-        size = result.type.size if isinstance(result.type, TensorType) else None
-        if not isinstance(size, int) or size > LIMIT:
-            return False
-    return True
+    types = [result.type for result in op.results]
+    return all(isinstance(t, TensorType) and t.is_static and cast(int, t.size) <= LIMIT for t in types)
 
 
 def _numeric(op: Operation, arrays: list[np.ndarray]) -> Iterable[np.ndarray] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from ...ir import symbols
 from ...ir.attributes import DenseAttr, DenseResourceAttr
 from ...ir.core import Value
 from ...ir.dialects import nn
-from ...ir.symbols import Dim
+from ...ir.symbols import Dim, Expr
 from ...ir.types import i64
 from . import run_time
 from .content import dims, scalar
@@ -159,10 +160,13 @@ def expand(n: Node) -> Value:
     rank = max(len(own), len(target))
     padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in (own, target)]
     # A size of 1 in the target keeps the operand's.
-    return n.broadcast(n[0], [a if b == 1 else b if a == 1 else _same(a, b) for a, b in zip(*padded, strict=True)])
+    pairs = zip(*padded, strict=True)
+    return n.broadcast(n[0], [a if b == 1 else b if a == 1 else _same(a, b, n.known_symbols) for a, b in pairs])
 
 
-def _same(a: Dim, b: Dim) -> Dim:
+def _same(a: Dim, b: Dim, known_symbols: AbstractSet[str]) -> Dim:
+    if isinstance(a, Expr) and symbols.free_symbols(b) - known_symbols:
+        return symbols.maximum(a, b)  # the run may find a 1
     if isinstance(a, int) and isinstance(b, int) and a != b:
         raise InvalidError(f"size {a} cannot be expanded to {b}")
     return a if isinstance(a, int) else b

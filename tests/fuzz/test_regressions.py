@@ -135,3 +135,19 @@ def test_branches_that_are_given_up_leave_nothing_behind() -> None:
         x=normal(4),
         c=np.array(False),
     )
+
+
+@pytest.mark.parametrize("target", [(3, 1, 1), (3, 11, 1), (1, 1, 8)])
+def test_a_shape_of_run_time_may_keep_sizes(target: tuple[int, ...]) -> None:
+    compare(
+        "(float[3, 11, n] x, int64[3] s) => (float[i, j, k] y) { y = Expand (x, s) }",
+        x=normal(3, 11, 8),
+        s=np.array(target),
+    )
+
+
+def test_contents_are_followed_where_all_sizes_are_known() -> None:
+    compare(
+        """(float[2, n, 3, 1] x) => (float[2, n, 0, 2] y) <float[2, 0, 2, 2] grid = {}> { y = GridSample (x, grid) }""",
+        x=normal(2, 4, 3, 1),
+    )
