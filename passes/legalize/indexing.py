@@ -61,7 +61,7 @@ def scatter_nd(n: Node) -> Value:
 def one_hot(n: Node) -> Value:
     """values[1] where an index equals the position along a new axis, values[0] elsewhere; negative indices wrap."""
     indices, values = n[0], n[2]
-    n.require(dims(values) == (2,), f"values of shape {list(dims(values))}; expected two")
+    n.require(dims(values) == (2,), f"values of shape [{', '.join(map(str, dims(values)))}]; expected two")
     rank = len(dims(indices)) + 1
     axis = n.axis(rank, default=-1)
     declared = n.declared()

@@ -191,7 +191,11 @@ def grid_sample(g: Graph) -> None:
     modes = ["linear", "nearest", "cubic"] if g.opset >= 20 else ["bilinear", "nearest", "bicubic"]
     attributes: dict[str, Any] = {"mode": g.choose(modes), "padding_mode": g.choose(["zeros", "border", "reflection"])}
     g.node(
-        "GridSample", [x, g.given(places, constant=0.3)], align_corners=g.random.randint(0, 1), floor=16, **attributes
+        "GridSample",
+        [x, g.given(places, constant=0.3, static=True)],
+        align_corners=g.random.randint(0, 1),
+        floor=16,
+        **attributes,
     )
 
 

@@ -104,7 +104,7 @@ def scatter_nd(g: Graph) -> None:
 def one_hot(g: Graph) -> None:
     depth = g.random.randint(1, 6)
     indices = g.given(g.rng.integers(-depth - 1, depth + 2, g.shape(0, 2)), g.choose([I64, I32]), constant=0.3)
-    values = g.given(np.array([0, 5]).astype(g.choose([F32, I64])))
+    values = g.given(np.array([0, 5]).astype(g.choose([F32, I64])), static=True)
     g.node("OneHot", [indices, g.given(depth, I64, constant=1), values], exact=True, axis=g.random.choice([-1, 0]))
 
 
