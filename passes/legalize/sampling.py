@@ -29,7 +29,8 @@ def grid_sample(n: Node) -> Value:
     pads = n.choice("padding_mode", "zeros", "border", "reflection")
     rank = len(dims(x)) - 2
     fits = len(dims(grid)) == rank + 2 and dims(grid)[-1] == rank
-    n.require(fits, f"a grid of [{', '.join(map(str, dims(grid)))}]; expected {rank + 2} dimensions, the last of size {rank}")
+    found = ", ".join(map(str, dims(grid)))
+    n.require(fits, f"a grid of [{found}]; expected {rank + 2} dimensions, the last of size {rank}")
     rounds = mode == "nearest"
     # Cubic interpolation pads what each tap reads; the others pad the coordinate.
     own = "zeros" if mode in ("cubic", "bicubic") else pads
