@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import inspect
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pytest
