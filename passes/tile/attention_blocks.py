@@ -49,7 +49,8 @@ class AttentionSchedule(Schedule):
 
     def shared_bytes(self, heads: Heads, dtype: Scalar) -> int:
         """Queries and stages of keys and values, sizes of heads rounded up, and what warps exchange."""
-        size, value = (-(-n // 32) * 32 for n in (heads.size, heads.value))
+        step = 8 * max(4, self.warps_n, self.splits)
+        size, value = (-(-n // step) * step for n in (heads.size, heads.value))
         elements = self.rows * size + self.stages * self.keys * (size + value)
         exchanged = self.rows * self.keys if self.splits == 1 else self.rows * (value + 2)
         return elements * dtype.bytes + 4 * exchanged
@@ -114,25 +115,35 @@ def attention_instruction(dtype: Scalar, precision: str) -> str | None:
     return None
 
 
-def choose_attention(
+def attention_candidates(
     heads: Heads, usual: tuple[int, int, int], dtype: Scalar, target: CudaTarget
-) -> AttentionSchedule | str:
-    """Sizes for usual numbers of (batch, rows, keys): large tiles where there are enough of them for the machine."""
+) -> list[AttentionSchedule]:
+    """Blocks that fit, for usual numbers of (batch, rows, keys): first the one that should be fastest."""
     batch, rows, keys = usual
     width = max(heads.size, heads.value)
     if width > WIDEST_HEAD:
-        return f"heads of size {width} do not fit into registers"
-    if rows <= DECODING:
-        splits = _splits(batch * heads.programs, keys, target)
-        schedule = AttentionSchedule(DECODING, 64, 1, 4, 3 if width * dtype.bytes <= 256 else 2, 0, splits)
-        if schedule.shared_bytes(heads, dtype) <= target.shared_bytes_per_block:
-            return schedule
-    for schedule in _candidates(width * dtype.bytes // 2):
+        return []
+    decoding = _decoding(batch * heads.programs, keys, target) if rows <= DECODING else []
+    large = _candidates(width * dtype.bytes // 2)
+
+    def is_enough(schedule: AttentionSchedule) -> bool:
         blocks = batch * heads.programs * -(-rows // schedule.rows)
-        fits = schedule.shared_bytes(heads, dtype) <= target.shared_bytes_per_block
-        if fits and (blocks >= ENOUGH * target.multiprocessors or schedule.rows <= SMALLEST):
-            return schedule
-    return f"{target.name} has too little shared memory for heads of size {width}"
+        return blocks >= ENOUGH * target.multiprocessors or schedule.rows <= SMALLEST
+
+    ordered = [*decoding, *filter(is_enough, large), *(one for one in large if not is_enough(one))]
+    return [one for one in ordered if one.shared_bytes(heads, dtype) <= target.shared_bytes_per_block]
+
+
+def _decoding(programs: int, keys: int, target: CudaTarget) -> list[AttentionSchedule]:
+    """Blocks for few queries, first those that give all multiprocessors some keys."""
+    usual = _splits(programs, keys, target)
+    others = [n for n in (1, 2, 4, 8) if n != usual and has_clusters(target) and n * FEWEST_KEYS <= 2 * keys]
+    shapes = [(64, 4, 3), (64, 4, 2), (128, 4, 2), (64, 1, 3)]
+    return [
+        AttentionSchedule(DECODING, step, 1, warps, stages, 0, splits)
+        for splits in (usual, *others)
+        for step, warps, stages in shapes
+    ]
 
 
 def _splits(programs: int, keys: int, target: CudaTarget) -> int:

@@ -22,7 +22,7 @@ from ...ir.symbols import Dim, Expr, ceildiv, floordiv, maximum, minimum
 from ...ir.target import CudaTarget
 from ...ir.types import VectorType, f32
 from . import cluster
-from .attention_blocks import AttentionSchedule, Heads, attention_instruction, choose_attention
+from .attention_blocks import AttentionSchedule, Heads, attention_candidates, attention_instruction
 from .cuda_blocks import instruction_depth, usual_sizes
 from .cuda_gemm import finish, operand, program_ids, single_root
 from .cuda_stages import StagedOperand, Walk
@@ -46,23 +46,27 @@ class FlashAttention:
     priority: int = 100
 
     def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+        if (reason := self._refusal(func, target)) is not None:
+            return reason
+        found = _ranked(func, target)
+        return found[0] if found else "its heads fit neither into registers nor into shared memory"
+
+    def candidates(self, func: kernel.Func, target: AnyTarget) -> list[DictAttr]:
+        return [] if self._refusal(func, target) is not None else _ranked(func, target)
+
+    def _refusal(self, func: kernel.Func, target: AnyTarget) -> str | None:
+        """Why no schedule fits a kernel, whatever its sizes."""
         root = single_root(func, Attention)
         if not isinstance(target, CudaTarget) or not isinstance(root, Attention):
             return "not one attention on a GPU"
-        heads = Heads.of(root)
-        if heads is None:
+        if Heads.of(root) is None:
             return "the size of a head or the number of heads is not static"
         dtype = scalar_type(root.q)
         if attention_instruction(dtype, root.precision) is None:
             return f"no instruction multiplies matrices of {dtype}"
         if placements(func, root.result) is None:
             return "a result is not the attention's elements, one by one"
-        if 0 in (*shape(root.q), *shape(root.v)):
-            return "it is empty"
-        number = usual_sizes(func)
-        batch, queries, keys = (number(size) for size in (heads.batch, heads.rows, heads.keys))
-        found = choose_attention(heads, (batch, queries, keys), dtype, target)
-        return found if isinstance(found, str) else found.to_attribute()
+        return "it is empty" if 0 in (*shape(root.q), *shape(root.v)) else None
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, Attention)
@@ -71,6 +75,17 @@ class FlashAttention:
 
 
 register(FlashAttention())
+
+
+def _ranked(func: kernel.Func, target: AnyTarget) -> list[DictAttr]:
+    """The schedules of blocks that fit, the most promising first."""
+    root = single_root(func, Attention)
+    assert isinstance(root, Attention) and isinstance(target, CudaTarget)
+    heads, number = Heads.of(root), usual_sizes(func)
+    assert heads is not None
+    usual = number(heads.batch), number(heads.rows), number(heads.keys)
+    found = attention_candidates(heads, usual, scalar_type(root.q), target)
+    return [schedule.to_attribute() for schedule in found]
 
 
 @dataclass

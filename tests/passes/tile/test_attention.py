@@ -15,8 +15,11 @@ from kernelwright.ir.dialects import kernel
 from kernelwright.ir.dialects import nn as dialect
 from kernelwright.ir.dialects.nn.base import bind
 from kernelwright.ir.symbols import Dim, symbol
+from kernelwright.ir.target import CudaTarget, builtin
 from kernelwright.ir.types import SCALARS, TensorType, i1
 from kernelwright.passes.base import PassContext, lookup
+from kernelwright.passes.tile import cuda_attention
+from kernelwright.passes.tile.attention_blocks import Heads, attention_candidates
 
 nn: Any = dialect
 LOWEST = float(np.finfo(np.float32).min)
@@ -131,3 +134,18 @@ def test_kernels_compile(target: str) -> None:
 def test_heads_that_fit_nowhere_are_refused() -> None:
     with pytest.raises(Exception, match="no strategy"):
         Case(1, 8, 8, 520).run()
+
+
+@pytest.mark.parametrize("case", [Case(2, 1, 1100, 40, batch=2), Case(4, 70, 70, 64, causal=True)], ids=str)
+def test_all_candidates_are_right(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tuner may choose any of them; the one chosen without measuring comes first."""
+    usual = (case.batch, case.queries, case.keys)
+    heads = Heads(case.batch, case.heads, case.heads, case.queries, case.keys, case.size, case.size)
+    target = builtin("cuda:h200")
+    assert isinstance(target, CudaTarget)
+    found = attention_candidates(heads, usual, SCALARS[case.dtype], target)
+    assert case.run().schedule == found[0].to_attribute()
+    assert len(set(found)) == len(found) > 2
+    for schedule in found[1:]:
+        monkeypatch.setattr(cuda_attention, "attention_candidates", lambda *_, one=schedule: [one])
+        assert case.run().schedule == schedule.to_attribute()
