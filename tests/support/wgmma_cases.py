@@ -126,7 +126,7 @@ WGMMA_CASES = [
     WgmmaCase("two-rows", SMALL, 2, 72, 136),
     WgmmaCase("pingpong", PINGPONG, 300, 392, 200, batch=(2,), blocks=4),
     WgmmaCase("pingpong-one-block", PINGPONG, 257, 264, 328, trans_b=True, blocks=1),
-    WgmmaCase("tall", TALL, 300, 136, 136, trans_a=True, trans_b=True),
+    WgmmaCase("tall", TALL, 304, 136, 136, trans_a=True, trans_b=True),
     WgmmaCase("small", SMALL, 65, 264, 136, trans_b=True),
     WgmmaCase("split", SPLIT, 70, 136, 1160),
     WgmmaCase("split-batched", SPLIT, 64, 64, 256, batch=(2,), trans_b=True),
