@@ -32,6 +32,7 @@ class JoinedCalls:
         Others go on to read the `results` alone. Where `accept` refuses the joined kernel, nothing changes: None.
         """
         reshapes = _reshapes_between(calls)
+        members = [*calls, *_read_only_by(reshapes, calls)]
         inside = {v for op in (*calls, *reshapes) for v in op.results}
         operands = list(dict.fromkeys(v for call in calls for v in call.operands if v not in inside))
         places = {value: place for place, value in enumerate((*operands, *(r for call in calls for r in call.results)))}
@@ -47,7 +48,7 @@ class JoinedCalls:
             tuple(operands),
             SymbolRefAttr(func.sym_name),
             result_types=[value.type for value in results],
-            location=fuse(call.location for call in calls),
+            location=fuse(op.location for op in members),
         )
         last = calls[-1]
         assert last.parent is not None
@@ -58,7 +59,7 @@ class JoinedCalls:
             self.known[key] = None
             return None
         self.known[key] = func
-        func.onnx = tuple(dict.fromkeys((*(func.onnx or ()), *_nodes(calls))))
+        func.onnx = tuple(dict.fromkeys((*(func.onnx or ()), *_nodes(members))))
         self.replaced.update(call.kernel for call in calls)
         for value, result in zip(results, joined.results, strict=True):
             result.name = value.name
@@ -97,9 +98,7 @@ class JoinedCalls:
         flops: Dim = 0
         for call in calls:
             flops = flops + (call.kernel.flops or 0)
-        func = kernel.Func(
-            Region(body), self._name(calls), onnx=_nodes(calls), flops=flops, bytes=bytes_moved(operands, results)
-        )
+        func = kernel.Func(Region(body), self._name(calls), flops=flops, bytes=bytes_moved(operands, results))
         first = calls[0].kernel
         assert first.parent is not None
         first.parent.insert_before(func, first)
@@ -152,6 +151,12 @@ def _reshapes_between(calls: Sequence[kernel.Call]) -> list[nn.Reshape]:
     return found
 
 
+def _read_only_by(reshapes: Sequence[nn.Reshape], calls: Sequence[kernel.Call]) -> list[nn.Reshape]:
+    """The reshapes that nobody but some calls and their reshapes reads: they are no views of their own any more."""
+    inside = set[Operation](calls).union(reshapes)
+    return [op for op in reshapes if all(user in inside for user in op.result.users)]
+
+
 def _copy_reshapes(value: Value, values: dict[Value, Value], body: Block) -> None:
     """Reshape in the kernel what was reshaped between its parts."""
     if value not in values and isinstance(value.owner, nn.Reshape):
@@ -168,5 +173,5 @@ def _erase_unread(ops: Sequence[Operation]) -> None:
             left.remove(op)
 
 
-def _nodes(calls: Sequence[kernel.Call]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(node for call in calls for node in call.location.names))
+def _nodes(ops: Sequence[Operation]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(node for op in ops for node in op.location.names))
