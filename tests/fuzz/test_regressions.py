@@ -151,3 +151,8 @@ def test_contents_are_followed_where_all_sizes_are_known() -> None:
         """(float[2, n, 3, 1] x) => (float[2, n, 0, 2] y) <float[2, 0, 2, 2] grid = {}> { y = GridSample (x, grid) }""",
         x=normal(2, 4, 3, 1),
     )
+
+
+def test_acosh_of_far_negative_numbers() -> None:
+    x = np.array([-1e15, -3e4, -1, 0.5, 1, 2, 1e30], np.float32)
+    compare("(float[7] x) => (float[7] y) { y = Acosh (x) }", x=x)

@@ -107,7 +107,8 @@ class Acosh(Composite, name="nn.acosh"):
         two = body.constant(2.0, self.dtype)
         near = body.apply("min", x, body.constant(_LARGE, self.dtype))
         t = body.apply("sub", near, body.constant(1.0, self.dtype))
-        root = body.apply("sqrt", body.apply("mul", t, body.apply("add", t, two)))
+        # Below 1 the root is not-a-number: t + 2 is no less than 2, so that the signs differ also below -1.
+        root = body.apply("sqrt", body.apply("mul", t, body.apply("max", body.apply("add", t, two), two)))
         small = log1p(body, body.apply("add", t, root), self.dtype)
         large = body.apply("add", body.apply("log", x), body.constant(math.log(2), self.dtype))
         far = body.apply("gt", x, body.constant(_LARGE, self.dtype))

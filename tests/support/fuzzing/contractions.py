@@ -122,7 +122,7 @@ def conv_transpose(g: Graph) -> None:
         window.pop("dilations", None)
         # ONNX Runtime makes the result smaller than asked for where strides are wider than windows.
         window["strides"] = [min(pair) for pair in zip(strides, window["kernel_shape"], strict=True)]
-    w = g.new(x.dtype, (x.shape[1], g.random.randint(1, 3), *window["kernel_shape"]), 0.8)
+    w = g.new(x.dtype, (x.shape[1], g.random.randint(1, 3), *window["kernel_shape"]), 0.8, plain=True)
     if "pads" in window and g.chance(0.4):
         window["output_padding"] = [g.random.randint(0, s - 1) for s in strides]
     bias = g.new(x.dtype, (w.shape[1] * group,), 0.9) if g.chance(0.5) else None

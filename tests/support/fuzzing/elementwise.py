@@ -177,7 +177,7 @@ def where(g: Graph) -> None:
 def prelu(g: Graph) -> None:
     x = g.operand((F32, F64, F16))
     slope = [n if g.chance(0.6) else 1 for n in x.shape[g.random.randint(0, x.rank) :]]
-    g.node("PRelu", [x, g.new(x.dtype, slope, 0.7)])
+    g.node("PRelu", [x, g.new(x.dtype, slope, 0.7, plain=True)])  # 0 has no slope
 
 
 @family(since=12)

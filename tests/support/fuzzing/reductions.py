@@ -83,7 +83,7 @@ def _moderate(tensor: Tensor) -> bool:
 @family()
 def instance_norm(g: Graph) -> None:
     x = g.operand((F32,), low=3, where=_moderate)
-    g.node("InstanceNormalization", [x, _channels(g, x), _channels(g, x)], floor=8, epsilon=g.choose([1e-5, 1e-2]))
+    g.node("InstanceNormalization", [x, _channels(g, x), _channels(g, x)], floor=64, epsilon=g.choose([1e-5, 1e-2]))
 
 
 @family(since=17)
