@@ -4,6 +4,9 @@ A worker prepares one case, then times calls when it is told to and sleeps in be
 whose turn it is uses the processors. All get the sizes of the case as static shapes, their best setting.
 """
 
+# The peers are no dependencies of ours, the tests' included: type checkers may not find them.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import multiprocessing

@@ -109,10 +109,15 @@ class Rewriter:
         operands = op.operands
         self.erase(op)
         if isinstance(by, Operation):
-            by.location = fuse([by.location, *(other.location for other in _unread(operands))])
+            unread = _unread(operands)
+            by.location = fuse([by.location, *(other.location for other in unread)])
+            for other in unread:
+                self.erase(other)
 
     def erase(self, op: Operation) -> None:
-        """Remove an op whose results nobody reads."""
+        """Remove an op whose results nobody reads; one that went with its last reader is gone already."""
+        if op.parent is None:
+            return
         producers = [v.owner for inner in op.walk() for v in inner.operands if isinstance(v.owner, Operation)]
         for inner in op.walk():
             self._queued.discard(inner)
@@ -139,7 +144,7 @@ class Rewriter:
 
 
 def _unread(values: Iterable[Value]) -> list[Operation]:
-    """The ops, constants aside, that nobody reads now that nobody reads `values`: they die with their last reader."""
+    """The ops, constants aside, that nobody reads now that nobody reads `values`, readers before what they read."""
     found: dict[Operation, None] = {}
     pending = [value.owner for value in values]
     while pending:

@@ -14,7 +14,7 @@ from ...ir.core import Value
 from ...ir.dialects import nn
 from ...ir.dialects.builtin import Module, Return
 from ...ir.dialects.nn.base import shape, tensor_type
-from ...ir.location import fuse
+from ...ir.location import UNKNOWN, Location, fuse
 from ...ir.symbols import product
 from ..base import Pass, PassContext
 from .match import producer
@@ -168,9 +168,10 @@ def _join(branches: Sequence[_Branch]) -> None:
     first = min((one.conv for one in branches), key=_place)
     block = first.parent
     assert block is not None
-    location = fuse([one.conv.location for one in branches])
+    activations = [one.activation for one in branches if one.activation is not None]
+    location = fuse([op.location for op in (*(one.conv for one in branches), *activations)])
 
-    def emit(op: nn.NnOp) -> Value:
+    def emit(op: nn.NnOp, location: Location = location) -> Value:
         op.location = location
         block.insert_before(op, first)
         return op.results[0]
@@ -190,7 +191,9 @@ def _join(branches: Sequence[_Branch]) -> None:
     ends = list(accumulate(one.channels for one in branches))
     for one, end in zip(branches, ends, strict=True):
         starts = (0, end - one.channels, *(0 for _ in dims[2:]))
-        part = emit(nn.Slice(whole, starts, (dims[0], end, *dims[2:]), (1,) * len(dims)))
+        part = emit(
+            nn.Slice(whole, starts, (dims[0], end, *dims[2:]), (1,) * len(dims)), UNKNOWN
+        )  # it computes no node
         part.name = one.result.name
         one.result.replace_all_uses_with(part)
     for one in branches:

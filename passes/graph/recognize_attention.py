@@ -13,6 +13,7 @@ from ...ir.core import Operation, Value
 from ...ir.dialects import nn
 from ...ir.dialects.builtin import Module
 from ...ir.dialects.nn.base import scalar_type, tensor_type
+from ...ir.location import fuse
 from ...ir.symbols import Dim
 from ...ir.types import Scalar
 from ..base import Pass, PassContext
@@ -350,5 +351,8 @@ def mask_of_broadcast(op: nn.Attention, rw: Rewriter) -> None:
 
 
 def _set_mask(op: nn.Attention, mask: Value, rw: Rewriter) -> None:
+    """Have `op` read what its mask is made of: it does the work of the op between from here on."""
+    assert op.mask is not None and isinstance(op.mask.owner, Operation)
+    op.location = fuse([op.location, op.mask.owner.location])
     op.set_operand(3, mask)
     rw.modified(op)

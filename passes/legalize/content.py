@@ -107,7 +107,8 @@ def _small(op: Operation) -> bool:
 
 
 def _numeric(op: Operation, arrays: list[np.ndarray]) -> Iterable[np.ndarray] | None:
-    assert isinstance(op, nn.NnOp)
+    if not isinstance(op, nn.NnOp):  # sizes of run time, control flow
+        return None
     try:
         return op.interpret(arrays, {})
     except (NotImplementedError, IndexError):

@@ -156,3 +156,13 @@ def test_contents_are_followed_where_all_sizes_are_known() -> None:
 def test_acosh_of_far_negative_numbers() -> None:
     x = np.array([-1e15, -3e4, -1, 0.5, 1, 2, 1e30], np.float32)
     compare("(float[7] x) => (float[7] y) { y = Acosh (x) }", x=x)
+
+
+def test_unique_elements_of_a_constant() -> None:
+    compare(
+        """(float[1] x) => (float[a] y, int64[b] i, int64[c] j, int64[d] k, float[1] z) <float[3] w = {1.0, 0.5, 1.0}> {
+            y, i, j, k = Unique <axis: int = 0, sorted: int = 0> (w)
+            z = Neg (x)
+        }""",
+        x=normal(1),
+    )

@@ -76,12 +76,12 @@ branches (float[2, 12, 9, 7] x,
 """
 
 TRANSFORMER = """
-transformer (float[2, 7, 24] x,
-             float[24] g0, float[24] b0, float[24, 24] wq, float[24] bq, float[24, 24] wk, float[24] bk,
-             float[24, 24] wv, float[24] bv, float[24, 24] wo, float[24] bo,
-             float[24] g1, float[24] b1, float[24, 60] wi, float[60] bi, float[60, 24] wd, float[24] bd)
-    => (float[2, 7, 24] y)
-    <int64[4] heads = {0, 0, 3, 8}, int64[3] flat = {0, 0, 24}, float scale = {0.3535533845424652},
+transformer (float[2, 7, 40] x,
+             float[40] g0, float[40] b0, float[40, 40] wq, float[40] bq, float[40, 40] wk, float[40] bk,
+             float[40, 40] wv, float[40] bv, float[40, 40] wo, float[40] bo,
+             float[40] g1, float[40] b1, float[40, 60] wi, float[60] bi, float[60, 40] wd, float[40] bd)
+    => (float[2, 7, 40] y)
+    <int64[4] heads = {0, 0, 5, 8}, int64[3] flat = {0, 0, 40}, float scale = {0.3535533845424652},
      float root = {1.4142135623730951},
      float one = {1.0}, float half = {0.5}, float zero_f = {0}, float low = {-3.4028234663852886e38},
      int64 size = {7}, int64 zero = {0}, int64 step = {1}, int64[1] first = {0}, int64[1] second = {1}> {
@@ -134,9 +134,19 @@ recurrent (float[5, 3, 6] x, float[2, 28, 6] w, float[2, 28, 7] r, float[2, 56] 
 """
 
 
+CACHE = """
+cache (float[1, 3, 1, 8] x, float[1, 3, 5, 8] s_keys, float[1, 3, 5, 8] s_values)
+    => (float[1, 3, 6, 8] keys, float[1, 3, 6, 8] values) {
+  key = Neg (x)
+  value = Abs (x)
+  keys = Concat <axis = 2> (s_keys, key)
+  values = Concat <axis = 2> (s_values, value)
+}
+"""
+
 SPELLED = """
-spelled (float[37, 1024] x, float[1024] g0, float[1024] b0) => (float[37, 1024] y, float total)
-    <float two = {2.0}, float epsilon = {1e-5}, int64[1] last = {1}, int64[2] all = {0, 1}> {
+spelled (float[37, 1024] x, float[1024] g0, float[1024] b0) => (float[37, 1024] y, float total, float[37, 1024] sums)
+    <int64 axis = {1}, float two = {2.0}, float epsilon = {1e-5}, int64[1] last = {1}, int64[2] all = {0, 1}> {
   mean = ReduceMean (x, last)
   centred = Sub (x, mean)
   again = Sub (x, mean)
@@ -153,6 +163,7 @@ spelled (float[37, 1024] x, float[1024] g0, float[1024] b0) => (float[37, 1024] 
   sum = ReduceSum (e, last)
   y = Div (e, sum)
   total = ReduceSum <keepdims = 0> (norm, all)
+  sums = CumSum (x, axis)
 }
 """
 
@@ -181,6 +192,7 @@ MODELS: dict[str, Callable[[], onnx.ModelProto]] = {
     "branches_of_one": lambda: _model(BRANCHES.replace("[2, 12, 9, 7]", "[1, 12, 8, 8]").replace("[2, 30]", "[1, 30]")),
     "transformer": lambda: _model(TRANSFORMER),
     "recurrent": lambda: _model(RECURRENT),
+    "cache": lambda: _model(CACHE),
     "spelled": lambda: _model(SPELLED),
 }
 

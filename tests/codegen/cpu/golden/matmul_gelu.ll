@@ -2,6 +2,7 @@ declare <16 x float> @llvm.copysign.v16f32(<16 x float>, <16 x float>)
 declare <16 x float> @llvm.fabs.v16f32(<16 x float>)
 declare <16 x float> @llvm.fma.v16f32(<16 x float>, <16 x float>, <16 x float>)
 declare void @kw_barrier(ptr, i64)
+declare void @llvm.prefetch.p0(ptr, i32, i32, i32)
 
 define internal <16 x float> @kw.erf.v16f32(<16 x float> %x) alwaysinline nounwind {
 entry:
@@ -61,7 +62,8 @@ entry:
 define internal void @kernel.item(ptr %arg0, ptr %arg1, ptr %arg2, ptr %arg3, i64 %program.0, i64 %program.1, i64 %program.2, i64 %grid.0, i64 %grid.1, i64 %grid.2, i64 %workers, ptr %barrier) nounwind {
 entry:
   %by = mul i64 %program.0, 4
-  %by.1 = mul i64 %program.1, 48
+  %by.1 = mul i64 %program.0, 768
+  %by.2 = mul i64 %program.1, 48
   br label %loop
 loop:
   %i = phi i64 [ 0, %entry ], [ %next, %body ]
@@ -80,8 +82,8 @@ loop:
   %more = icmp slt i64 %i, 32
   br i1 %more, label %body, label %done
 body:
-  %by.2 = mul i64 %by, 32
-  %at = add i64 %by.2, %i
+  %by.3 = mul i64 %by, 32
+  %at = add i64 %by.3, %i
   %address = getelementptr float, ptr %arg0, i64 %at
   %load = load float, ptr %address, align 4
   %address.1 = getelementptr float, ptr %address, i64 32
@@ -90,14 +92,33 @@ body:
   %load.2 = load float, ptr %address.2, align 4
   %address.3 = getelementptr float, ptr %address, i64 96
   %load.3 = load float, ptr %address.3, align 4
-  %by.3 = mul i64 %i, 48
-  %at.1 = add i64 %by.3, %by.1
+  %by.4 = mul i64 %i, 24
+  %at.1 = add i64 %by.1, %by.4
   %address.4 = getelementptr float, ptr %arg1, i64 %at.1
-  %load.4 = load <16 x float>, ptr %address.4, align 16
-  %address.5 = getelementptr float, ptr %address.4, i64 16
-  %load.5 = load <16 x float>, ptr %address.5, align 16
-  %address.6 = getelementptr float, ptr %address.4, i64 32
-  %load.6 = load <16 x float>, ptr %address.6, align 16
+  call void @llvm.prefetch.p0(ptr %address.4, i32 0, i32 2, i32 1)
+  %at.2 = add i64 %at.1, 16
+  %address.5 = getelementptr float, ptr %arg1, i64 %at.2
+  call void @llvm.prefetch.p0(ptr %address.5, i32 0, i32 2, i32 1)
+  %at.3 = add i64 %at.1, 32
+  %address.6 = getelementptr float, ptr %arg1, i64 %at.3
+  call void @llvm.prefetch.p0(ptr %address.6, i32 0, i32 2, i32 1)
+  %at.4 = add i64 %at.1, 48
+  %address.7 = getelementptr float, ptr %arg1, i64 %at.4
+  call void @llvm.prefetch.p0(ptr %address.7, i32 0, i32 2, i32 1)
+  %at.5 = add i64 %at.1, 64
+  %address.8 = getelementptr float, ptr %arg1, i64 %at.5
+  call void @llvm.prefetch.p0(ptr %address.8, i32 0, i32 2, i32 1)
+  %at.6 = add i64 %at.1, 80
+  %address.9 = getelementptr float, ptr %arg1, i64 %at.6
+  call void @llvm.prefetch.p0(ptr %address.9, i32 0, i32 2, i32 1)
+  %by.5 = mul i64 %i, 48
+  %at.7 = add i64 %by.5, %by.2
+  %address.10 = getelementptr float, ptr %arg1, i64 %at.7
+  %load.4 = load <16 x float>, ptr %address.10, align 16
+  %address.11 = getelementptr float, ptr %address.10, i64 16
+  %load.5 = load <16 x float>, ptr %address.11, align 16
+  %address.12 = getelementptr float, ptr %address.10, i64 32
+  %load.6 = load <16 x float>, ptr %address.12, align 16
   %lane = insertelement <16 x float> poison, float %load, i64 0
   %splat = shufflevector <16 x float> %lane, <16 x float> poison, <16 x i32> zeroinitializer
   %acc = call <16 x float> @llvm.fma.v16f32(<16 x float> %splat, <16 x float> %load.4, <16 x float> %carried)
@@ -118,25 +139,25 @@ body:
   %acc.9 = call <16 x float> @llvm.fma.v16f32(<16 x float> %splat.3, <16 x float> %load.4, <16 x float> %carried.9)
   %acc.10 = call <16 x float> @llvm.fma.v16f32(<16 x float> %splat.3, <16 x float> %load.5, <16 x float> %carried.10)
   %acc.11 = call <16 x float> @llvm.fma.v16f32(<16 x float> %splat.3, <16 x float> %load.6, <16 x float> %carried.11)
-  %at.2 = add i64 %i, 1
-  %by.4 = mul i64 %by, 32
-  %at.3 = add i64 %by.4, %at.2
-  %address.7 = getelementptr float, ptr %arg0, i64 %at.3
-  %load.7 = load float, ptr %address.7, align 4
-  %address.8 = getelementptr float, ptr %address.7, i64 32
-  %load.8 = load float, ptr %address.8, align 4
-  %address.9 = getelementptr float, ptr %address.7, i64 64
-  %load.9 = load float, ptr %address.9, align 4
-  %address.10 = getelementptr float, ptr %address.7, i64 96
-  %load.10 = load float, ptr %address.10, align 4
-  %by.5 = mul i64 %at.2, 48
-  %at.4 = add i64 %by.5, %by.1
-  %address.11 = getelementptr float, ptr %arg1, i64 %at.4
-  %load.11 = load <16 x float>, ptr %address.11, align 16
-  %address.12 = getelementptr float, ptr %address.11, i64 16
-  %load.12 = load <16 x float>, ptr %address.12, align 16
-  %address.13 = getelementptr float, ptr %address.11, i64 32
-  %load.13 = load <16 x float>, ptr %address.13, align 16
+  %at.8 = add i64 %i, 1
+  %by.6 = mul i64 %by, 32
+  %at.9 = add i64 %by.6, %at.8
+  %address.13 = getelementptr float, ptr %arg0, i64 %at.9
+  %load.7 = load float, ptr %address.13, align 4
+  %address.14 = getelementptr float, ptr %address.13, i64 32
+  %load.8 = load float, ptr %address.14, align 4
+  %address.15 = getelementptr float, ptr %address.13, i64 64
+  %load.9 = load float, ptr %address.15, align 4
+  %address.16 = getelementptr float, ptr %address.13, i64 96
+  %load.10 = load float, ptr %address.16, align 4
+  %by.7 = mul i64 %at.8, 48
+  %at.10 = add i64 %by.7, %by.2
+  %address.17 = getelementptr float, ptr %arg1, i64 %at.10
+  %load.11 = load <16 x float>, ptr %address.17, align 16
+  %address.18 = getelementptr float, ptr %address.17, i64 16
+  %load.12 = load <16 x float>, ptr %address.18, align 16
+  %address.19 = getelementptr float, ptr %address.17, i64 32
+  %load.13 = load <16 x float>, ptr %address.19, align 16
   %lane.4 = insertelement <16 x float> poison, float %load.7, i64 0
   %splat.4 = shufflevector <16 x float> %lane.4, <16 x float> poison, <16 x i32> zeroinitializer
   %acc.12 = call <16 x float> @llvm.fma.v16f32(<16 x float> %splat.4, <16 x float> %load.11, <16 x float> %acc)
@@ -157,25 +178,25 @@ body:
   %acc.21 = call <16 x float> @llvm.fma.v16f32(<16 x float> %splat.7, <16 x float> %load.11, <16 x float> %acc.9)
   %acc.22 = call <16 x float> @llvm.fma.v16f32(<16 x float> %splat.7, <16 x float> %load.12, <16 x float> %acc.10)
   %acc.23 = call <16 x float> @llvm.fma.v16f32(<16 x float> %splat.7, <16 x float> %load.13, <16 x float> %acc.11)
-  %at.5 = add i64 %i, 2
-  %by.6 = mul i64 %by, 32
-  %at.6 = add i64 %by.6, %at.5
-  %address.14 = getelementptr float, ptr %arg0, i64 %at.6
-  %load.14 = load float, ptr %address.14, align 4
-  %address.15 = getelementptr float, ptr %address.14, i64 32
-  %load.15 = load float, ptr %address.15, align 4
-  %address.16 = getelementptr float, ptr %address.14, i64 64
-  %load.16 = load float, ptr %address.16, align 4
-  %address.17 = getelementptr float, ptr %address.14, i64 96
-  %load.17 = load float, ptr %address.17, align 4
-  %by.7 = mul i64 %at.5, 48
-  %at.7 = add i64 %by.7, %by.1
-  %address.18 = getelementptr float, ptr %arg1, i64 %at.7
-  %load.18 = load <16 x float>, ptr %address.18, align 16
-  %address.19 = getelementptr float, ptr %address.18, i64 16
-  %load.19 = load <16 x float>, ptr %address.19, align 16
-  %address.20 = getelementptr float, ptr %address.18, i64 32
-  %load.20 = load <16 x float>, ptr %address.20, align 16
+  %at.11 = add i64 %i, 2
+  %by.8 = mul i64 %by, 32
+  %at.12 = add i64 %by.8, %at.11
+  %address.20 = getelementptr float, ptr %arg0, i64 %at.12
+  %load.14 = load float, ptr %address.20, align 4
+  %address.21 = getelementptr float, ptr %address.20, i64 32
+  %load.15 = load float, ptr %address.21, align 4
+  %address.22 = getelementptr float, ptr %address.20, i64 64
+  %load.16 = load float, ptr %address.22, align 4
+  %address.23 = getelementptr float, ptr %address.20, i64 96
+  %load.17 = load float, ptr %address.23, align 4
+  %by.9 = mul i64 %at.11, 48
+  %at.13 = add i64 %by.9, %by.2
+  %address.24 = getelementptr float, ptr %arg1, i64 %at.13
+  %load.18 = load <16 x float>, ptr %address.24, align 16
+  %address.25 = getelementptr float, ptr %address.24, i64 16
+  %load.19 = load <16 x float>, ptr %address.25, align 16
+  %address.26 = getelementptr float, ptr %address.24, i64 32
+  %load.20 = load <16 x float>, ptr %address.26, align 16
   %lane.8 = insertelement <16 x float> poison, float %load.14, i64 0
   %splat.8 = shufflevector <16 x float> %lane.8, <16 x float> poison, <16 x i32> zeroinitializer
   %acc.24 = call <16 x float> @llvm.fma.v16f32(<16 x float> %splat.8, <16 x float> %load.18, <16 x float> %acc.12)
@@ -196,25 +217,25 @@ body:
   %acc.33 = call <16 x float> @llvm.fma.v16f32(<16 x float> %splat.11, <16 x float> %load.18, <16 x float> %acc.21)
   %acc.34 = call <16 x float> @llvm.fma.v16f32(<16 x float> %splat.11, <16 x float> %load.19, <16 x float> %acc.22)
   %acc.35 = call <16 x float> @llvm.fma.v16f32(<16 x float> %splat.11, <16 x float> %load.20, <16 x float> %acc.23)
-  %at.8 = add i64 %i, 3
-  %by.8 = mul i64 %by, 32
-  %at.9 = add i64 %by.8, %at.8
-  %address.21 = getelementptr float, ptr %arg0, i64 %at.9
-  %load.21 = load float, ptr %address.21, align 4
-  %address.22 = getelementptr float, ptr %address.21, i64 32
-  %load.22 = load float, ptr %address.22, align 4
-  %address.23 = getelementptr float, ptr %address.21, i64 64
-  %load.23 = load float, ptr %address.23, align 4
-  %address.24 = getelementptr float, ptr %address.21, i64 96
-  %load.24 = load float, ptr %address.24, align 4
-  %by.9 = mul i64 %at.8, 48
-  %at.10 = add i64 %by.9, %by.1
-  %address.25 = getelementptr float, ptr %arg1, i64 %at.10
-  %load.25 = load <16 x float>, ptr %address.25, align 16
-  %address.26 = getelementptr float, ptr %address.25, i64 16
-  %load.26 = load <16 x float>, ptr %address.26, align 16
-  %address.27 = getelementptr float, ptr %address.25, i64 32
-  %load.27 = load <16 x float>, ptr %address.27, align 16
+  %at.14 = add i64 %i, 3
+  %by.10 = mul i64 %by, 32
+  %at.15 = add i64 %by.10, %at.14
+  %address.27 = getelementptr float, ptr %arg0, i64 %at.15
+  %load.21 = load float, ptr %address.27, align 4
+  %address.28 = getelementptr float, ptr %address.27, i64 32
+  %load.22 = load float, ptr %address.28, align 4
+  %address.29 = getelementptr float, ptr %address.27, i64 64
+  %load.23 = load float, ptr %address.29, align 4
+  %address.30 = getelementptr float, ptr %address.27, i64 96
+  %load.24 = load float, ptr %address.30, align 4
+  %by.11 = mul i64 %at.14, 48
+  %at.16 = add i64 %by.11, %by.2
+  %address.31 = getelementptr float, ptr %arg1, i64 %at.16
+  %load.25 = load <16 x float>, ptr %address.31, align 16
+  %address.32 = getelementptr float, ptr %address.31, i64 16
+  %load.26 = load <16 x float>, ptr %address.32, align 16
+  %address.33 = getelementptr float, ptr %address.31, i64 32
+  %load.27 = load <16 x float>, ptr %address.33, align 16
   %lane.12 = insertelement <16 x float> poison, float %load.21, i64 0
   %splat.12 = shufflevector <16 x float> %lane.12, <16 x float> poison, <16 x i32> zeroinitializer
   %acc.36 = call <16 x float> @llvm.fma.v16f32(<16 x float> %splat.12, <16 x float> %load.25, <16 x float> %acc.24)
@@ -238,12 +259,12 @@ body:
   %next = add nsw i64 %i, 4
   br label %loop
 done:
-  %address.28 = getelementptr float, ptr %arg2, i64 %by.1
-  %load.28 = load <16 x float>, ptr %address.28, align 16
-  %address.29 = getelementptr float, ptr %address.28, i64 16
-  %load.29 = load <16 x float>, ptr %address.29, align 16
-  %address.30 = getelementptr float, ptr %address.28, i64 32
-  %load.30 = load <16 x float>, ptr %address.30, align 16
+  %address.34 = getelementptr float, ptr %arg2, i64 %by.2
+  %load.28 = load <16 x float>, ptr %address.34, align 16
+  %address.35 = getelementptr float, ptr %address.34, i64 16
+  %load.29 = load <16 x float>, ptr %address.35, align 16
+  %address.36 = getelementptr float, ptr %address.34, i64 32
+  %load.30 = load <16 x float>, ptr %address.36, align 16
   %addf = fadd contract <16 x float> %carried, %load.28
   %addf.1 = fadd contract <16 x float> %carried.1, %load.29
   %addf.2 = fadd contract <16 x float> %carried.2, %load.30
@@ -316,32 +337,32 @@ done:
   %mulf.33 = fmul contract <16 x float> %mulf.21, %addf.21
   %mulf.34 = fmul contract <16 x float> %mulf.22, %addf.22
   %mulf.35 = fmul contract <16 x float> %mulf.23, %addf.23
-  %by.10 = mul i64 %by, 48
-  %at.11 = add i64 %by.10, %by.1
-  %address.31 = getelementptr float, ptr %arg3, i64 %at.11
-  store <16 x float> %mulf.24, ptr %address.31, align 16
-  %address.32 = getelementptr float, ptr %address.31, i64 16
-  store <16 x float> %mulf.25, ptr %address.32, align 16
-  %address.33 = getelementptr float, ptr %address.31, i64 32
-  store <16 x float> %mulf.26, ptr %address.33, align 16
-  %address.34 = getelementptr float, ptr %address.31, i64 48
-  store <16 x float> %mulf.27, ptr %address.34, align 16
-  %address.35 = getelementptr float, ptr %address.31, i64 64
-  store <16 x float> %mulf.28, ptr %address.35, align 16
-  %address.36 = getelementptr float, ptr %address.31, i64 80
-  store <16 x float> %mulf.29, ptr %address.36, align 16
-  %address.37 = getelementptr float, ptr %address.31, i64 96
-  store <16 x float> %mulf.30, ptr %address.37, align 16
-  %address.38 = getelementptr float, ptr %address.31, i64 112
-  store <16 x float> %mulf.31, ptr %address.38, align 16
-  %address.39 = getelementptr float, ptr %address.31, i64 128
-  store <16 x float> %mulf.32, ptr %address.39, align 16
-  %address.40 = getelementptr float, ptr %address.31, i64 144
-  store <16 x float> %mulf.33, ptr %address.40, align 16
-  %address.41 = getelementptr float, ptr %address.31, i64 160
-  store <16 x float> %mulf.34, ptr %address.41, align 16
-  %address.42 = getelementptr float, ptr %address.31, i64 176
-  store <16 x float> %mulf.35, ptr %address.42, align 16
+  %by.12 = mul i64 %by, 48
+  %at.17 = add i64 %by.12, %by.2
+  %address.37 = getelementptr float, ptr %arg3, i64 %at.17
+  store <16 x float> %mulf.24, ptr %address.37, align 16
+  %address.38 = getelementptr float, ptr %address.37, i64 16
+  store <16 x float> %mulf.25, ptr %address.38, align 16
+  %address.39 = getelementptr float, ptr %address.37, i64 32
+  store <16 x float> %mulf.26, ptr %address.39, align 16
+  %address.40 = getelementptr float, ptr %address.37, i64 48
+  store <16 x float> %mulf.27, ptr %address.40, align 16
+  %address.41 = getelementptr float, ptr %address.37, i64 64
+  store <16 x float> %mulf.28, ptr %address.41, align 16
+  %address.42 = getelementptr float, ptr %address.37, i64 80
+  store <16 x float> %mulf.29, ptr %address.42, align 16
+  %address.43 = getelementptr float, ptr %address.37, i64 96
+  store <16 x float> %mulf.30, ptr %address.43, align 16
+  %address.44 = getelementptr float, ptr %address.37, i64 112
+  store <16 x float> %mulf.31, ptr %address.44, align 16
+  %address.45 = getelementptr float, ptr %address.37, i64 128
+  store <16 x float> %mulf.32, ptr %address.45, align 16
+  %address.46 = getelementptr float, ptr %address.37, i64 144
+  store <16 x float> %mulf.33, ptr %address.46, align 16
+  %address.47 = getelementptr float, ptr %address.37, i64 160
+  store <16 x float> %mulf.34, ptr %address.47, align 16
+  %address.48 = getelementptr float, ptr %address.37, i64 176
+  store <16 x float> %mulf.35, ptr %address.48, align 16
   ret void
 }
 
