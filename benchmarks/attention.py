@@ -24,7 +24,8 @@ import numpy as np
 import onnx
 import record
 import torch
-from gpu import graphed, milliseconds
+from cuda_graphs import graphed
+from gpu import milliseconds
 from onnx import TensorProto, helper
 
 import kernelwright
@@ -125,7 +126,7 @@ def compare(case: Case, options: argparse.Namespace) -> dict[str, Any]:
                 q, k, v, is_causal=case.causal, enable_gqa=case.heads != case.groups
             )
 
-    runs = {"kernelwright": lambda: context.run(feeds, on_device=True), "sdpa": graphed(peer)}
+    runs = {"kernelwright": lambda: context.run(feeds, on_device=True), "sdpa": graphed(torch, peer)}
     rounds: dict[str, list[float]] = {key: [] for key in runs}
     for run in runs.values():
         milliseconds(run, 3)

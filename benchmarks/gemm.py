@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import record
+from cuda_graphs import graphed
 
 from kernelwright.compiler.driver import compile_model
 from kernelwright.compiler.options import CompileOptions, PassOptions
@@ -155,20 +156,6 @@ def milliseconds(torch: Any, run: Callable[[], object], calls: int) -> float:
     end.record()
     torch.cuda.synchronize()
     return begin.elapsed_time(end) / calls
-
-
-def graphed(torch: Any, call: Callable[[], object]) -> Callable[[], object]:
-    """`call` captured in a CUDA graph."""
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(3):
-            call()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        call()
-    return graph.replay
 
 
 class Peers:

@@ -25,6 +25,7 @@ import numpy as np
 import record
 import torch
 from accuracy import relative_error
+from cuda_graphs import graphed
 from torch_models import build
 
 import kernelwright
@@ -38,20 +39,6 @@ CASES = [
 ]  # fmt: skip
 
 
-def graphed(call: Run) -> Run:
-    """`call` captured in a CUDA graph."""
-    stream = torch.cuda.Stream()
-    stream.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(stream):
-        for _ in range(3):
-            call()
-    torch.cuda.current_stream().wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        call()
-    return graph.replay
-
-
 def pytorch(model: torch.nn.Module, inputs: tuple[torch.Tensor, ...], options: argparse.Namespace) -> dict[str, Run]:
     """PyTorch's ways to run a module, by name."""
     dtype = DTYPES[options.precision]
@@ -59,10 +46,10 @@ def pytorch(model: torch.nn.Module, inputs: tuple[torch.Tensor, ...], options: a
     if inputs[0].ndim == 4:
         module = module.to(memory_format=torch.channels_last)
     args = [x.cuda().to(dtype) if x.is_floating_point() else x.cuda() for x in inputs]
-    runs: dict[str, Run] = {"eager": lambda: module(*args), "graph": graphed(lambda: module(*args))}
+    runs: dict[str, Run] = {"eager": lambda: module(*args), "graph": graphed(torch, lambda: module(*args))}
     if options.compile:
         fast = torch.compile(module, mode="max-autotune-no-cudagraphs")
-        runs["compile"] = graphed(lambda: fast(*args))
+        runs["compile"] = graphed(torch, lambda: fast(*args))
     return runs
 
 

@@ -43,8 +43,8 @@ class Remark:
     location: Location
 
     def concerns(self, node: str) -> bool:
-        """Whether the remark is about the ONNX node `node`, or mentions it."""
-        return node in self.location.names or node in self.message
+        """Whether the remark is about the ONNX node `node`, or mentions it in quotes."""
+        return node in self.location.names or f"'{node}'" in self.message
 
     def __str__(self) -> str:
         where = ", ".join(self.location.names) or "unnamed"

@@ -12,7 +12,7 @@ from ...ir.target import Target
 from ..base import Pass, PassContext
 from ..tile.strategies import AnyTarget, specialized
 from .groups import Kind, is_unit_reshape, kind_of, trailing_axes
-from .joining import JoinedCalls
+from .joining import JoinedCalls, readers
 
 
 class FuseNorms(Pass):
@@ -82,7 +82,7 @@ def _products_before(norm: kernel.Call) -> Iterator[_Pair]:
 
 def _products_after(norm: kernel.Call) -> Iterator[_Pair]:
     """The first product that reads what a normalization makes."""
-    for user in _readers(norm.results[0]):
+    for user in readers(norm.results[0]):
         if isinstance(user, kernel.Call) and (product := _product(user)) is not None and user.parent is norm.parent:
             pairs = zip(user.kernel.block.arguments, user.operands, strict=True)
             if any(argument is product.a and _origin(v) is norm.results[0] for argument, v in pairs):
@@ -96,19 +96,10 @@ def _origin(value: Value) -> Value:
     return value
 
 
-def _readers(value: Value) -> Iterator[Operation]:
-    """The ops that read `value` or a reshape of it."""
-    for user in value.users:
-        if isinstance(user, nn.Reshape):
-            yield from _readers(user.result)
-        else:
-            yield user
-
-
 def _join(pair: _Pair, order: dict[Operation, int], joined: JoinedCalls, target: AnyTarget) -> bool:
     first, second = pair
     between, final = first.results[0], second.results[0]
-    others = [user for user in _readers(between) if user is not second]
+    others = [user for user in readers(between) if user is not second]
     if any(order.get(user, 0) <= order[second] for user in others):
         return False
     call = None

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ...ir.core import Operation, Value
-from ...ir.dialects import kernel, nn
+from ...ir.core import Operation
+from ...ir.dialects import kernel
 from ...ir.dialects.builtin import Module
 from ...ir.dialects.nn.base import tensor_type
 from ...ir.symbols import Dim
 from ..base import Pass, PassContext
 from .groups import Kind, kind_of
-from .joining import JoinedCalls
+from .joining import JoinedCalls, readers
 
 MOST_CALLS = 8
 """The most calls that become one."""
@@ -76,7 +75,7 @@ def _fits(call: kernel.Call, group: _Group, order: dict[Operation, int]) -> bool
     if len(group.calls) == MOST_CALLS:
         return False
     for member in group.calls:
-        for reader in _readers(member.results[0]):
+        for reader in readers(member.results[0]):
             if reader is call and not _is_elementwise(call):
                 return False
             if reader is not call and reader not in group.calls and _place(reader, order) < order[call]:
@@ -92,12 +91,3 @@ def _place(op: Operation, order: dict[Operation, int]) -> int:
 def _is_elementwise(call: kernel.Call) -> bool:
     ops = [op for op in call.kernel.block if not isinstance(op, kernel.Return)]
     return all(kind_of(op) is Kind.ELEMENTWISE for op in ops)
-
-
-def _readers(value: Value) -> Iterator[Operation]:
-    """The ops that read `value` or a reshape of it."""
-    for user in value.users:
-        if isinstance(user, nn.Reshape):
-            yield from _readers(user.result)
-        else:
-            yield user

@@ -175,3 +175,12 @@ def _erase_unread(ops: Sequence[Operation]) -> None:
 
 def _nodes(ops: Sequence[Operation]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(node for op in ops for node in op.location.names))
+
+
+def readers(value: Value) -> Iterator[Operation]:
+    """The ops that read `value` or a reshape of it."""
+    for user in value.users:
+        if isinstance(user, nn.Reshape):
+            yield from readers(user.result)
+        else:
+            yield user

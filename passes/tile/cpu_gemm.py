@@ -39,7 +39,7 @@ from .frame import Frame, only_root, open_frame, returned, tensor_type
 from .merging import Merged
 from .packing import is_constant, leading, padded, repack, reshape, transpose
 from .schedule import Schedule
-from .strategies import AnyTarget, register
+from .strategies import AnyTarget, RankedStrategy, register
 
 SQUARE = 16
 """Rows and columns of the squares in which a dynamic right operand is packed."""
@@ -88,22 +88,13 @@ class GemmSchedule(Schedule):
 
 
 @dataclass(frozen=True)
-class CpuGemm:
+class CpuGemm(RankedStrategy):
     """Products of f32 matrices (narrower floats in f32) with broadcast factors and panels of columns."""
 
     name: str = "gemm"
     priority: int = 100
 
-    def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
-        found = self._ranked(func, target)
-        return found if isinstance(found, str) else found[0].to_attribute()
-
-    def candidates(self, func: kernel.Func, target: AnyTarget) -> list[DictAttr]:
-        found = self._ranked(func, target)
-        return [] if isinstance(found, str) else [schedule.to_attribute() for schedule in found]
-
-    def _ranked(self, func: kernel.Func, target: AnyTarget) -> list[GemmSchedule] | str:
-        """Schedules, the one that should take the least time first, or why there are none."""
+    def ranked(self, func: kernel.Func, target: AnyTarget) -> Sequence[Schedule] | str:
         root = only_root(func, MatMul)
         if not isinstance(target, CpuTarget) or not isinstance(root, MatMul):
             return "not one matrix product on a CPU"

@@ -29,7 +29,8 @@ from .frame import open_frame, returned, tensor_type
 from .merging import Merged
 from .overlap_launches import overlaps
 from .packing import calls_of, is_constant, packed_constant
-from .strategies import AnyTarget, register
+from .schedule import Schedule
+from .strategies import AnyTarget, RankedStrategy, register
 
 NARROW = 8
 """Groups with fewer channels than this are no matrices worth the name."""
@@ -72,20 +73,15 @@ class _Sizes:
 
 
 @dataclass(frozen=True)
-class MmaConv:
+class MmaConv(RankedStrategy):
     """Convolutions of floats with constant weights, with the element-wise ops that follow on the accumulators."""
 
     name: str = "mma_conv"
     priority: int = 100
 
-    def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+    def ranked(self, func: kernel.Func, target: AnyTarget) -> Sequence[Schedule] | str:
         work = self._work(func, target)
-        return work if isinstance(work, str) else ranked_blocks(work, target)[0].to_attribute()
-
-    def candidates(self, func: kernel.Func, target: AnyTarget) -> list[DictAttr]:
-        work = self._work(func, target)
-        blocks = [] if isinstance(work, str) else ranked_blocks(work, target)
-        return [block.to_attribute() for block in blocks]
+        return work if isinstance(work, str) else ranked_blocks(work, target)
 
     def _work(self, func: kernel.Func, target: AnyTarget) -> Work | str:
         """The problem of a kernel, or why it is none."""

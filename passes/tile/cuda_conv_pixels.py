@@ -31,7 +31,8 @@ from .frame import open_frame, returned, tensor_type
 from .merging import Merged
 from .overlap_launches import overlaps
 from .packing import calls_of, packed_constant
-from .strategies import AnyTarget, register
+from .schedule import Schedule
+from .strategies import AnyTarget, RankedStrategy, register
 
 COPY_BYTES = 16
 WEIGHTS_TOGETHER = 8
@@ -39,21 +40,18 @@ WEIGHTS_TOGETHER = 8
 
 
 @dataclass(frozen=True)
-class MmaConvPixels:
+class MmaConvPixels(RankedStrategy):
     """Convolutions of one group with constant weights, and the element-wise ops that follow on the accumulators."""
 
     name: str = "mma_conv_pixels"
     priority: int = 105
 
-    def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
-        reason = _objection(func, target)
-        return reason if reason is not None else self.candidates(func, target)[0]
-
-    def candidates(self, func: kernel.Func, target: AnyTarget) -> list[DictAttr]:
+    def ranked(self, func: kernel.Func, target: AnyTarget) -> Sequence[Schedule] | str:
+        if (reason := _objection(func, target)) is not None:
+            return reason
         root = single_root(func, Conv)
-        if _objection(func, target) is not None or not isinstance(root, Conv) or not isinstance(target, CudaTarget):
-            return []
-        return [block.to_attribute() for block in _ranked(func, root, target)]
+        assert isinstance(root, Conv) and isinstance(target, CudaTarget)
+        return _ranked(func, root, target)
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, Conv)

@@ -26,7 +26,8 @@ from .frame import Frame, open_frame, returned, tensor_type
 from .merging import Merged, Read
 from .overlap_launches import overlaps
 from .packing import is_constant
-from .strategies import AnyTarget, register
+from .schedule import Schedule
+from .strategies import AnyTarget, RankedStrategy, register
 
 PlaceAt = Callable[[Sequence[Dim], Dim, Dim], Sequence[Dim]]
 """The index of an operand at (batch, outer, k)."""
@@ -54,26 +55,28 @@ class Shape:
         return Shape(tuple(batch), (rows,), columns, root.inner)
 
 
+def work_of(func: kernel.Func, shape: Shape, dtype: Scalar, instruction: str) -> Work:
+    """The product of a kernel at its usual sizes, as the model of time sees it."""
+    number = usual_sizes(func)
+    rows, columns, inner = number(shape.rows), number(shape.columns), number(shape.inner)
+    return Work(rows, columns, inner, number(product(shape.batch)), dtype, instruction)
+
+
 def _is_plain(value: Value) -> bool:
     """Whether a tensor is an argument of the kernel that only the product reads."""
     return isinstance(value, BlockArgument) and value.has_one_use
 
 
 @dataclass(frozen=True)
-class MmaGemm:
+class MmaGemm(RankedStrategy):
     """Products of matrices of floats, with the element-wise ops that follow on the accumulators."""
 
     name: str = "mma_gemm"
     priority: int = 100
 
-    def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+    def ranked(self, func: kernel.Func, target: AnyTarget) -> Sequence[Schedule] | str:
         work = self._work(func, target)
-        return work if isinstance(work, str) else ranked_blocks(work, target)[0].to_attribute()
-
-    def candidates(self, func: kernel.Func, target: AnyTarget) -> list[DictAttr]:
-        work = self._work(func, target)
-        blocks = [] if isinstance(work, str) else ranked_blocks(work, target)
-        return [block.to_attribute() for block in blocks]
+        return work if isinstance(work, str) else ranked_blocks(work, target)
 
     def _work(self, func: kernel.Func, target: AnyTarget) -> Work | str:
         """The problem of a kernel, or why it is none."""
@@ -89,9 +92,7 @@ class MmaGemm:
         shape = Shape.of(root)
         if 0 in (*shape.batch, shape.rows, shape.columns, shape.inner):
             return "it is empty"
-        number = usual_sizes(func)
-        rows, columns, inner = number(shape.rows), number(shape.columns), number(shape.inner)
-        return Work(rows, columns, inner, number(product(shape.batch)), dtype, instruction)
+        return work_of(func, shape, dtype, instruction)
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, MatMul)

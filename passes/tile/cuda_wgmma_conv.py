@@ -15,9 +15,9 @@ from ...ir.dialects import kernel
 from ...ir.dialects.nn.convolution import Conv
 from ...ir.symbols import Dim, product
 from ...ir.target import CudaTarget
-from .cuda_blocks import Work, instruction_of, usual_sizes
+from .cuda_blocks import Work, instruction_of
 from .cuda_conv import is_pointwise
-from .cuda_gemm import Shape, bind_root, operand, reshape_argument, single_root
+from .cuda_gemm import Shape, bind_root, operand, reshape_argument, single_root, work_of
 from .cuda_stages import AnyOperand
 from .cuda_wgmma_gemm import fastest, program, ranked, unsuitable, without_instruction
 from .elements import Element
@@ -75,12 +75,10 @@ def _refusal(func: kernel.Func, target: AnyTarget) -> str | None:
 def _work(func: kernel.Func) -> Work:
     root = single_root(func, Conv)
     assert isinstance(root, Conv)
-    shape, number = _shape(root), usual_sizes(func)
     dtype = tensor_type(root.x).scalar
     instruction = instruction_of(dtype, root.precision)
     assert instruction is not None
-    rows, columns, inner = number(shape.rows), number(shape.columns), number(shape.inner)
-    return Work(rows, columns, inner, number(product(shape.batch)), dtype, instruction)
+    return work_of(func, _shape(root), dtype, instruction)
 
 
 def _shape(root: Conv) -> Shape:

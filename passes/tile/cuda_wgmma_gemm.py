@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from ...ir.attributes import DictAttr
 from ...ir.dialects import kernel
 from ...ir.dialects.nn.contraction import MatMul
-from ...ir.symbols import product
 from ...ir.target import CudaTarget
 from ...ir.types import Scalar
 from . import cuda_blocks, wgmma_blocks
-from .cuda_blocks import Work, instruction_of, usual_sizes
-from .cuda_gemm import Gemm, Product, Shape, single_root
+from .cuda_blocks import Work, instruction_of
+from .cuda_gemm import Gemm, Product, Shape, single_root, work_of
 from .cuda_stages import BoxOperand
 from .cuda_wgmma import WgmmaGemm, is_k_major, tma_operand
 from .cuda_wgmma_cluster import SplitGemm
@@ -118,12 +117,10 @@ def program(gemm: Product, schedule: DictAttr, target: CudaTarget) -> WgmmaGemm:
 def _work(func: kernel.Func) -> Work:
     root = single_root(func, MatMul)
     assert isinstance(root, MatMul)
-    shape, number = Shape.of(root), usual_sizes(func)
     dtype = tensor_type(root.a).scalar
     instruction = instruction_of(dtype, root.precision)
     assert instruction is not None
-    rows, columns, inner = number(shape.rows), number(shape.columns), number(shape.inner)
-    return Work(rows, columns, inner, number(product(shape.batch)), dtype, instruction)
+    return work_of(func, Shape.of(root), dtype, instruction)
 
 
 def _bytes(dtype: Scalar) -> int:

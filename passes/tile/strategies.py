@@ -6,6 +6,8 @@ priority, the highest first; `generic` applies to every kernel whose ops have lo
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from ...ir.attributes import DictAttr
@@ -13,6 +15,7 @@ from ...ir.diagnostics import InternalError
 from ...ir.dialects import kernel
 from ...ir.target import CpuTarget, CudaTarget
 from ..base import load_builtin_passes
+from .schedule import Schedule
 
 AnyTarget = CpuTarget | CudaTarget
 
@@ -56,6 +59,22 @@ class Tunable(Protocol):
         They may be some even where `schedule` refuses because another strategy should be faster.
         """
         ...
+
+
+class RankedStrategy(ABC):
+    """The base of strategies whose cost model ranks all schedules for a kernel: Tunable by `ranked` alone."""
+
+    @abstractmethod
+    def ranked(self, func: kernel.Func, target: AnyTarget) -> Sequence[Schedule] | str:
+        """The schedules for a kernel, at least one, that of the least estimated time first; or why none fits."""
+
+    def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+        found = self.ranked(func, target)
+        return found if isinstance(found, str) else found[0].to_attribute()
+
+    def candidates(self, func: kernel.Func, target: AnyTarget) -> list[DictAttr]:
+        found = self.ranked(func, target)
+        return [] if isinstance(found, str) else [schedule.to_attribute() for schedule in found]
 
 
 SPECIALIZED = 100
