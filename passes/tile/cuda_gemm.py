@@ -251,7 +251,7 @@ def operand(
     def read_at(position: Dim, first: Dim, lane: Expr) -> Element:
         return body.read(tensor, place(batch, position, body.indices.derived(first + lane, inner)))
 
-    return ReadOperand(read_at, k_contiguous, goes_on)
+    return ReadOperand(read_at, k_contiguous)
 
 
 def _goes_on(body: TileBody, read: Read, k: Expr, inner: Dim) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...ir import symbols
+from ...ir.attributes import DenseArrayAttr
 from ...ir.core import Operation, Value
 from ...ir.dialects import tile
 from ...ir.symbols import Dim, Expr
@@ -44,12 +45,10 @@ class BoxOperand:
 
 @dataclass(frozen=True)
 class ReadOperand:
-    """An operand of which only single elements are known; `goes_on`: behind the last k are others, not the end of
-    its memory."""
+    """An operand of which only single elements are known."""
 
     read: ReadAt
     k_contiguous: bool
-    goes_on: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,13 +185,27 @@ class StagedOperand:
         body.limits.pop(lane, None)
 
     def _zero_beyond(self, element: Element, lane: int) -> Element:
-        """Loads that end with the memory have masked what varies along k."""
-        assert isinstance(self.operand, ReadOperand)
-        if lane in element.lanes and not self.operand.goes_on:
+        """Exactly zero: the other operand's zeros do not undo an infinity."""
+        if lane in element.lanes and self._ends_in_zeros(element, lane):
             return element
         mask = self.body.inside_lanes((lane,))
         assert mask is not None
         return self.body.apply("select", mask, element, self.body.elements.constant(0.0, element.dtype))
+
+    def _ends_in_zeros(self, element: Element, lane: int) -> bool:
+        """Whether the element is a mere load that gives zeros behind the last k."""
+        load, axis = _defining(element.value, "arith.extf"), element.lanes.index(lane)
+        if isinstance(load, Operation) and load.name == "vector.transpose":
+            order = load.attributes["permutation"]
+            assert isinstance(order, DenseArrayAttr)
+            load, axis = load.operands[0].owner, int(order.values[axis])
+        if isinstance(load, tile.Gather):  # its mask has the limits of all lanes
+            return load.fill == 0
+        if not isinstance(load, tile.Load) or load.fill != 0:
+            return False
+        dim, step = load.dims[axis], load.steps[axis]
+        shape = next((m.shape for m in self.body.memories.values() if m.value is load.memref), None)
+        return shape is not None and dim in load.checked and shape[dim] == self.inner.extent and abs(step) == 1
 
     def store(self, stage: Dim) -> None:
         """Put the loaded elements into a stage."""
@@ -236,6 +249,12 @@ def _panel(size: int, dtype: Scalar) -> int:
     """The largest part of `size` elements that is a span of one of the swizzles."""
     most = SPAN // dtype.bytes
     return next((n for n in (most, most // 2, most // 4) if size % n == 0), size)
+
+
+def _defining(value: Value, through: str) -> object:
+    """The op, or block, that defines a value, or what one op named `through` reads."""
+    owner = value.owner
+    return owner.operands[0].owner if isinstance(owner, Operation) and owner.name == through else owner
 
 
 def narrowed(body: TileBody, element: Element, dtype: Scalar, lanes: tuple[int, ...]) -> Element:

@@ -10,7 +10,7 @@ from kernelwright.compiler import driver
 from kernelwright.compiler.options import CompileOptions
 from kernelwright.ir.target import builtin
 from kernelwright.ir.tile_interpreter import TileInterpreter
-from kernelwright.runtime.errors import InputError
+from kernelwright.runtime.errors import InputError, SizeError
 
 
 def interpret(text: str, target: str, opset: int = 21, **inputs: np.ndarray) -> None:
@@ -166,3 +166,55 @@ def test_unique_elements_of_a_constant() -> None:
         }""",
         x=normal(1),
     )
+
+
+KEPT = "p = Cast <to = 9> (x)  u = Compress (x, p)  q = Cast <to = 9> (z)  v = Compress (z, q)"
+"""The elements of x and of z that are not 0."""
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        "y = Add (u, w)",
+        "c = Less (w, u)  y = Where (c, u, w)",
+        "y = Mul (u, v)",
+        "t = Unsqueeze (u, axes)  r = Tile (t, repeats)  y = MatMul (r, f)",
+        "y = Expand (u, s)",
+    ],
+)
+def test_a_size_of_run_time_may_be_1(nodes: str, count: int) -> None:
+    text = f"""(float[n] x, float[m] z, float[3] w, float[3, 2, 4] f, int64[1] s) => (float y)
+        <int64[2] axes = {{1, 2}}, int64[3] repeats = {{1, 4, 2}}> {{ {KEPT} {nodes} }}"""
+    x = np.arange(count + 1, dtype=np.float32)
+    for other in (1, 3):
+        z, s = np.arange(other + 1, dtype=np.float32), np.array([other])
+        compare(text, x=x, z=z, w=normal(3), f=normal(3, 2, 4), s=s)
+
+
+def test_a_size_of_run_time_that_fits_nothing() -> None:
+    model = graph(
+        "(float[n] x, float[3] w) => (float y) { p = Cast <to = 9> (x)  u = Compress (x, p)  y = Add (u, w) }"
+    )
+    with driver.compile(model) as engine, pytest.raises(SizeError, match=r"'y' needs 'run_0' = 2 and .* = 3"):
+        engine.run({"x": np.arange(3, dtype=np.float32), "w": normal(3)})
+
+
+@pytest.mark.parametrize("ceil_mode", [0, 1])
+@pytest.mark.parametrize("p", [1, 3])
+def test_windows_of_lp_pool_that_reach_beyond(ceil_mode: int, p: int) -> None:
+    """What is outside of the image adds nothing, and no window is scaled up to its full size."""
+    node = f"LpPool <kernel_shape = [3], strides = [3], pads = [1, 0], ceil_mode = {ceil_mode}, p = {p}> (x)"
+    compare(f"(float[1, 2, n] x) => (float y) {{ y = {node} }}", x=normal(1, 2, 7))
+
+
+@pytest.mark.parametrize("inner", [8, 33, 40])
+@pytest.mark.parametrize(
+    "nodes", ["y = MatMul (a, b)", "s = Exp (a)  y = MatMul (s, b)", "s = Log (a) y = MatMul (s, b)"]
+)
+def test_infinities_behind_the_last_step_of_a_product(inner: int, nodes: str) -> None:
+    """They belong to the next matrix of the batch, or are made of the zeros that are read there."""
+    a, b = (np.abs(normal(2, *shape, dtype=np.float16)) for shape in ((5, inner), (inner, 5)))
+    a[0, 1, 0] = a[1, 0] = b[1, 0] = np.inf
+    text = f"(float16[2, 5, k] a, float16[2, k, 5] b) => (float16[2, 5, 5] y) {{ {nodes} }}"
+    interpret(text, "cuda:sm_90a", a=a, b=b)
