@@ -30,7 +30,7 @@ def operations(op: Operation) -> Dim:
         steps, batch = tensor_type(op.x).dims[:2]
         weights = sum((tensor_type(w).size for w in (op.w, op.r) if w is not None), start=0)
         return steps * batch * weights * 2
-    if isinstance(op, nn.MaxPool | nn.AvgPool):
+    if isinstance(op, nn.MaxPool | nn.AvgPool | nn.SumPool):
         return result.size * product(op.kernel)
     if isinstance(op, nn.Reduce):
         return tensor_type(op.x).size

@@ -117,7 +117,7 @@ def _taste(call: kernel.Call) -> Taste:
     if len(call.results) != 1:
         return Taste.LOSES
     roots = [op for op in func.block if not isinstance(op, nn.Elementwise | kernel.Return)]
-    if all(isinstance(op, nn.MaxPool | nn.AvgPool | nn.Reduce | nn.Constant) for op in roots):
+    if all(isinstance(op, nn.MaxPool | nn.AvgPool | nn.SumPool | nn.Reduce | nn.Constant) for op in roots):
         return Taste.WORKS
     conv = _convolution(func)
     if conv is None or conv.group != 1 or len(roots) > 1:

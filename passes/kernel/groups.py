@@ -31,7 +31,7 @@ class Kind(Enum):
 
 
 _VIEWS = (nn.Transpose, nn.Slice, nn.Flip, nn.BroadcastTo, nn.Tile, nn.Pad, nn.Concat, nn.Gather, nn.DynamicSlice)
-_ROOTS = (nn.MatMul, nn.Attention, nn.Conv, nn.ConvTranspose, nn.MaxPool, nn.AvgPool, nn.Resize)
+_ROOTS = (nn.MatMul, nn.Attention, nn.Conv, nn.ConvTranspose, nn.MaxPool, nn.AvgPool, nn.SumPool, nn.Resize)
 _STRIDED = (nn.Transpose, nn.Slice, nn.BroadcastTo, nn.Reshape)
 _MASK = 3  # its position among the operands of attention
 _STRIDED_READERS = (nn.MatMul, nn.Attention)

@@ -19,7 +19,7 @@ _CHEAP = (
     nn.Add, nn.Sub, nn.Mul, nn.Max, nn.Min, nn.Neg, nn.Abs, nn.Clip, nn.Cast, nn.Relu, nn.LeakyRelu, nn.Prelu,
     nn.HardSigmoid, nn.HardSwish,
 )  # fmt: skip
-_MAKERS = (nn.MatMul, nn.Conv, nn.ConvTranspose, nn.MaxPool, nn.AvgPool, nn.Resize, nn.Reduce)
+_MAKERS = (nn.MatMul, nn.Conv, nn.ConvTranspose, nn.MaxPool, nn.AvgPool, nn.SumPool, nn.Resize, nn.Reduce)
 """Ops whose kernels take the element-wise ops that follow."""
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ...ir.core import Value
 from ...ir.dialects import nn
 from .content import dims
@@ -67,18 +65,9 @@ def average_pool(n: Node) -> Value:
 
 @legalize("LpPool")
 def lp_pool(n: Node) -> Value:
-    """The p-norm of every window: an average of |x|^p that counts padding as zeros, times the window's size."""
+    """The p-norm of every window."""
     kernel, strides, dilations, pads = _window(n)
     x, p = n[0], n.int("p", 2)
     powers = n(nn.Pow(n(nn.Abs(x)), n.like(p, x)))
-    mean = nn.AvgPool(
-        powers,
-        kernel=kernel,
-        strides=strides,
-        pads=pads,
-        dilations=dilations,
-        count_include_pad=True,
-        ceil_mode=n.flag("ceil_mode"),
-    )
-    total = n(nn.Mul(n(mean), n.like(float(np.prod(kernel)), x)))
+    total = n(nn.SumPool(powers, kernel, strides, pads, dilations, ceil_mode=n.flag("ceil_mode")))
     return n(nn.Pow(total, n.like(1 / p, x)))

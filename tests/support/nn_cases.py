@@ -290,6 +290,7 @@ CASES = [
         for ceil in (False, True)
         for count in (False, True)
     ),
+    Case("SumPool-ceil", lambda x: nn.SumPool(x, **pool(ceil_mode=True)), [(1, 2, 6, 5)]),
     Case("AvgPool-whole", lambda x: nn.AvgPool(x, (2, 2), (2, 2), (0,) * 4, (1, 1)), [(1, 2, 6, 4)]),
     # Resampling
     *(

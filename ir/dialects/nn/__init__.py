@@ -74,7 +74,7 @@ from .elementwise import (
 )
 from .indexing import Gather, GatherElements, GatherNd, OneHot, ScatterElements, ScatterNd, SearchSorted
 from .normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, LogSoftmax, Lrn, RmsNorm, Softmax
-from .pooling import AvgPool, MaxPool
+from .pooling import AvgPool, MaxPool, SumPool
 from .recurrent import Gru, Lstm, Rnn
 from .reduction import ArgMax, ArgMin, CumSum, Reduce, TopK
 from .resample import Resample
@@ -195,6 +195,7 @@ __all__ = [
     "Softsign",
     "Sqrt",
     "Sub",
+    "SumPool",
     "Tan",
     "Tanh",
     "Tile",

@@ -110,6 +110,21 @@ class MaxPool(_Pool, name="nn.max_pool"):
         return self._reduce(body, index, "max", neutral("max", scalar_type(self.x)))
 
 
+class SumPool(_Pool, name="nn.sum_pool"):
+    """The sum of each window; what is outside of x adds nothing. In ONNX the inner part of LpPool.
+
+    Example: %y = "nn.sum_pool"(%x) {kernel = array<i64: 2>, strides = array<i64: 2>, pads = array<i64: 0, 0>,
+        dilations = array<i64: 1>, ceil_mode = true} : (tensor<1x3x9xf32>) -> tensor<1x3x5xf32>
+    """
+
+    def evaluate(self, x: Array) -> Array:
+        wide = widen(x)
+        return convert(self._windows(wide, 0).sum(self._kernel_axes, dtype=wide.dtype), scalar_type(self.x))
+
+    def element(self, body: Body[E], index: Sequence[Dim], result: int = 0) -> E:
+        return self._reduce(body, index, "add", 0)
+
+
 class AvgPool(_Pool, name="nn.avg_pool"):
     """The mean of each window: of what is inside x, or with `count_include_pad` also of the zeros of the pads.
     ONNX AveragePool.
