@@ -27,6 +27,7 @@ from ...ir.types import NoneType, Scalar, TensorType, i64, none
 from .content import Contents, constant, dims, scalar
 from .equalities import Equalities
 from .registry import InvalidError, UnsupportedError
+from .run_time_broadcast import align, stretched
 
 
 class Builder:
@@ -202,6 +203,14 @@ class Node(Builder):
         self.equalities = equalities
         self.legalize = legalize
         """Legalizes ops of the onnx dialect where they stand."""
+
+    def all(self, op: Operation) -> tuple[Value, ...]:
+        if isinstance(op, nn.NnOp):
+            align(self, op)
+        return super().all(op)
+
+    def broadcast(self, x: Value, shape: Sequence[Dim]) -> Value:
+        return super().broadcast(stretched(self, x, shape), shape)
 
     # Inputs and outputs
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
-from collections.abc import Set as AbstractSet
 
 import numpy as np
 
@@ -13,12 +12,13 @@ from ...ir import symbols
 from ...ir.attributes import DenseAttr, DenseResourceAttr
 from ...ir.core import Value
 from ...ir.dialects import nn
-from ...ir.symbols import Dim, Expr
+from ...ir.symbols import Dim
 from ...ir.types import i64
 from . import run_time
 from .content import dims, scalar
 from .node import Node, normal_axis
 from .registry import InvalidError, UnsupportedError, legalize
+from .run_time_broadcast import is_run_time, one_or
 
 # A size may be 0, but slices are read for sizes from 1 on: x[-1:] of a sequence is one element, not min(n, 1).
 _ONE = (1.0, math.inf)
@@ -160,16 +160,19 @@ def expand(n: Node) -> Value:
     rank = max(len(own), len(target))
     padded = [(1,) * (rank - len(shape)) + tuple(shape) for shape in (own, target)]
     # A size of 1 in the target keeps the operand's.
-    pairs = zip(*padded, strict=True)
-    return n.broadcast(n[0], [a if b == 1 else b if a == 1 else _same(a, b, n.known_symbols) for a, b in pairs])
+    return n.broadcast(
+        n[0], [b if a == 1 else a if b == 1 else _expanded(n, a, b) for a, b in zip(*padded, strict=True)]
+    )
 
 
-def _same(a: Dim, b: Dim, known_symbols: AbstractSet[str]) -> Dim:
-    if isinstance(a, Expr) and symbols.free_symbols(b) - known_symbols:
-        return symbols.maximum(a, b)  # the run may find a 1
-    if isinstance(a, int) and isinstance(b, int) and a != b:
-        raise InvalidError(f"size {a} cannot be expanded to {b}")
-    return a if isinstance(a, int) else b
+def _expanded(n: Node, own: Dim, target: Dim) -> Dim:
+    if isinstance(own, int) and isinstance(target, int) and own != target:
+        raise InvalidError(f"size {own} cannot be expanded to {target}")
+    if not is_run_time(target):
+        return own if isinstance(own, int) else target
+    size = own if isinstance(own, int) else symbols.maximum(own, target)  # the run may find a 1
+    n.equal(target, one_or(target, size))
+    return size
 
 
 @legalize("Tile")
