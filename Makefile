@@ -16,13 +16,14 @@ export PYTHONPATH := $(CURDIR)/dev$(if $(PYTHONPATH),:$(PYTHONPATH))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 SEEDS ?= 0:200
+PROCESSES ?= 0
 
 .PHONY: help demo docs test fuzz test-gpu lint lint-style lint-types lint-layers format clean distclean mlir-opt
 
 help:
 	@echo 'make demo      compile resnet50 for this CPU, run it, compare it with the ONNX reference'
 	@echo 'make test      all tests that need no GPU (PYTEST_ARGS="-n 2 tests/ir" selects)'
-	@echo 'make fuzz      random graphs next to ONNX Runtime (SEEDS=0:2000 tries those)'
+	@echo 'make fuzz      random graphs next to ONNX Runtime (SEEDS=0:2000 PROCESSES=16 tries those, 16 at a time)'
 	@echo 'make test-gpu  the tests that need an NVIDIA GPU'
 	@echo 'make lint      ruff, pyright, import-linter'
 	@echo 'make docs      the op reference and the list of ONNX operators, docs/ops.md and operators.md, and the tables'
@@ -36,7 +37,8 @@ test: $(TEST) $(MLIR)
 	$(PYTHON) -m pytest -m 'not gpu' $(PYTEST_ARGS)
 
 fuzz: $(TEST)
-	PYTHONPATH=dev:tests/support $(PYTHON) -m fuzzing --seeds $(SEEDS)
+	PYTHONPATH=dev:tests/support OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+	  $(PYTHON) -m fuzzing --seeds $(SEEDS) --processes $(PROCESSES) $(FUZZ_ARGS)
 
 test-gpu: $(TEST)
 	$(PYTHON) -m pytest -m gpu tests/gpu

@@ -53,6 +53,8 @@ class Compiled:
     module: Module
     plan: Plan | None = None
     tensors: Tensors = dataclasses.field(default_factory=dict)
+    changed_by: Sequence[str] = ()
+    """The passes that changed the module, in the order of their runs."""
 
     @property
     def host_steps(self) -> list[HostStep]:
@@ -75,7 +77,7 @@ def compile_model(source: Any, options: CompileOptions, report: Report | None = 
     module, start = _read(source, options, session, report)
     road = phases.after(start, options.stop)
     steps = pipelines.merged(tuning.inserted(pipelines.steps(Target.of(module)), options.tuning), user)
-    session.run(module, [step for step in steps if step.phase in road])
+    context = session.run(module, [step for step in steps if step.phase in road])
     verify(module)
     if not options.host_fallback:
         _refuse_host_steps(module)
@@ -84,7 +86,7 @@ def compile_model(source: Any, options: CompileOptions, report: Report | None = 
     if options.stop not in phases.RESUMABLE:
         compiled = _generate(module, options, session, report)
     session.finish()
-    return compiled
+    return dataclasses.replace(compiled, changed_by=tuple(context.changed_by))
 
 
 def _read(source: Any, options: CompileOptions, session: Session, report: Report | None) -> tuple[Module, str]:

@@ -14,7 +14,7 @@ import ast
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 
 @dataclass(frozen=True, order=True)
@@ -125,6 +125,7 @@ class Expr:
 Dim = int | Expr
 
 
+@lru_cache(maxsize=1 << 16)
 def _order(monomial: Monomial) -> tuple[int, str]:
     return -len(monomial), "*".join(map(str, monomial))
 
@@ -133,9 +134,11 @@ def _make(terms: Mapping[Monomial, int]) -> Dim:
     kept = {m: c for m, c in terms.items() if c}
     if not kept:
         return 0
-    if set(kept) == {()}:
+    if len(kept) == 1 and () in kept:
         return kept[()]
-    return Expr(tuple(sorted(kept.items(), key=lambda item: _order(item[0]))))
+    if len(kept) > 1:
+        kept = dict(sorted(kept.items(), key=lambda item: _order(item[0])))
+    return Expr(tuple(kept.items()))
 
 
 def _terms(value: Dim) -> tuple[tuple[Monomial, int], ...]:

@@ -58,6 +58,8 @@ class PassContext:
     remarks: list[Remark] = field(default_factory=list)
     statistics: dict[str, Counter[str]] = field(default_factory=dict)
     changed: bool = False
+    changed_by: list[str] = field(default_factory=list)
+    """The passes so far that changed the module, in the order of their runs."""
     current: Pass | None = None
     progress: Callable[[float], None] = lambda share: None
     """A long pass says here what share of its work is done."""

@@ -101,6 +101,8 @@ class PassManager:
         event.context.begin(event.transform)
         self._guard(event, lambda: self._notify(event, "before"))
         self._guard(event, lambda: event.transform.run(event.module, event.context))
+        if event.context.changed:
+            event.context.changed_by.append(event.transform.name)
         last = event.position == len(self.steps) - 1
         if last or self.verify_each or not is_builtin(type(event.transform)):
             self._guard(event, lambda: verify(event.module), invalid_ir)

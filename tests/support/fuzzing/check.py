@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from random import Random
 
 import numpy as np
@@ -61,17 +61,22 @@ def interpreted(stop: str, target: Target, disabled: tuple[str, ...] = ()) -> Ru
     return run
 
 
-def compiled(target: Target, disabled: tuple[str, ...] = ()) -> Run:
-    """Compile and run."""
+@dataclasses.dataclass
+class Compiled:
+    """Compile and run. `changed_by`: the optional passes that had something to do, known after the run."""
 
-    def run(model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
-        options = CompileOptions(target, passes=PassOptions(disabled=disabled))
-        settings = {"threads": 1} if target.kind == "cpu" else {}
-        with compile_model(model, options).engine(**settings) as engine:
+    target: Target
+    disabled: Sequence[str] = ()
+    changed_by: Sequence[str] = ()
+
+    def __call__(self, model: onnx.ModelProto, feeds: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        options = CompileOptions(self.target, passes=PassOptions(disabled=tuple(self.disabled)))
+        settings = {"threads": 1} if self.target.kind == "cpu" else {}
+        compiled = compile_model(model, options)
+        self.changed_by = [name for name in dict.fromkeys(compiled.changed_by) if name not in REQUIRED]
+        with compiled.engine(**settings) as engine:
             found = engine.run(feeds)
             return [np.array(found[output.name]) for output in model.graph.output]
-
-    return run
 
 
 @functools.cache
@@ -83,17 +88,19 @@ def has_gpu() -> bool:
     return True
 
 
-def ways(random: Random) -> Iterator[tuple[str, Run]]:
-    """How a graph is computed: `random` chooses the pass that is left out."""
+def ways(random: Random, every: bool) -> Iterator[tuple[str, Run]]:
+    """How a graph is computed, each to be tried before the next is asked for: a pass is left out that had something to
+    do, by the choice of `random`, or `every` one in turn."""
     cpu, gpu = host.resolve("cpu"), host.resolve("cuda:sm_90a")
     if has_gpu():
-        yield "cuda", compiled(gpu)
-    passes = optional_passes(cpu)
+        yield "cuda", Compiled(gpu)
     yield "nn", interpreted("legalize", cpu)
-    yield "cpu", compiled(cpu)
-    one = random.choice(passes)
-    yield f"cpu without {one}", compiled(cpu, (one,))
-    yield "cpu without optimization", compiled(cpu, tuple(passes))
+    whole = Compiled(cpu)
+    yield "cpu", whole
+    chosen = whole.changed_by if every or not whole.changed_by else [random.choice(whole.changed_by)]
+    for name in chosen:
+        yield f"cpu without {name}", Compiled(cpu, (name,))
+    yield "cpu without optimization", Compiled(cpu, optional_passes(cpu))
     yield "tile programs of cuda", interpreted("tile", gpu)
 
 
@@ -101,13 +108,12 @@ def check(graph: Graph, every: bool = False, only: str | None = None) -> list[Fa
     """What is wrong with the results of `graph`: computed in one way or all, with `every` without each pass in turn."""
     results = graph.results()
     model = graph.model(results)
-    tried = list(ways(graph.random))
-    if every:
-        cpu = host.resolve("cpu")
-        tried += [(f"cpu without {name}", compiled(cpu, (name,))) for name in optional_passes(cpu)]
-    tried = [(way, run) for way, run in tried if only in (None, way)]
-    failures = [Failure(way, message) for way, run in tried if (message := departure(graph, model, run))]
-    return [narrowed(graph, failures[0], dict(tried)[failures[0].way]), *failures[1:]] if failures else []
+    failures: list[Failure] = []
+    for way, run in ways(graph.random, every):
+        if only in (None, way) and (message := departure(graph, model, run)) is not None:
+            failure = Failure(way, message)
+            failures.append(failure if failures else narrowed(graph, failure, run))
+    return failures
 
 
 def departure(graph: Graph, model: onnx.ModelProto, run: Run) -> str | None:

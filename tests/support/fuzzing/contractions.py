@@ -140,10 +140,6 @@ def pool(g: Graph) -> None:
         window.pop("dilations", None)  # which ONNX Runtime leaves out of the padding
         if g.symbols:
             window.pop("strides", None)  # with which it is the reference evaluator's word, and wrong
-    if "auto_pad" in window:
-        window.pop("dilations", None)  # which ONNX Runtime leaves out of the padding
-        if g.symbols:
-            window.pop("strides", None)  # with which it is the reference evaluator's word, and wrong
     if kind != "LpPool" or g.opset >= 18:
         window["ceil_mode"] = g.random.randint(0, 1) if "auto_pad" not in window else 0
     if kind == "AveragePool":

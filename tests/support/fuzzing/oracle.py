@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnx.reference
@@ -13,8 +14,13 @@ import onnxruntime
 
 Run = Callable[[Sequence[np.ndarray]], list[np.ndarray]]
 
-REFERENCE: dict[str, str] = {}
-"""Operators whose kernel in ONNX Runtime is not asked, and why."""
+CODES: dict[int, type] = {
+    onnx.TensorProto.FLOAT8E4M3FN: ml_dtypes.float8_e4m3fn,
+    onnx.TensorProto.FLOAT8E4M3FNUZ: ml_dtypes.float8_e4m3fnuz,
+    onnx.TensorProto.FLOAT8E5M2: ml_dtypes.float8_e5m2,
+    onnx.TensorProto.FLOAT8E5M2FNUZ: ml_dtypes.float8_e5m2fnuz,
+}
+"""Types whose numbers the judges may give as bytes."""
 
 
 class RefusedError(Exception):
@@ -24,25 +30,25 @@ class RefusedError(Exception):
 def judge(model: onnx.ModelProto) -> Run:
     """A function from the model's inputs, in order, to its outputs. Raises RefusedError where there is none."""
     names = [value.name for value in model.graph.input]
-    if not any(node.op_type in REFERENCE for node in model.graph.node):
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        options.intra_op_num_threads = 1
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        try:
-            session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
-        except Exception:  # there is no common class of what it throws
-            pass
-        else:
-            return _guarded(lambda arrays: session.run(None, dict(zip(names, arrays, strict=True))))
+    types = [value.type.tensor_type.elem_type for value in model.graph.output]
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    try:
+        session = onnxruntime.InferenceSession(model.SerializeToString(), options, ["CPUExecutionProvider"])
+    except Exception:  # there is no common class of what it throws
+        pass
+    else:
+        return _guarded(lambda arrays: session.run(None, dict(zip(names, arrays, strict=True))), types)
     try:
         evaluator = onnx.reference.ReferenceEvaluator(model)
     except Exception as error:
         raise RefusedError(str(error)) from None
-    return _guarded(lambda arrays: evaluator.run(None, dict(zip(names, arrays, strict=True))))
+    return _guarded(lambda arrays: evaluator.run(None, dict(zip(names, arrays, strict=True))), types)
 
 
-def _guarded(run: Callable[[Sequence[np.ndarray]], Any]) -> Run:
+def _guarded(run: Callable[[Sequence[np.ndarray]], Any], types: Sequence[int]) -> Run:
     def guarded(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -50,6 +56,11 @@ def _guarded(run: Callable[[Sequence[np.ndarray]], Any]) -> Run:
                 results = run(arrays)
         except Exception as error:
             raise RefusedError(str(error)) from None
-        return [np.asarray(result) for result in results]
+        return [_decoded(np.asarray(result), type) for result, type in zip(results, types, strict=True)]
 
     return guarded
+
+
+def _decoded(array: np.ndarray, element_type: int) -> np.ndarray:
+    dtype = CODES.get(element_type)
+    return array.view(dtype) if dtype is not None and array.dtype == np.uint8 else array
