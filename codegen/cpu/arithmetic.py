@@ -340,6 +340,6 @@ def integer_power(emitter: KernelEmitter, op: Operation) -> None:
 
 def _library_call(emitter: KernelEmitter, name: str, lanes: Lanes, *operands: str) -> str:
     """Call a function of math.py, which the module then has."""
-    emitter.functions.add((name, lanes))
+    emitter.builder.functions.add((name, lanes))
     arguments = ", ".join(f"{lanes} {operand}" for operand in operands)
     return emitter.builder.define(name, f"call {lanes} @{math.function_name(name, lanes)}({arguments})")

@@ -83,11 +83,12 @@ class Builder:
     """The body of one function under construction.
 
     Values and blocks get the name that is asked for, with a number where it is taken. `declarations` collects the
-    intrinsics and library functions that are called.
+    intrinsics and library functions that are called, `functions` those that the module has for its processor.
     """
 
     lines: list[str] = field(default_factory=list)
     declarations: set[str] = field(default_factory=set)
+    functions: set[tuple[str, Lanes]] = field(default_factory=set)
     block: str = "entry"
     _taken: dict[str, int] = field(default_factory=dict)
 

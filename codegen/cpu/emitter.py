@@ -16,7 +16,7 @@ from ...ir.symbols import Dim
 from ...ir.types import MemRefType, Scalar
 from ..program import kernel_symbols
 from . import sizes
-from .builder import Builder, Lanes
+from .builder import Builder
 from .tiles import Tile, shape_of
 
 
@@ -51,7 +51,6 @@ class KernelEmitter:
         self.func = func
         self.builder = Builder()
         self.symbols = kernel_symbols(func)
-        self.functions: set[tuple[str, Lanes]] = set()
         self.allocations: list[str] = []
         self._tiles: dict[Value, Tile] = {}
         self._buffers: dict[Value, Buffer] = {}

@@ -18,7 +18,7 @@ from ...ir.dialects.builtin import Module
 from ...ir.target import CpuTarget, Target
 from ...runtime import plan as run
 from ..program import Program, kernel_record, precision_of
-from . import arithmetic, control, indirect, llvm, math, memory, vectors
+from . import arithmetic, bf16, control, indirect, llvm, math, memory, vectors
 from .builder import Lanes
 from .emitter import KernelEmitter
 from .launch import entry_function, launch_function, run_function
@@ -144,10 +144,11 @@ def kernel_source(
         functions_text = [emitter.emit(), run_function(func), launch_function(func)]
         texts[func.sym_name] = comment + "\n" + "\n\n".join(functions_text)
         declarations |= emitter.builder.declarations
-        functions |= emitter.functions
+        functions |= emitter.builder.functions
     bodies = []
     for name, lanes in sorted(functions, key=lambda f: (f[0], str(f[1]))):
-        body, needed = math.definition(name, lanes, features)
+        define = bf16.definition if name in bf16.FUNCTIONS else math.definition
+        body, needed = define(name, lanes, features)
         bodies.append(body)
         declarations |= needed
     return Source(texts, tuple(entries), tuple(bodies), tuple(sorted(declarations)))

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...ir.diagnostics import CompileError
 from ...ir.types import Scalar, bf16, f16
+from .bf16 import rounded, widened
 from .builder import Builder, Lanes, scalar_type
 
 
@@ -49,10 +50,8 @@ def extend(builder: Builder, dtype: Scalar, lanes: Lanes, value: str) -> str:
     """A narrow float as f32."""
     if dtype == f16:
         return builder.define("wide", f"fpext {lanes} {value} to {lanes.of('float')}")
-    if dtype == bf16:  # by moving its bits, which needs no instruction set
-        bits = builder.define("bits", f"zext {lanes} {value} to {lanes.of('i32')}")
-        bits = builder.define("bits", f"shl {lanes.of('i32')} {bits}, {lanes.of('i32').constant(16)}")
-        return builder.define("wide", f"bitcast {lanes.of('i32')} {bits} to {lanes.of('float')}")
+    if dtype == bf16:
+        return widened(builder, lanes, value)
     return _look_up(builder, dtype, lanes, value)
 
 
@@ -78,23 +77,12 @@ def truncate(builder: Builder, dtype: Scalar, lanes: Lanes, value: str) -> str:
     if dtype == f16:
         return builder.define("half", f"fptrunc {lanes} {value} to {lanes.of(scalar_type(dtype))}")
     if dtype == bf16:
-        return _to_bf16(builder, lanes, value)
+        return rounded(builder, lanes, value)
     if dtype.name == POWERS_OF_TWO:
         return _to_power_of_two(builder, lanes, value)
     if dtype.name not in FORMATS:
         raise CompileError(f"no code for conversions to {dtype} on a CPU")
     return _to_small(builder, FORMATS[dtype.name], lanes, value)
-
-
-def _to_bf16(builder: Builder, lanes: Lanes, value: str) -> str:
-    i, bits = lanes.of("i32"), builder.define("bits", f"bitcast {lanes} {value} to {lanes.of('i32')}")
-    rounded = _round_bits(builder, i, bits, 16)
-    # Rounding up could turn a not-a-number into an infinity: it is made quiet instead.
-    quiet = builder.define("quiet", f"or {i} {bits}, {i.constant(0x400000)}")
-    nan = builder.define("nan", f"fcmp uno {lanes} {value}, {value}")
-    chosen = builder.define("chosen", f"select {lanes.of('i1')} {nan}, {i} {quiet}, {i} {rounded}")
-    shifted = builder.define("upper", f"lshr {i} {chosen}, {i.constant(16)}")
-    return builder.define("half", f"trunc {i} {shifted} to {lanes.of('i16')}")
 
 
 def _round_bits(builder: Builder, i: Lanes, bits: str, dropped: int) -> str:

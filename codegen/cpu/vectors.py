@@ -9,6 +9,7 @@ from ...ir.attributes import DenseArrayAttr
 from ...ir.core import Operation
 from ...ir.dialects import tile
 from .arithmetic import extremum
+from .bf16 import dot
 from .builder import Builder, Lanes
 from .emitter import KernelEmitter, handles
 from .narrow import extend, is_narrow, truncate
@@ -173,6 +174,9 @@ def _across(builder: Builder, kind: str, lanes: Lanes, part: str) -> str:
 def mma(emitter: KernelEmitter, op: Operation) -> None:
     """For each k a column of scalars times a row of vectors, by fused multiply-adds into the accumulators."""
     assert isinstance(op, tile.Mma)
+    if op.instruction == tile.DOT_BF16:
+        dots(emitter, op)
+        return
     if op.instruction != "fma":
         op.fail(f"has no LLVM code for the instruction '{op.instruction}'")
     builder = emitter.builder
@@ -191,6 +195,37 @@ def mma(emitter: KernelEmitter, op: Operation) -> None:
             for n in range(per_row):
                 parts[m * per_row + n] = _multiply_add(builder, acc.lanes, factor, row[n], parts[m * per_row + n])
     emitter.set_tile(op.result, acc.with_parts(parts))
+
+
+def dots(emitter: KernelEmitter, op: tile.Mma) -> None:
+    """For each pair of k a column of pairs, each for all lanes, times a row of pairs."""
+    builder = emitter.builder
+    a, b, acc = (emitter.tile(value) for value in (op.a, op.b, op.acc))
+    (rows, depth), columns = a.shape, acc.shape[1]
+    rows_of_b = b.shape[0]
+    if not op.paired:  # neighbours along k come together
+        rows_of_b //= 2
+        b = rearrange(builder, b, (rows_of_b, 2 * columns), lambda flat: _unpaired(flat, columns))
+    width = math.gcd(acc.lanes.count or 1, (b.lanes.count or 1) // 2)
+    cut = rearrange(builder, acc, (acc.shape[0] * columns // width, width), lambda flat: flat)
+    pairs = rearrange(builder, b, (rows_of_b * columns // width, 2 * width), lambda flat: flat)
+    lanes, parts, per_row = cut.lanes, list(cut.parts), columns // width
+    right = [builder.define("pairs", f"bitcast {pairs.lanes} {part} to {lanes.of('i32')}") for part in pairs.parts]
+    factors = rearrange(builder, a, (rows * depth // 2, 2), lambda flat: flat)
+    for k in range(depth // 2):
+        for m in range(rows):
+            factor = factors.parts[m * (depth // 2) + k]
+            pair = builder.define("pair", f"bitcast {factors.lanes} {factor} to i32")
+            for n in range(per_row):
+                place = m * per_row + n
+                parts[place] = dot(builder, lanes, parts[place], pair, right[k * per_row + n])
+    emitter.set_tile(op.result, rearrange(builder, cut.with_parts(parts), acc.shape, lambda flat: flat))
+
+
+def _unpaired(flat: int, columns: int) -> int:
+    """Where element `flat` of rows of pairs is in rows of elements."""
+    row, place = divmod(flat, 2 * columns)
+    return (2 * row + place % 2) * columns + place // 2
 
 
 def _transposed(builder: Builder, source: Tile) -> Tile:

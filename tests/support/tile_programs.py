@@ -11,6 +11,7 @@ from kernelwright.ir.core import Block, Region, Value
 from kernelwright.ir.dialects import kernel
 from kernelwright.ir.dialects.builtin import Module
 from kernelwright.ir.dialects.nn import NnOp
+from kernelwright.ir.parser import parse
 from kernelwright.ir.tile_interpreter import run_kernel
 from kernelwright.passes.base import PassContext, lookup
 
@@ -69,3 +70,20 @@ def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
     finite = np.isfinite(expected)
     np.testing.assert_array_equal(found[~finite], expected[~finite])
     return float(np.max(np.abs(found[finite] - expected[finite]) / (1 + np.abs(expected[finite])), initial=0.0))
+
+
+def program(arguments: str, body: str, shapes: str, grid: str = "1 : i64") -> kernel.Func:
+    """A kernel whose arguments are the memrefs `%a: …, %b: …`, the last of them its result."""
+    module = parse(
+        f'"kernel.func"() ({{\n^bb0({arguments}):\n{INDICES}\n{body}\n"kernel.return"() : () -> ()\n}}) '
+        f'{{sym_name = "kernel", grid = [{grid}], arg_shapes = [{shapes}]}} : () -> ()'
+    )
+    for op in module.walk():
+        op.verify()
+    (func,) = (op for op in module.walk() if isinstance(op, kernel.Func))
+    return func
+
+
+INDICES = "\n".join(
+    f'%i{n} = "arith.constant"() {{value = {n} : index}} : () -> index' for n in (0, 1, 2, 3, 4, 5, 7, 8)
+)

@@ -8,7 +8,7 @@ a `vector<MxN>` is M registers of N lanes.
 
 from __future__ import annotations
 
-from .compute import ConvertLayout, Iota, Mma, MmaWait, NumPrograms, ProgramId, Reduce, SymbolValue, TileOp
+from .compute import DOT_BF16, ConvertLayout, Iota, Mma, MmaWait, NumPrograms, ProgramId, Reduce, SymbolValue, TileOp
 from .memory import Alloc, Copy, CopyAsync, Flatten, Gather, Load, Peer, Prefetch, Scatter, Store, View
 from .on_tiles import ON_TILES, CmpF, CmpI, ExtSI, ExtUI, FPToSI, FPToUI, IndexCast, Select, SIToFP, TruncI, UIToFP
 from .ordering import Agent, Barriers, ExecutionError
@@ -33,6 +33,7 @@ from .sync import (
 )
 
 __all__ = [
+    "DOT_BF16",
     "ON_TILES",
     "Agent",
     "Alloc",

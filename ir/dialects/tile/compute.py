@@ -134,17 +134,21 @@ class Reduce(TileOp, name="tile.reduce", traits=(PURE,)):
             return _REDUCTIONS[self.kind].reduce(source, axis=self.axes, dtype=source.dtype)
 
 
+DOT_BF16 = "dpbf16ps"
+"""The instruction of a `tile.mma` that adds products of pairs of bf16 on CPUs."""
+
+
 class Mma(TileOp, name="tile.mma", traits=(PURE,)):
     """`acc + a @ b`: a is MxK (KxM with `trans_a`), b is KxN (NxK with `trans_b`), acc and the result MxN.
 
     Products are added in the type of `acc` (f32, i32). CPU: register tiles; `instruction` "fma" (default) takes K outer
-    products of a column of scalars and a row of vectors, "dpbf16ps" and "vpdpbusd" dot pairs of bf16 and quadruples of
-    i8 along K. GPU: a and b are register tiles in the instruction's fragment layout or, for "wgmma", memrefs in shared
-    memory; `instruction` names one matrix instruction ("mma.m16n8k16", "wgmma.m64n128k16"), which the tile is cut into.
-    `warps` cuts the tile for warp instructions: how many warps along M and N. "mma.m16n8k8" rounds f32 to tf32,
-    "mma3.m16n8k8" cuts it in two tf32 numbers and takes three instructions, as exact as f32 products. With `paired`
-    a thread has neighbours along K of such operands, as it has of an accumulator that becomes one.
-    "fma" uses plain multiply-adds.
+    products of a column of scalars and a row of vectors, "dpbf16ps" dots pairs of bf16 along K. `paired` then says that
+    b is K/2x2N, with element (k, n) at [k / 2][2 n + k % 2], as such products read it. GPU: a and b are register tiles
+    in the instruction's fragment layout or, for "wgmma", memrefs in shared memory; `instruction` names one matrix
+    instruction ("mma.m16n8k16", "wgmma.m64n128k16"), which the tile is cut into. `warps` cuts the tile for warp
+    instructions: how many warps along M and N. "mma.m16n8k8" rounds f32 to tf32, "mma3.m16n8k8" cuts it in two tf32
+    numbers and takes three instructions, as exact as f32 products. With `paired` a thread has neighbours along K of
+    such operands, as it has of an accumulator that becomes one. "fma" uses plain multiply-adds.
 
     A memref of three dims is a matrix cut into panels of columns: element (r, c) is at [c / columns][r][c % columns].
     A `wgmma` is asynchronous: until a `tile.mma_wait` for it, its operands must stay and its result must not be read.
@@ -173,6 +177,10 @@ class Mma(TileOp, name="tile.mma", traits=(PURE,)):
     def infer(self) -> list[Type]:
         acc = self.vector_type(self.acc, "acc")
         (m, k), (k2, n) = self._shape(self.a, "a", self.trans_a), self._shape(self.b, "b", self.trans_b)
+        if self.instruction == DOT_BF16:
+            self.require(k is not None and k % 2 == 0, f"'a' must have pairs along K, found {k} columns")
+            if self.paired and k2 is not None and n is not None:
+                k2, n = 2 * k2, n // 2
         self.require(k == k2, f"inner dimensions differ: a has {k}, b has {k2}")
         self.require(acc.shape == (m, n), f"acc must be {m}x{n}, found {acc}")
         return [acc]
@@ -195,6 +203,8 @@ class Mma(TileOp, name="tile.mma", traits=(PURE,)):
             buffers = [x for x in operands[:2] if isinstance(x, Buffer)]
             worker.agent.products.append(_reading(worker, buffers))
         a, b = (a.T if self.trans_a else a), (b.T if self.trans_b else b)
+        if self.instruction == DOT_BF16 and self.paired:
+            b = b.reshape(a.shape[1] // 2, -1, 2).swapaxes(1, 2).reshape(a.shape[1], -1)
         return acc + a.astype(acc.dtype) @ b.astype(acc.dtype)
 
     def _matrix(self, worker: Worker, buffer: Buffer) -> np.ndarray:

@@ -5,29 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from native import NativeKernel
+from tile_programs import program
 
 from kernelwright.codegen.cpu import kernel_source
 from kernelwright.ir.diagnostics import CompileError
 from kernelwright.ir.dialects import kernel
-from kernelwright.ir.parser import parse
 from kernelwright.ir.tile_interpreter import run_kernel
-
-
-def program(arguments: str, body: str, shapes: str, grid: str = "1 : i64") -> kernel.Func:
-    """A kernel whose arguments are the memrefs `%a: …, %b: …`, the last of them its result."""
-    module = parse(
-        f'"kernel.func"() ({{\n^bb0({arguments}):\n{INDICES}\n{body}\n"kernel.return"() : () -> ()\n}}) '
-        f'{{sym_name = "kernel", grid = [{grid}], arg_shapes = [{shapes}]}} : () -> ()'
-    )
-    for op in module.walk():
-        op.verify()
-    (func,) = (op for op in module.walk() if isinstance(op, kernel.Func))
-    return func
-
-
-INDICES = "\n".join(
-    f'%i{n} = "arith.constant"() {{value = {n} : index}} : () -> index' for n in (0, 1, 2, 3, 4, 5, 7, 8)
-)
 
 
 def check(func: kernel.Func, *inputs: np.ndarray, sizes: dict[str, int] | None = None, threads: int = 2) -> None:
