@@ -55,6 +55,10 @@ class Target:
         return {"kind": self.kind, **dataclasses.asdict(self)}
 
 
+BF16_DOTS = frozenset({"avx512bf16", "bf16"})
+"""LLVM's names of the features with dot products of bf16, on x86 and Arm."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class CpuTarget(Target):
     """A CPU. Caches in bytes: L1 data and L2 of one core, L3 of all. `vector_bits` is the widest FMA vector."""
@@ -77,6 +81,11 @@ class CpuTarget(Target):
     def lanes(self, bits: int = 32) -> int:
         """Elements of `bits` bits in one vector register."""
         return self.vector_bits // bits
+
+    @property
+    def has_bf16_dots(self) -> bool:
+        """Whether an instruction adds products of pairs of bf16 to f32."""
+        return not BF16_DOTS.isdisjoint(self.features)
 
     @property
     def flops(self) -> float:

@@ -3,7 +3,8 @@
 A work item computes a register tile of the result (all row tiles of some columns where the right operand has to be
 packed first): an outer product for every k of a column of the left operand, whose elements are broadcast, and a row of
 the right one. Constant right operands are packed at compile time into panels [n / columns][k][columns]; others are
-read in place where their columns lie side by side, else turned into a panel in local memory.
+read in place where their columns lie side by side, else turned into a panel in local memory. Where the processor adds
+products of pairs of bf16, a step takes two k: panels are [n / columns][k / 2][columns][2], zeros after an odd last k.
 """
 
 from __future__ import annotations
@@ -22,12 +23,13 @@ from ...ir.dialects.nn.base import broadcast_index
 from ...ir.dialects.nn.contraction import MatMul
 from ...ir.symbols import Dim, Expr, ceildiv, product
 from ...ir.target import CpuTarget
-from ...ir.types import MemRefType, f32
+from ...ir.types import MemRefType, VectorType, bf16, f32
 from .access import Memory
 from .cpu_micro import (
     MicroTile,
     accumulate,
     multiply_add,
+    multiply_pairs,
     ranked_micro_tiles,
     transposed,
     unroll_of,
@@ -75,7 +77,8 @@ class Shape:
 class GemmSchedule(Schedule):
     """`rows` x `columns` is the register tile; `row_tiles` of them, one after the other, are an item. 0 rows: all.
 
-    `packed`: 0 reads the right operand in place, 1 packs it at compile time, 2 packs it into local memory.
+    `packed`: 0 reads the right operand in place, 1 packs it at compile time, 2 packs it into local memory. `depth`: how
+    many k a step takes, 2 for pairs of bf16.
     """
 
     subject = "a matrix product"
@@ -85,6 +88,7 @@ class GemmSchedule(Schedule):
     row_tiles: int = 1
     unroll: int = 4
     packed: int = 0
+    depth: int = 1
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ class CpuGemm(RankedStrategy):
         sizes = GemmSchedule.from_attribute(schedule)
         root = only_root(func, MatMul)
         assert isinstance(root, MatMul)
-        weights = pack_weights(func, root, sizes.columns) if sizes.packed == 1 else None
+        weights = pack_weights(func, root, sizes) if sizes.packed == 1 else None
         shape = Shape.of(root)
         merged = (*shape.batch, shape.rows, shape.columns)
         places = placements(func, root.result)
@@ -130,9 +134,16 @@ def gemm_schedules(func: kernel.Func, root: MatMul, target: CpuTarget) -> list[G
     for _, micro in ranked_micro_tiles(target, shape.rows, width):
         packed = _packing(func, root, shape, micro)
         if packed is not None:
-            tiles = _row_tiles(shape, micro, packed, target)
-            found.append(GemmSchedule(micro.rows, micro.columns, tiles, unroll_of(shape.inner), packed))
+            tiles, depth = _row_tiles(shape, micro, packed, target), _depth(root, packed, target)
+            unroll = unroll_of(symbols.floordiv(shape.inner, depth))
+            found.append(GemmSchedule(micro.rows, micro.columns, tiles, unroll, packed, depth))
     return found
+
+
+def _depth(root: MatMul, packed: int, target: CpuTarget) -> int:
+    """How many k a step takes."""
+    narrow = tensor_type(root.a).scalar == bf16 == tensor_type(root.b).scalar
+    return 2 if narrow and packed == 1 and not root.trans_a and target.has_bf16_dots else 1
 
 
 def _packing(func: kernel.Func, root: MatMul, shape: Shape, best: MicroTile) -> int | None:
@@ -173,26 +184,33 @@ def _right_index(root: MatMul, batch: Sequence[Dim], k: Dim, n: Dim) -> tuple[Di
     return broadcast_index(root.b, (*batch, *((n, k) if root.trans_b else (k, n))))
 
 
-def pack_weights(func: kernel.Func, root: MatMul, columns: int) -> Value:
-    """Have the constant right operand passed as panels [n / columns][k][columns], filled with zeros; the argument."""
-    argument = root.b
+def pack_weights(func: kernel.Func, root: MatMul, sizes: GemmSchedule) -> Value:
+    """Have the constant right operand passed as panels [n / columns][k / depth][columns, depth]; the argument.
+
+    Zeros fill it up to whole panels.
+    """
+    argument, columns, depth = root.b, sizes.columns, sizes.depth
     assert isinstance(argument, BlockArgument)
     type = tensor_type(argument)
     shape = Shape.of(root)
     inner, width = shape.inner, shape.columns
     assert isinstance(inner, int) and isinstance(width, int)
-    panels = -(-width // columns)
+    panels, steps = -(-width // columns), -(-inner // depth)
 
     def pack(array: np.ndarray) -> np.ndarray:
-        matrix = padded(array.T if root.trans_b else array, inner, panels * columns)
-        return np.ascontiguousarray(matrix.reshape(inner, panels, columns).transpose(1, 0, 2))
+        matrix = padded(array.T if root.trans_b else array, steps * depth, panels * columns)
+        cut = matrix.reshape(steps, depth, panels, columns).transpose(2, 0, 3, 1)
+        return np.ascontiguousarray(cut.reshape(panels, steps, columns * depth))
 
+    views = [reshape(panels, steps, columns, depth)] if depth > 1 else []
     if root.trans_b:
-        views = [transpose(0, 2, 1), reshape(panels * columns, inner), leading(width, inner)]
+        order = (0, 2, 1, 3) if depth > 1 else (0, 2, 1)
+        views += [transpose(*order), reshape(panels * columns, steps * depth), leading(width, inner)]
     else:
-        views = [transpose(1, 0, 2), reshape(inner, panels * columns), leading(inner, width)]
-    tag = f"panels{'T' if root.trans_b else ''}{columns}"
-    repack(func, argument.index, tag, pack, type.with_shape((panels, inner, columns)), views)
+        order = (1, 3, 0, 2) if depth > 1 else (1, 0, 2)
+        views += [transpose(*order), reshape(steps * depth, panels * columns), leading(inner, width)]
+    tag = f"panels{'T' if root.trans_b else ''}{columns}{f'x{depth}' if depth > 1 else ''}"
+    repack(func, argument.index, tag, pack, type.with_shape((panels, steps, columns * depth)), views)
     return argument
 
 
@@ -267,39 +285,58 @@ class Gemm:
 
     def _tile(self, first_row: Dim, height: int) -> None:
         body, indices, sizes = self.frame.body, self.frame.body.indices, self.sizes
-        row_lane, k_lane, column_lane = indices.lane(height), indices.lane(1), indices.lane(sizes.columns)
+        row_lane, k_lane, column_lane = indices.lane(height), indices.lane(sizes.depth), indices.lane(sizes.columns)
         row = indices.derived(first_row + row_lane, self.shape.rows)
         column = self._column(column_lane)
-        acc = zeros(body, height, sizes.columns)
+        lanes = (row_lane, k_lane, column_lane)
+        steps = symbols.floordiv(self.shape.inner, sizes.depth)
 
-        def product_of(k: Expr, part: int, total: Value) -> Value:
-            at = k + part + k_lane
-            inner = indices.derived(at, self.shape.inner)
-            left = self._left(row, inner, (row_lane, k_lane))
+        def product_of(step: Expr, part: int, total: Value) -> Value:
+            at = indices.derived((step + part) * sizes.depth + k_lane, self.shape.inner)
             if part == 0:
-                self._prefetch(k)
-            return multiply_add(body, left, self._right(inner, column, k + part, (k_lane, column_lane)), total)
+                self._prefetch(step)
+            return self._product(row, at, column, step + part, lanes, total)
 
-        acc = accumulate(body, self.shape.inner, sizes.unroll, acc, product_of)
-        lanes = (indices.lane_of(row_lane), indices.lane_of(column_lane))
-        self._finish(Element(acc, f32, lanes), row, column)
+        acc = accumulate(body, steps, sizes.unroll, zeros(body, height, sizes.columns), product_of)
+        if symbols.mod(self.shape.inner, sizes.depth) != 0:
+            acc = self._product(row, steps * sizes.depth + k_lane, column, steps, lanes, acc, outside=0.0)
+        self._finish(Element(acc, f32, (indices.lane_of(row_lane), indices.lane_of(column_lane))), row, column)
+
+    def _product(
+        self,
+        row: Dim,
+        k: Dim,
+        column: Dim,
+        step: Dim,
+        lanes: tuple[Expr, Expr, Expr],
+        total: Value,
+        outside: float | None = None,
+    ) -> Value:
+        """What one step over k adds."""
+        row_lane, k_lane, column_lane = lanes
+        left = self._left(row, k, (row_lane, k_lane), outside)
+        if self.sizes.depth == 1:
+            return multiply_add(self.frame.body, left, self._right(k, column, step, (k_lane, column_lane)), total)
+        return multiply_pairs(self.frame.body, left, self._pairs(step), total)
 
     def _prefetch(self, k: Expr) -> None:
         """Bring a part of the next panel of weights near: the row tiles of this one fetch all of it between them.
 
         The weights of a net are more than the caches keep, and the first row tile of a panel would wait for memory.
         """
-        blocks, inner, unroll = self.grid[0], self.shape.inner, self.sizes.unroll
-        if self.weights is None or not isinstance(blocks, int) or not isinstance(inner, int) or blocks < 2:
+        blocks, unroll = self.grid[0], self.sizes.unroll
+        if self.weights is None or not isinstance(blocks, int) or blocks < 2:
             return
         body, packed = self.frame.body, self.frame.body.memories[self.weights]
+        _, steps, width = packed.shape
+        assert isinstance(steps, int) and isinstance(width, int)
         line = CACHE_LINE // packed.dtype.bytes
-        needed = unroll * self.sizes.columns // line  # lines of a panel for each step of the loop over k
+        needed = unroll * width // line  # lines of a panel for each step of the loop over k
         if line % unroll or not needed:
             return
         each = -(-needed // blocks)
-        panel = symbols.minimum(self.column_block + 1, self.grid[1] - 1) * (inner * self.sizes.columns)
-        part = symbols.minimum(self.row_block, -(-needed // each) - 1) * (inner // unroll * each * line)
+        panel = symbols.minimum(self.column_block + 1, self.grid[1] - 1) * (steps * width)
+        part = symbols.minimum(self.row_block, -(-needed // each) - 1) * (steps // unroll * each * line)
         flat = body.builder.pure(tile.Flatten(packed.value))
         start = body.indices.scalar_code(panel + part + k * (each * line // unroll))
         body.builder.effect(tile.Prefetch(flat, (start,), (each * line,)))
@@ -316,12 +353,22 @@ class Gemm:
         """The dims that the rows were merged from."""
         return Merged((), self.shape.row_dims, self.frame.body.indices).split(row)
 
-    def _left(self, row: Dim, k: Dim, lanes: tuple[Expr, Expr]) -> Value:
+    def _left(self, row: Dim, k: Dim, lanes: tuple[Expr, Expr], outside: float | None) -> Value:
         root, body = self.root, self.frame.body
         *outer, m = self._split_row(row)
         place = (*self.batch, *outer, *((k, m) if root.trans_a else (m, k)))
-        element = body.cast(body.read(root.a, broadcast_index(root.a, place)), f32)
+        read = body.read(root.a, broadcast_index(root.a, place), outside)
+        element = body.elements.cast(read, f32 if self.sizes.depth == 1 else bf16)
         return body.elements.spread(element, tuple(body.indices.lane_of(lane) for lane in lanes)).value
+
+    def _pairs(self, step: Dim) -> Value:
+        """A step's row of a panel that was packed ahead in pairs."""
+        assert self.weights is not None
+        body, packed = self.frame.body, self.frame.body.memories[self.weights]
+        code = body.indices.scalar_code
+        start = (code(self.column_block), code(step), code(0))
+        row = VectorType((1, self.sizes.columns * self.sizes.depth), packed.dtype)
+        return body.builder.pure(tile.Load(packed.value, start, (1, 2), (1, 1), result_types=[row]))
 
     def _right(self, k: Dim, column: Dim, position: Dim, lanes: tuple[Expr, Expr]) -> Value:
         body = self.frame.body

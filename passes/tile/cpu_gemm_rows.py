@@ -66,7 +66,7 @@ class CpuGemmRows:
         sizes = GemmSchedule.from_attribute(gemm)
         root = only_root(func, MatMul)
         assert isinstance(root, MatMul)
-        weights = pack_weights(func, root, sizes.columns)
+        weights = pack_weights(func, root, sizes)
         rows = _normalized_rows(func, root)
         assert isinstance(rows, Value)
         shape, plan = Shape.of(root), _plan(func, rows)

@@ -104,6 +104,11 @@ def multiply_add(body: TileBody, a: Value, b: Value, acc: Value) -> Value:
     return body.builder.pure(tile.Mma(a, b, acc))
 
 
+def multiply_pairs(body: TileBody, a: Value, b: Value, acc: Value, paired: bool = True) -> Value:
+    """acc + a @ b of bf16 by pairs along the inner dim; with `paired`, b's neighbours along it are neighbours."""
+    return body.builder.pure(tile.Mma(a, b, acc, tile.DOT_BF16, paired=paired))
+
+
 def as_matrix(body: TileBody, value: Value, rows: int, columns: int) -> Value:
     """A register tile under another shape of as many elements."""
     type = VectorType((rows, columns), f32)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...ir import scalar
 from ...ir.attributes import Attribute, IntegerAttr
-from ...ir.core import Value
+from ...ir.core import Operation, Value
 from ...ir.dialects import tile
 from ...ir.types import SCALARS, Scalar, Type, VectorType, f32, i1, index
 from .builder import Builder
@@ -154,7 +154,9 @@ class Elements:
         return self.cast(self.emit(name, (element,), through), dtype)
 
     def _cast_float(self, element: Element, dtype: Scalar) -> Element:
-        source = element.dtype
+        source, made = element.dtype, element.value.owner
+        if isinstance(made, Operation) and made.name == "arith.extf" and _element_type(made.operands[0]) == dtype:
+            return Element(made.operands[0], dtype, element.lanes)  # what was widened is itself again
         if dtype.bits <= 8 or (source.bits < 32 and dtype.bits < 32):
             element = self.cast(element, f32)
         name = "arith.extf" if dtype.bits > element.dtype.bits else "arith.truncf"
@@ -166,6 +168,10 @@ class Elements:
         finite = codes[np.isfinite(codes)]
         low, high = (self.constant(float(limit), element.dtype) for limit in (finite.min(), finite.max()))
         return self.apply("max", self.apply("min", element, high), low)
+
+
+def _element_type(value: Value) -> Type:
+    return value.type.dtype if isinstance(value.type, VectorType) else value.type
 
 
 def computing_type(dtype: Scalar) -> Scalar:

@@ -61,8 +61,8 @@ entry:
 ; kernel: /layer/MatMul, /layer/Add, /layer/Gelu
 define internal void @kernel.item(ptr %arg0, ptr %arg1, ptr %arg2, ptr %arg3, i64 %program.0, i64 %program.1, i64 %program.2, i64 %grid.0, i64 %grid.1, i64 %grid.2, i64 %workers, ptr %barrier) nounwind {
 entry:
-  %by = mul i64 %program.0, 4
-  %by.1 = mul i64 %program.0, 768
+  %by = mul i64 %program.0, 768
+  %by.1 = mul i64 %program.0, 4
   %by.2 = mul i64 %program.1, 48
   br label %loop
 loop:
@@ -82,35 +82,35 @@ loop:
   %more = icmp slt i64 %i, 32
   br i1 %more, label %body, label %done
 body:
-  %by.3 = mul i64 %by, 32
-  %at = add i64 %by.3, %i
-  %address = getelementptr float, ptr %arg0, i64 %at
-  %load = load float, ptr %address, align 4
-  %address.1 = getelementptr float, ptr %address, i64 32
-  %load.1 = load float, ptr %address.1, align 4
-  %address.2 = getelementptr float, ptr %address, i64 64
-  %load.2 = load float, ptr %address.2, align 4
-  %address.3 = getelementptr float, ptr %address, i64 96
-  %load.3 = load float, ptr %address.3, align 4
-  %by.4 = mul i64 %i, 24
-  %at.1 = add i64 %by.1, %by.4
-  %address.4 = getelementptr float, ptr %arg1, i64 %at.1
+  %by.3 = mul i64 %i, 24
+  %at = add i64 %by, %by.3
+  %address = getelementptr float, ptr %arg1, i64 %at
+  call void @llvm.prefetch.p0(ptr %address, i32 0, i32 2, i32 1)
+  %at.1 = add i64 %at, 16
+  %address.1 = getelementptr float, ptr %arg1, i64 %at.1
+  call void @llvm.prefetch.p0(ptr %address.1, i32 0, i32 2, i32 1)
+  %at.2 = add i64 %at, 32
+  %address.2 = getelementptr float, ptr %arg1, i64 %at.2
+  call void @llvm.prefetch.p0(ptr %address.2, i32 0, i32 2, i32 1)
+  %at.3 = add i64 %at, 48
+  %address.3 = getelementptr float, ptr %arg1, i64 %at.3
+  call void @llvm.prefetch.p0(ptr %address.3, i32 0, i32 2, i32 1)
+  %at.4 = add i64 %at, 64
+  %address.4 = getelementptr float, ptr %arg1, i64 %at.4
   call void @llvm.prefetch.p0(ptr %address.4, i32 0, i32 2, i32 1)
-  %at.2 = add i64 %at.1, 16
-  %address.5 = getelementptr float, ptr %arg1, i64 %at.2
+  %at.5 = add i64 %at, 80
+  %address.5 = getelementptr float, ptr %arg1, i64 %at.5
   call void @llvm.prefetch.p0(ptr %address.5, i32 0, i32 2, i32 1)
-  %at.3 = add i64 %at.1, 32
-  %address.6 = getelementptr float, ptr %arg1, i64 %at.3
-  call void @llvm.prefetch.p0(ptr %address.6, i32 0, i32 2, i32 1)
-  %at.4 = add i64 %at.1, 48
-  %address.7 = getelementptr float, ptr %arg1, i64 %at.4
-  call void @llvm.prefetch.p0(ptr %address.7, i32 0, i32 2, i32 1)
-  %at.5 = add i64 %at.1, 64
-  %address.8 = getelementptr float, ptr %arg1, i64 %at.5
-  call void @llvm.prefetch.p0(ptr %address.8, i32 0, i32 2, i32 1)
-  %at.6 = add i64 %at.1, 80
-  %address.9 = getelementptr float, ptr %arg1, i64 %at.6
-  call void @llvm.prefetch.p0(ptr %address.9, i32 0, i32 2, i32 1)
+  %by.4 = mul i64 %by.1, 32
+  %at.6 = add i64 %by.4, %i
+  %address.6 = getelementptr float, ptr %arg0, i64 %at.6
+  %load = load float, ptr %address.6, align 4
+  %address.7 = getelementptr float, ptr %address.6, i64 32
+  %load.1 = load float, ptr %address.7, align 4
+  %address.8 = getelementptr float, ptr %address.6, i64 64
+  %load.2 = load float, ptr %address.8, align 4
+  %address.9 = getelementptr float, ptr %address.6, i64 96
+  %load.3 = load float, ptr %address.9, align 4
   %by.5 = mul i64 %i, 48
   %at.7 = add i64 %by.5, %by.2
   %address.10 = getelementptr float, ptr %arg1, i64 %at.7
@@ -140,7 +140,7 @@ body:
   %acc.10 = call <16 x float> @llvm.fma.v16f32(<16 x float> %splat.3, <16 x float> %load.5, <16 x float> %carried.10)
   %acc.11 = call <16 x float> @llvm.fma.v16f32(<16 x float> %splat.3, <16 x float> %load.6, <16 x float> %carried.11)
   %at.8 = add i64 %i, 1
-  %by.6 = mul i64 %by, 32
+  %by.6 = mul i64 %by.1, 32
   %at.9 = add i64 %by.6, %at.8
   %address.13 = getelementptr float, ptr %arg0, i64 %at.9
   %load.7 = load float, ptr %address.13, align 4
@@ -179,7 +179,7 @@ body:
   %acc.22 = call <16 x float> @llvm.fma.v16f32(<16 x float> %splat.7, <16 x float> %load.12, <16 x float> %acc.10)
   %acc.23 = call <16 x float> @llvm.fma.v16f32(<16 x float> %splat.7, <16 x float> %load.13, <16 x float> %acc.11)
   %at.11 = add i64 %i, 2
-  %by.8 = mul i64 %by, 32
+  %by.8 = mul i64 %by.1, 32
   %at.12 = add i64 %by.8, %at.11
   %address.20 = getelementptr float, ptr %arg0, i64 %at.12
   %load.14 = load float, ptr %address.20, align 4
@@ -218,7 +218,7 @@ body:
   %acc.34 = call <16 x float> @llvm.fma.v16f32(<16 x float> %splat.11, <16 x float> %load.19, <16 x float> %acc.22)
   %acc.35 = call <16 x float> @llvm.fma.v16f32(<16 x float> %splat.11, <16 x float> %load.20, <16 x float> %acc.23)
   %at.14 = add i64 %i, 3
-  %by.10 = mul i64 %by, 32
+  %by.10 = mul i64 %by.1, 32
   %at.15 = add i64 %by.10, %at.14
   %address.27 = getelementptr float, ptr %arg0, i64 %at.15
   %load.21 = load float, ptr %address.27, align 4
@@ -337,7 +337,7 @@ done:
   %mulf.33 = fmul contract <16 x float> %mulf.21, %addf.21
   %mulf.34 = fmul contract <16 x float> %mulf.22, %addf.22
   %mulf.35 = fmul contract <16 x float> %mulf.23, %addf.23
-  %by.12 = mul i64 %by, 48
+  %by.12 = mul i64 %by.1, 48
   %at.17 = add i64 %by.12, %by.2
   %address.37 = getelementptr float, ptr %arg3, i64 %at.17
   store <16 x float> %mulf.24, ptr %address.37, align 16
