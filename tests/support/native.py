@@ -36,12 +36,20 @@ class NativeKernel:
             bound = [dim for dim in (substitute(dim, sizes) for dim in shape) if isinstance(dim, int)]
             raw = np.full(math.prod(bound) * argument.type.dtype.bytes, 0xFF, np.uint8)
             arrays.append(raw.view(argument.type.dtype.numpy).reshape(bound))
+        self._run(arrays, sizes, threads)
+        return arrays[len(inputs) :]
+
+    def into(self, inputs: Sequence[np.ndarray], result: np.ndarray) -> np.ndarray:
+        """Run with `result` as the memory of the one result, which may be smaller."""
+        self._run([*map(np.ascontiguousarray, inputs), result], {}, threads=1)
+        return result
+
+    def _run(self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int], threads: int) -> None:
         table = np.array([array.ctypes.data for array in arrays], np.uint64)
         scalars = np.array([sizes[name] for name in kernel_symbols(self.func)] or [0], np.int64)
         pool = Pool(self.library, threads)
         pool.run(self.library.address(self.func.sym_name), table.ctypes.data, scalars.ctypes.data, threads)
         pool.close()
-        return arrays[len(inputs) :]
 
 
 def runs_here(target: CpuTarget) -> bool:

@@ -14,6 +14,7 @@ from kernelwright.ir import target
 from kernelwright.ir.dialects import kernel
 from kernelwright.ir.target import CpuTarget
 from kernelwright.ir.tile_interpreter import run_kernel
+from kernelwright.ir.types import SCALARS
 
 
 def targets() -> list[CpuTarget]:
@@ -86,3 +87,22 @@ def test_rounding_to_nearest_and_even(count: int) -> None:
 def test_the_processor_decides_how_pairs_are_multiplied(feature: str, instruction: str) -> None:
     func = dots(6, 2, 64, paired=True)
     assert instruction in kernel_source([func], features=[feature]).text
+
+
+@pytest.mark.parametrize("dtype", ["bf16", "i16", "i8"])
+@pytest.mark.parametrize("count", [16, 33, 48])
+def test_a_store_of_one_lane_leaves_its_neighbours(dtype: str, count: int) -> None:
+    """Of a vector of `count` lanes all but one are beyond the memref: what lies behind it stays what it was."""
+    convert = "arith.truncf" if dtype == "bf16" else "arith.trunci"
+    source = "f32" if dtype == "bf16" else "i32"
+    body = f"""
+    {load("v", "x", f"1x{count}", source)}
+    %h = "{convert}"(%v) : (vector<1x{count}x{source}>) -> vector<1x{count}x{dtype}>
+    "tile.store"(%h, %r, %i0, %i8) {{dims = array<i64: 0, 1>, steps = array<i64: 1, 1>, checked = array<i64: 1>}}
+        : (vector<1x{count}x{dtype}>, memref<1x9x{dtype}>, index, index) -> ()"""
+    arguments = f"%x: memref<1x{count}x{source}>, %r: memref<1x9x{dtype}>"
+    func = program(arguments, body, f'"1, {count}", "1, 9"')
+    for one in targets():
+        source_type, type = SCALARS[source].numpy, SCALARS[dtype].numpy
+        table = NativeKernel(func, one).into([np.ones((1, count), source_type)], np.full(16, 7, type))
+        assert table[8] == 1 and (table[9:] == 7).all() and (table[:8] == 7).all()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
+from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from native import NativeKernel, runs_here
@@ -11,11 +14,11 @@ from weights import OneKernel
 
 from kernelwright.compiler.host import host
 from kernelwright.ir import target
-from kernelwright.ir.dialects import nn
+from kernelwright.ir.dialects import nn, tile
 from kernelwright.ir.symbols import symbol
 from kernelwright.ir.target import CpuTarget
 from kernelwright.ir.tile_interpreter import run_kernel
-from kernelwright.ir.types import TensorType, f32
+from kernelwright.ir.types import TensorType, scalar_of
 
 SEQ = symbol("seq")
 
@@ -32,6 +35,7 @@ class Product:
     trans_a: bool = False
     trans_b: bool = False
     symbolic: bool = False
+    dtype: Any = np.float32
     arrays: list[np.ndarray] = field(default_factory=list)
 
     def kernel(self) -> OneKernel:
@@ -40,8 +44,8 @@ class Product:
         right = (self.columns, self.inner) if self.trans_b else (self.inner, self.columns)
         outer = () if self.weight else self.batch
         shapes = [(*self.batch, *left), (*outer, *right), (self.columns,), (*self.batch, self.rows, self.columns)]
-        self.arrays = [rng.standard_normal(shape, dtype=np.float32) for shape in shapes]
-        types = [TensorType(shape, f32) for shape in shapes]
+        self.arrays = [rng.standard_normal(shape).astype(self.dtype) for shape in shapes]
+        types = [TensorType(shape, scalar_of(self.dtype)) for shape in shapes]
         if self.symbolic:
             types[0] = types[0].with_shape(tuple(SEQ if d == self.rows else d for d in types[0].dims))
             types[3] = types[3].with_shape((*self.batch, SEQ, self.columns))
@@ -60,6 +64,12 @@ class Product:
         a, b, bias, residual = (array.astype(np.float64) for array in self.arrays)
         a, b = (a.swapaxes(-1, -2) if self.trans_a else a), (b.swapaxes(-1, -2) if self.trans_b else b)
         return np.maximum(a @ b + bias, 0) + residual
+
+    def check(self, found: np.ndarray) -> None:
+        expected = self.expected()
+        error = np.abs(found.reshape(expected.shape).astype(np.float64) - expected)
+        rounding = 2.0**-8 * np.abs(expected) if self.dtype == ml_dtypes.bfloat16 else 0.0
+        assert (error <= rounding + 2e-6 * self.inner + 1e-5).all()
 
 
 PRODUCTS = {
@@ -90,8 +100,7 @@ def test_native(name: str) -> None:
     func = one.tile(host())
     assert func.tactic == "gemm"
     (found,) = NativeKernel(func)(one.arrays(product.inputs()), {"seq": product.rows})
-    expected = product.expected()
-    assert np.abs(found.reshape(expected.shape) - expected).max() <= 2e-6 * product.inner + 1e-5
+    product.check(found)
 
 
 @pytest.mark.parametrize("name", PRODUCTS)
@@ -101,12 +110,51 @@ def test_smaller_registers(name: str) -> None:
     one = product.kernel()
     func = one.tile(avx2)
     inputs, sizes = one.arrays(product.inputs()), {"seq": product.rows}
-    expected = product.expected()
     found = [run_kernel(func, inputs, sizes)]
     if runs_here(avx2):
         found.append(NativeKernel(func, avx2)(inputs, sizes))
     for (result,) in found:
-        assert np.abs(result.reshape(expected.shape) - expected).max() <= 2e-6 * product.inner + 1e-5
+        product.check(result)
+
+
+PAIRS = {
+    "even": Product(14, 64, 32),
+    "odd": Product(37, 29, 17),
+    "one-row": Product(1, 100, 33),
+    "one-product": Product(5, 19, 1),
+    "transposed-weight": Product(23, 40, 31, trans_b=True),
+    "transposed-left": Product(23, 40, 31, trans_a=True),
+    "rows-of-batches": Product(7, 33, 20, batch=(2, 3)),
+    "batches": Product(7, 33, 20, batch=(2, 3), weight=False),
+    "batches-of-transposed": Product(19, 21, 18, batch=(3,), weight=False, trans_b=True),
+    "symbolic-rows": Product(29, 48, 15, symbolic=True),
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+@pytest.mark.parametrize("level", ["cpu-avx512-bf16", "cpu-avx512", "cpu-avx2"])
+def test_bf16(name: str, level: str) -> None:
+    """Weights are packed in pairs for one processor, and its program runs on those that cannot multiply them too."""
+    product = dataclasses.replace(PAIRS[name], dtype=ml_dtypes.bfloat16)
+    one, with_dots, runs = product.kernel(), target.builtin("cpu-avx512-bf16"), target.builtin(level)
+    assert isinstance(runs, CpuTarget)
+    func = one.tile(with_dots)
+    inputs, sizes = one.arrays(product.inputs()), {"seq": product.rows}
+    product.check(run_kernel(func, inputs, sizes)[0])
+    if runs_here(runs):
+        product.check(NativeKernel(func, runs)(inputs, sizes)[0])
+
+
+def test_weights_are_packed_in_pairs() -> None:
+    product = Product(3, 5, 7, dtype=ml_dtypes.bfloat16)
+    one = product.kernel()
+    func = one.tile(target.builtin("cpu-avx512-bf16"))
+    assert any(isinstance(op, tile.Mma) and op.instruction == tile.DOT_BF16 for op in func.walk())
+    packed = next(v.owner for v in one.call.operands if isinstance(v.owner, nn.Constant))
+    pairs = packed.array.reshape(4, -1, 2).astype(np.float32)
+    expected = np.pad(product.arrays[1].astype(np.float32), ((0, 1), (0, 0))).reshape(4, 2, 5).swapaxes(1, 2)
+    np.testing.assert_array_equal(pairs[:, :5], expected)
+    assert not pairs[:, 5:].any()
 
 
 def test_weights_are_packed_once() -> None:
