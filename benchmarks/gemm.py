@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import statistics
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import record
-from cuda_graphs import graphed
+from cuda_graphs import graphed, milliseconds
 
 from kernelwright.compiler.driver import compile_model
 from kernelwright.compiler.options import CompileOptions, PassOptions
@@ -57,8 +56,6 @@ GRAPH_SECONDS = 2e-4
 MOST_WEIGHTS = 64
 WEIGHT_BYTES = 128e6
 """Twice what the cache holds."""
-BUSY_CYCLES = 4_000_000
-"""How long the GPU waits before a timed stretch: about two milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -144,18 +141,6 @@ def build_all(cases: list[str], options: argparse.Namespace) -> list[Built]:
     arguments = cases, [options.dtype] * len(cases), [options.target] * len(cases)
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
         return list(pool.map(build, *arguments))
-
-
-def milliseconds(torch: Any, run: Callable[[], object], calls: int) -> float:
-    """The mean duration of a call between two events, all launches waiting in the stream."""
-    torch.cuda._sleep(BUSY_CYCLES)
-    begin, end = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)
-    begin.record()
-    for _ in range(calls):
-        run()
-    end.record()
-    torch.cuda.synchronize()
-    return begin.elapsed_time(end) / calls
 
 
 class Peers:

@@ -41,9 +41,9 @@ class Box:
         if fast is None or not self.layout.registers:
             return 1
         mode = self.layout.registers[0]
-        along = [v for v, d in enumerate(self.dims) if d == fast]
+        along = [v for v, d in enumerate(self.dims) if d == fast and self.steps[v] == 1]
         unit = tuple(1 if [v] == along else 0 for v in range(len(self.dims)))
-        if len(along) != 1 or mode.strides != unit or self.steps[along[0]] != 1:
+        if len(along) != 1 or mode.strides != unit:
             return 1
         most = max(1, min(alignment, WIDEST) // self.memory.dtype.bytes)
         return max(n for n in (1, 2, 4, 8, 16) if n <= most and mode.size % n == 0)

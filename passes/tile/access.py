@@ -12,7 +12,7 @@ from ...ir.attributes import DenseArrayAttr
 from ...ir.core import Value
 from ...ir.dialects import tile
 from ...ir.symbols import Dim, product
-from ...ir.types import MemRefType, Scalar, i64, index
+from ...ir.types import MemRefType, Scalar, VectorType, i64, index
 from .builder import Builder
 from .elements import Element, Elements
 from .indices import Affine, Indices
@@ -20,6 +20,8 @@ from .merging import address, row_major
 
 ALIGNMENT = 16
 """Bytes to which every buffer is aligned, and the widest access of one thread."""
+WORD = 4
+"""Bytes of a bank of shared memory."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Program(Protocol):
     elements: Elements
     indices: Indices
     limits: dict[int, tuple[Dim, Dim]]
+    turns_in_shared: bool
 
     def inside_lanes(self, lanes: Sequence[int]) -> Element | None: ...
 
@@ -99,11 +102,33 @@ def load(program: Program, memory: Memory, place: Sequence[Dim], unsure: bool, f
         result_types=[program.elements.type(memory.dtype, along.lanes)],
     )
     value = _emit_read(program, memory, op)
+    if along.lanes != box.lanes and program.turns_in_shared and len(along.lanes) == 2:
+        return Element(_turned(program, value, memory.dtype), memory.dtype, box.lanes)
     if along.lanes != box.lanes:
         order = tuple(along.lanes.index(lane) for lane in box.lanes)
         type = program.elements.type(memory.dtype, box.lanes)
         value = program.builder.op("vector.transpose", (value,), type, permutation=DenseArrayAttr(i64, order))
     return Element(value, memory.dtype, box.lanes)
+
+
+def _turned(program: Program, value: Value, dtype: Scalar) -> Value:
+    """A tile with its two dims exchanged by way of shared memory: threads load and store along their memory's rows.
+
+    Rows are padded by a word, so that threads side by side along either dim meet different banks.
+    """
+    assert isinstance(value.type, VectorType)
+    columns, rows = value.type.shape
+    pitch = columns + max(WORD // dtype.bytes, 1)
+    alloc = tile.Alloc(result_types=[MemRefType((rows, columns), dtype, "shared", strides=(pitch, 1))])
+    alloc.result.name = "turned"
+    shared = program.builder.effect(alloc).results[0]
+    start = (program.indices.scalar_code(0),) * 2
+    program.builder.effect(tile.Barrier())  # a loop may come here again
+    program.builder.effect(tile.Store(value, shared, start, (1, 0), (1, 1), (), alignment=dtype.bytes))
+    program.builder.effect(tile.Barrier())
+    type = VectorType((rows, columns), value.type.dtype)
+    load = tile.Load(shared, start, (0, 1), (1, 1), (), 0.0, max(WORD, dtype.bytes), result_types=[type])
+    return program.builder.effect(load).results[0]
 
 
 def store(program: Program, memory: Memory, place: Sequence[Dim], element: Element) -> None:

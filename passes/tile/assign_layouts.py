@@ -103,14 +103,17 @@ class _Assignment:
         yield from sorted(values, key=lambda v: -math.prod(_shape(v)))
 
     def _anchors(self, ops: list[Operation]) -> Iterator[tuple[Value, Callable[[], Layout]]]:
-        """Tiles that are loaded or stored, the largest first, with the layout that suits the access."""
+        """Tiles that are loaded or stored, the largest first, with the layout that suits the access.
+
+        Of a tile's accesses the store decides, unless it turns the tile in shared memory.
+        """
         accesses: list[tuple[Value, tile.Load | tile.Store]] = []
         for op in ops:
             if isinstance(op, tile.Load) and isinstance(op.result.type, VectorType):
                 accesses.append((op.result, op))
             elif isinstance(op, tile.Store) and isinstance(op.value.type, VectorType):
                 accesses.append((op.value, op))
-        accesses.sort(key=lambda pair: (-math.prod(_shape(pair[0])), isinstance(pair[1], tile.Load)))
+        accesses.sort(key=lambda pair: (-math.prod(_shape(pair[0])), _turns(pair[1]), isinstance(pair[1], tile.Load)))
         for value, op in accesses:
             reduced = self.reduced.get(_shape(value), ())
             yield value, partial(layouts.of_access, op, self._threads_at(op), reduced)
@@ -308,6 +311,12 @@ class _Assignment:
 
 def _shape(value: Value) -> tuple[int, ...]:
     return value.type.shape if isinstance(value.type, VectorType) else ()
+
+
+def _turns(op: tile.Load | tile.Store) -> bool:
+    """Whether a tile is stored to shared memory with its dims in another order."""
+    shared = isinstance(op.memref.type, MemRefType) and op.memref.type.space == "shared"
+    return isinstance(op, tile.Store) and shared and list(op.dims) != sorted(op.dims)
 
 
 def _dtype_bytes(value: Value) -> int:

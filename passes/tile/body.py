@@ -47,6 +47,8 @@ class TileBody:
         self.limits: dict[int, tuple[Dim, Dim]] = {}
         """Lanes that may go beyond the data: the index that walks them, and its extent."""
         self.columns: Columns | None = None
+        self.turns_in_shared = False
+        """Tiles whose memory runs along another lane than their result's go through shared memory."""
         self._known: dict[object, Element] = {}
         self._numbers: dict[Value, Dim] = {}
         self._lanes: list[set[int]] = [set()]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ...ir.dialects import tile
 from ...ir.symbols import Dim
 from ...ir.target import CudaTarget
-from ...ir.types import MemRefType, f32
+from ...ir.types import MemRefType, Scalar, f32
 from . import access
 from .access import Memory
-from .body import TileBody
 from .elements import Element
+
+if TYPE_CHECKING:
+    from .body import TileBody
 
 FIRST_CAPABILITY = 90
 """The first GPUs whose blocks see each other's shared memory."""
@@ -25,13 +28,18 @@ def has_clusters(target: object) -> bool:
 
 def shared_floats(body: TileBody, shape: Sequence[int], name: str, padding: int = 0) -> Memory:
     """Shared memory of f32; every row is followed by `padding` floats that nobody uses."""
+    return shared(body, shape, f32, name, padding)
+
+
+def shared(body: TileBody, shape: Sequence[int], dtype: Scalar, name: str, padding: int = 0) -> Memory:
+    """Shared memory of the block; every row is followed by `padding` elements that nobody uses."""
     strides = None
     if padding:
         steps = [1]
         for size in reversed(shape[1:]):
             steps.append(steps[-1] * size + (padding if len(steps) == 1 else 0))
         strides = tuple(reversed(steps))
-    alloc = tile.Alloc(result_types=[MemRefType(tuple(shape), f32, "shared", strides=strides)])
+    alloc = tile.Alloc(result_types=[MemRefType(tuple(shape), dtype, "shared", strides=strides)])
     alloc.result.name = name
     return Memory(body.builder.effect(alloc).results[0], tuple(shape))
 

@@ -3,6 +3,7 @@ element-wise ops around them (`rows`)."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from ...ir.attributes import DictAttr
@@ -10,6 +11,7 @@ from ...ir.dialects import kernel
 from ...ir.dialects.nn.base import NnOp
 from ...ir.symbols import Dim, product
 from ...ir.target import CpuTarget, CudaTarget
+from .cluster import LARGEST, has_clusters
 from .frame import returned, tensor_type
 from .nest import NestSchedule, build_nest
 from .plans import ResultPlan, estimate, plan_results
@@ -23,13 +25,24 @@ CPU_LEAST_WORK = 4096
 CPU_ROW = 8192
 """The most columns of a CPU work item, a quarter of an L1 cache of floats."""
 SQUARE = 16
-"""Rows and columns of a register tile that is transposed on the way; twice that on a GPU."""
+"""Rows and columns of a register tile that is transposed on the way."""
 WHOLE = 1 << 30
 """More columns than any row has."""
 THREADS = 128
 WARP = 32
-ROW_IN_REGISTERS = 8192
-"""The most columns of which a thread block keeps a whole row in registers."""
+WIDEST = 16
+"""Bytes of the widest access of a thread."""
+STREAMED = 4
+"""Widest accesses of a thread to each operand where there is enough work for all: they are under way together."""
+WAVES = 4
+"""Thread blocks a multiprocessor gets one after the other, at least, before a thread gets more work than it must."""
+TURNED = 64
+"""Rows and columns of a tile that is transposed in shared memory."""
+TURNING_THREADS = 256
+ROW_IN_REGISTERS = 16384
+"""The most columns of a row that a thread block keeps in registers."""
+LONG_ROW, ROW_SHARES = 8192, (32, 64)
+"""Columns of a row that a thread keeps where there are many rows: of one up to LONG_ROW, and of a longer one."""
 
 
 @dataclass(frozen=True)
@@ -111,14 +124,19 @@ def cpu_nest(plans: list[ResultPlan], target: CpuTarget) -> NestSchedule:
 
 def _cuda(func: kernel.Func, plans: list[ResultPlan], target: CudaTarget) -> NestSchedule:
     plan = _widest(plans)
+    if plan.transposes:
+        rows, columns = (_turned_size(extent, func) for extent in (plan.rows[-1], plan.columns))
+        return NestSchedule(columns, columns, rows, rows, THREADS * 4, TURNING_THREADS)
     bytes = max(tensor_type(v).scalar.bytes for v in returned(func))
-    width = 1 if plan.work >= 16 else max(16 // max(bytes, 2), 1)
+    width = 1 if plan.work >= 16 else max(WIDEST // max(bytes, 2), 1)
     elements = estimate(product(plan.extents))
     while width > 1 and elements < THREADS * width * target.multiprocessors:
         width //= 2
-    if plan.transposes:
-        return NestSchedule(2 * SQUARE, 2 * SQUARE, 2 * SQUARE, 2 * SQUARE, THREADS * 4, THREADS)
-    tile = THREADS * width
+    streamed = STREAMED if width > 1 else 1
+    resident = target.threads_per_multiprocessor * target.multiprocessors
+    while streamed > 1 and elements < WAVES * streamed * width * resident:
+        streamed //= 2
+    tile = THREADS * width * streamed
     lanes = tile if not isinstance(plan.columns, int) else min(tile, power_of_two(max(plan.columns, 1)))
     rows = 1
     if plan.rows and plan.columns is not None:
@@ -129,20 +147,48 @@ def _cuda(func: kernel.Func, plans: list[ResultPlan], target: CudaTarget) -> Nes
     return NestSchedule(lanes, lanes, rows, rows, THREADS * 4, THREADS)
 
 
+def _turned_size(extent: Dim | None, func: kernel.Func) -> int:
+    """One side of a tile that is transposed: whole lines of memory where the tensor has them."""
+    wide = max(tensor_type(v).scalar.bytes for v in (*returned(func), *func.block.arguments)) > 4
+    most = TURNED // 2 if wide else TURNED
+    return most if not isinstance(extent, int) else min(most, power_of_two(max(extent, 1)))
+
+
 def _cuda_rows(plans: list[ResultPlan], target: CudaTarget) -> NestSchedule:
-    """A row in registers where it fits; several rows a block while they are short and there are blocks for all."""
+    """A row in the registers of a block, or of a cluster where it is long; several short ones a block."""
     length = _row_length(plans)
-    if not isinstance(length, int) or length > ROW_IN_REGISTERS:
-        return NestSchedule(1024, WHOLE, 1, 1, 1024, 256)
-    lanes = power_of_two(max(length, 1))
     plan = _widest(plans)
-    rows = max(THREADS * 8 // lanes, 1)
+    blocks = 1
+    if isinstance(length, int) and has_clusters(target) and all(plan.has_columns for plan in plans):
+        blocks = min(power_of_two(-(-length // ROW_IN_REGISTERS)), LARGEST)
+    if not isinstance(length, int) or length > ROW_IN_REGISTERS * blocks:
+        return NestSchedule(1024, WHOLE, 1, 1, 1024, 256)
+    share = -(-max(length, 1) // blocks)
     count = estimate(product(plan.rows), unknown=1024)
+    if count * length >= ROW_SHARES[0] * target.threads_per_multiprocessor * target.multiprocessors:
+        return _streamed_rows(plan, share, blocks)
+    lanes = power_of_two(share)
+    rows = max(THREADS * 8 // lanes, 1) if blocks == 1 else 1
     while rows > 1 and count < rows * target.multiprocessors:
         rows //= 2
     if plan.rows and isinstance(plan.rows[-1], int):
         rows = min(rows, power_of_two(max(plan.rows[-1], 1)))
     threads = min(max(rows * lanes // 8, WARP), 512)
+    return NestSchedule(lanes, lanes * blocks, rows, rows, lanes, threads, blocks)
+
+
+def _streamed_rows(plan: ResultPlan, share: int, blocks: int) -> NestSchedule:
+    """Many rows: few threads share one, with many loads under way each, and meet the quicker."""
+    most = ROW_SHARES[share * blocks > LONG_ROW]
+    sharing = max(power_of_two(-(-share // most)), WARP)
+    unit = sharing * math.gcd(share, WIDEST // 2)
+    lanes = power_of_two(share) if share < unit else -(-share // unit) * unit
+    if blocks > 1:
+        return NestSchedule(lanes, lanes * blocks, 1, 1, lanes, sharing, blocks)
+    rows = power_of_two(max(THREADS, sharing) * most // lanes + 1) // 2
+    if plan.rows and isinstance(plan.rows[-1], int):
+        rows = min(rows, power_of_two(max(plan.rows[-1], 1)))
+    threads = max(power_of_two(rows * lanes // most), WARP)
     return NestSchedule(lanes, lanes, rows, rows, lanes, threads)
 
 

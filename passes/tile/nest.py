@@ -13,6 +13,7 @@ from ...ir import symbols
 from ...ir.core import Value
 from ...ir.dialects import kernel, tile
 from ...ir.symbols import Dim, Expr, ceildiv, floordiv, minimum, product
+from . import cluster
 from .access import Memory
 from .frame import Frame, open_frame
 from .merging import Merged
@@ -25,7 +26,8 @@ from .schedule import Schedule
 class NestSchedule(Schedule):
     """Sizes of a nest: a register tile is `rows` x `lanes`; a worker takes `worker_rows` x `worker_columns` elements.
 
-    `reduce_lanes` is the chunk in which a reduction along memory is walked. With `threads` a worker is a thread block.
+    `reduce_lanes` is the chunk in which a reduction along memory is walked. With `threads` a worker is a thread block,
+    and with `blocks` it is a cluster of so many, each with its share of `lanes` columns of a row.
     """
 
     subject = "a nest"
@@ -36,6 +38,7 @@ class NestSchedule(Schedule):
     rows: int = 1
     reduce_lanes: int = 0
     threads: int = 0
+    blocks: int = 1
 
 
 def build_nest(func: kernel.Func, schedule: NestSchedule) -> None:
@@ -44,10 +47,14 @@ def build_nest(func: kernel.Func, schedule: NestSchedule) -> None:
     frame = open_frame(func, [plan.extents for plan in plans])
     parts = [Section(frame, schedule, results) for results in _sections(list(zip(plans, frame.results, strict=True)))]
     workers = symbols.maximum(*(part.workers for part in parts))
-    worker = frame.body.builder.pure(tile.ProgramId(0))
+    program = frame.body.builder.pure(tile.ProgramId(0))
+    frame.body.turns_in_shared = bool(schedule.threads)
     for part in parts:
-        part.emit(worker, guarded=part.workers != workers)
-    frame.finish((workers,), schedule.threads or None)
+        part.emit(program, guarded=part.workers != workers)
+    if schedule.blocks > 1:
+        cluster.meet(frame.body)
+        func.cluster = (schedule.blocks,)
+    frame.finish((workers * schedule.blocks,), schedule.threads or None)
 
 
 def _sections(results: Sequence[tuple[ResultPlan, Memory]]) -> list[list[tuple[ResultPlan, Memory]]]:
@@ -91,11 +98,13 @@ class Section:
     def workers(self) -> Dim:
         return product(self.rows[:-1]) * self.row_blocks * self.column_blocks
 
-    def emit(self, worker: Value, guarded: bool) -> None:
+    def emit(self, program: Value, guarded: bool) -> None:
         if self.workers == 0:
             return
-        indices = self.frame.body.indices
-        position = indices.scalar(worker, self.workers)
+        indices, blocks = self.frame.body.indices, self.schedule.blocks
+        position = indices.scalar(program, self.workers * blocks)
+        if blocks > 1:
+            position = indices.derived(floordiv(position, blocks), self.workers)
         if guarded:
             more = indices.compare("lt", position, self.workers).value
             self.frame.body.builder.branch(more, lambda: self._worker(position))
@@ -172,6 +181,9 @@ class Section:
         """The worker's columns of some results in one row (or a lane of rows)."""
         body, indices, schedule = self.frame.body, self.frame.body.indices, self.schedule
         width = schedule.lanes
+        if schedule.blocks > 1:
+            self._share(results, row, extent, row_lanes)
+            return
         if isinstance(extent, int):
             width = min(width, power_of_two(extent))
         lane = indices.lane(width)
@@ -190,6 +202,19 @@ class Section:
             tiles.one(first)
         else:
             tiles.all(first, last)
+
+    def _share(
+        self, results: Sequence[tuple[ResultPlan, Memory]], row: tuple[Dim, ...], extent: Dim, row_lanes: frozenset[int]
+    ) -> None:
+        """This block's columns of a row, which the blocks of a cluster reduce together."""
+        body, indices, schedule = self.frame.body, self.frame.body.indices, self.schedule
+        lane = indices.lane(schedule.lanes)
+        program = indices.scalar(body.builder.pure(tile.ProgramId(0)), self.workers * schedule.blocks)
+        rank = indices.derived(program - floordiv(program, schedule.blocks) * schedule.blocks, schedule.blocks)
+        column = indices.derived(rank * schedule.lanes + lane, extent)
+        body.limits[indices.lane_of(lane)] = (column, extent)
+        body.columns = Columns(schedule.reduce_lanes, row_lanes, column, extent, schedule.blocks)
+        self._store(results, (*row, column))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from ...ir.core import Value
 from ...ir.dialects import tile
 from ...ir.loop_nest import Index, Reduction
 from ...ir.symbols import Dim, Expr, floordiv, product
+from . import cluster
 from .elements import Element
 from .merging import Merged
 
@@ -27,13 +29,15 @@ class Columns:
     """How reductions walk memory: in chunks of `width` positions along a lane of their own.
 
     `row_lanes` may vary outside such a reduction. A reduction over `extent` positions walks with `symbol` instead where
-    that is given: one tile holds all positions, and what it reads stays in registers for others.
+    that is given: one tile holds all positions, and what it reads stays in registers for others. With `blocks` a tile
+    of each block of a cluster holds them together.
     """
 
     width: int
     row_lanes: frozenset[int] = frozenset()
     symbol: Expr | None = None
     extent: Dim | None = None
+    blocks: int = 1
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ class Reducer:
             return self._nest(groups, (), self.body.elements.spread(self.first, self.lanes), self._combine)
         assert columns is not None
         if columns.symbol is not None and extent == columns.extent:
-            return self._along(columns.symbol, groups, whole=True)
+            total = self._along(columns.symbol, groups, whole=True)
+            return total if columns.blocks == 1 else self._across_blocks(total, columns.blocks)
         width = columns.width if not isinstance(extent, int) else min(columns.width, power_of_two(extent))
         return self._along(self.body.indices.lane(width), groups, whole=False)
 
@@ -75,6 +80,15 @@ class Reducer:
         axis = total.lanes.index(lane)
         value = self.body.builder.pure(tile.Reduce(total.value, None, self._register_kind(), (axis,)))
         return Element(value, total.dtype, tuple(k for k in total.lanes if k != lane))
+
+    def _across_blocks(self, own: Element, blocks: int) -> Element:
+        """What the blocks of a cluster have found, combined in each of them."""
+        body = self.body
+        slot = cluster.shared(body, (1,), own.dtype, "part")
+        body.builder.effect(tile.Store(own.value, slot.value, (body.indices.scalar_code(0),), (), (), ()))
+        cluster.meet(body)
+        parts = [cluster.read(body, cluster.of_peer(body, slot, peer), (0,)) for peer in range(blocks)]
+        return functools.reduce(functools.partial(body.apply, self.kind), parts)
 
     def _register_kind(self) -> Reduction:
         """Booleans are one bit: their largest is `or`, their smallest `and`."""

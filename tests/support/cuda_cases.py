@@ -240,8 +240,19 @@ def layer_norm(rows: int, columns: int) -> Build:
     return build
 
 
-def transpose(*shape: int) -> Build:
-    return lambda net: net.add(nn.Transpose(net.input(*shape), tuple(reversed(range(len(shape))))))
+def transpose(*shape: int, order: Sequence[int] = ()) -> Build:
+    """The dims in `order`, or in the reverse one."""
+    return lambda net: net.add(nn.Transpose(net.input(*shape), tuple(order) or tuple(reversed(range(len(shape))))))
+
+
+def with_transposed(rows: int, columns: int) -> Build:
+    """relu(x + yᵀ): one operand runs along the result's rows in memory, the other along its columns."""
+
+    def build(net: Network) -> Value:
+        turned = net.add(nn.Transpose(net.input(columns, rows), (1, 0)))
+        return net.add(nn.Relu(net.add(nn.Add(net.input(rows, columns), turned))))
+
+    return build
 
 
 SINGLE, TF32 = 2e-6, 2e-3
@@ -303,5 +314,12 @@ CASES = [
     CudaCase("softmax-long", softmax(3, 20000), "rows", "f32", SINGLE),
     CudaCase("layer-norm", layer_norm(130, 768), "rows"),
     CudaCase("layer-norm-short", layer_norm(77, 20), "generic", "f32", SINGLE),
+    CudaCase("softmax-cluster", softmax(2, 50257), "rows"),
+    CudaCase("layer-norm-cluster", layer_norm(3, 17001), "rows", "f32", SINGLE),
     CudaCase("transpose", transpose(70, 33, 5), "generic"),
+    CudaCase("transpose-2d", transpose(200, 136), "generic"),
+    CudaCase("transpose-odd", transpose(67, 131), "generic", "f32", SINGLE),
+    CudaCase("transpose-to-channels-last", transpose(2, 72, 7, 9, order=(0, 2, 3, 1)), "generic"),
+    CudaCase("transpose-from-channels-last", transpose(2, 8, 8, 3, order=(0, 3, 1, 2)), "generic", "f32", SINGLE),
+    CudaCase("transpose-and-add", with_transposed(130, 72), "generic"),
 ]

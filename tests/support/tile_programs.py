@@ -16,10 +16,10 @@ from kernelwright.ir.tile_interpreter import run_kernel
 from kernelwright.passes.base import PassContext, lookup
 
 
-def kernel_module(block: Block, results: Sequence[Value], target_name: str) -> Module:
+def kernel_module(block: Block, results: Sequence[Value], machine: str | target.Target) -> Module:
     """A module with one kernel: the ops of `block`, giving `results`."""
     module = Module.empty()
-    target.builtin(target_name).attach(module)
+    (target.builtin(machine) if isinstance(machine, str) else machine).attach(module)
     block.append(kernel.Return(tuple(results)))
     module.block.append(kernel.Func(Region(block), "kernel"))
     return module
@@ -50,12 +50,12 @@ def check_kernel(
     results: Sequence[Value],
     arrays: Sequence[np.ndarray],
     sizes: Mapping[str, int],
-    target_name: str,
+    machine: str | target.Target,
     tolerance: float = 1e-5,
 ) -> kernel.Func:
     """Compare the tile program of a kernel with the meaning of its ops; the program, for more questions."""
     values = evaluate(block, arrays, sizes)
-    func = tiled(kernel_module(block, results, target_name))
+    func = tiled(kernel_module(block, results, machine))
     found = run_kernel(func, arrays, sizes)
     for result, array in zip(results, found, strict=True):
         expected = values[result]

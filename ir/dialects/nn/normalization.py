@@ -15,10 +15,10 @@ from ...loop_nest import Body, E, Index
 from ...numpy_body import computing_type, convert, widen
 from ...symbols import Dim
 from ...types import TensorType, Type
-from .arithmetic import Add, Div, Mul, Sub
+from .arithmetic import Add, Mul, Sub
 from .base import Array, Emit, NnOp, require_axis, require_same, scalar_type, shape, tensor_type
 from .constants import Constant
-from .elementwise import Cast, Exp, Log, Rsqrt
+from .elementwise import Cast, Exp, Log, Reciprocal, Rsqrt
 from .reduction import Reduce
 from .views import Reshape
 
@@ -102,7 +102,8 @@ class Softmax(Compound, name="nn.softmax"):
     def decompose(self, emit: Emit) -> Value:
         x = wide(self.x, emit)
         e = emit(Exp(emit(Sub(x, emit(Reduce(x, "max", (self.axis,), True))))))
-        return narrow(emit(Div(e, emit(Reduce(e, "add", (self.axis,), True)))), self.x, emit)
+        scale = emit(Reciprocal(emit(Reduce(e, "add", (self.axis,), True))))  # a division a row, not an element
+        return narrow(emit(Mul(e, scale)), self.x, emit)
 
 
 class LogSoftmax(Compound, name="nn.log_softmax"):

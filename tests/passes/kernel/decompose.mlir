@@ -7,7 +7,8 @@ func.func @softmax(%x: tensor<2x9xf32>) -> tensor<2x9xf32> {
   // CHECK-NEXT: %1 = "nn.sub"(%x, %0)
   // CHECK-NEXT: %2 = "nn.exp"(%1)
   // CHECK-NEXT: %3 = "nn.reduce"(%2) {kind = "add", axes = array<i64: 1>, keep_dims = true}
-  // CHECK-NEXT: %y = "nn.div"(%2, %3)
+  // CHECK-NEXT: %4 = "nn.reciprocal"(%3)
+  // CHECK-NEXT: %y = "nn.mul"(%2, %4)
   // CHECK-NEXT: return %y
   %y = "nn.softmax"(%x) {axis = 1 : i64} : (tensor<2x9xf32>) -> tensor<2x9xf32>
   return %y : tensor<2x9xf32>

@@ -39,12 +39,17 @@
 
 // -----
 
-// A transposition goes through registers, square by square.
+// A transposition goes through registers, square by square, or through shared memory.
 // CHECK-LABEL: "kernel.func"
 // CHECK: "tile.load"(%x, {{.*}} -> vector<16x16xf32>
 // CHECK-NEXT: "vector.transpose"({{.*}}) {permutation = array<i64: 1, 0>}
 // CHECK-NEXT: "tile.store"
-// CUDA: "vector.transpose"({{.*}} -> vector<32x32xf32>
+// CUDA: %[[TILE:.*]] = "tile.load"({{.*}} -> vector<64x64xf32>
+// CUDA-NEXT: %turned = "tile.alloc"() {{.*}} -> memref<64x64xf32, strided<[65, 1]>, "shared">
+// CUDA-NEXT: "tile.barrier"
+// CUDA-NEXT: "tile.store"(%[[TILE]], %turned{{.*}}) {dims = array<i64: 1, 0>
+// CUDA-NEXT: "tile.barrier"
+// CUDA-NEXT: "tile.load"(%turned{{.*}}) {dims = array<i64: 0, 1>
 "kernel.func"() ({
 ^bb0(%x: tensor<96x64xf32>):
   %y = "nn.transpose"(%x) {perm = array<i64: 1, 0>} : (tensor<96x64xf32>) -> tensor<64x96xf32>

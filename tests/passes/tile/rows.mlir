@@ -7,7 +7,8 @@
 // CHECK: "tile.reduce"({{.*}}) {kind = "max"
 // CHECK: "math.exp"
 // CHECK: "tile.reduce"({{.*}}) {kind = "add"
-// CHECK: "arith.divf"
+// CHECK: "arith.divf"({{.*}} -> f32
+// CHECK: "arith.mulf"({{.*}} -> vector<32xf32>
 // CHECK-NEXT: "tile.store"
 // CHECK: tactic = "rows"
 // CUDA: "tile.load"(%x, {{.*}} -> vector<4x128xf32>

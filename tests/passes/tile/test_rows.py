@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from kernelwright.ir.dialects import nn as dialect
 from kernelwright.ir.parser import parse
 from kernelwright.ir.printer import print_op
 from kernelwright.ir.symbols import symbol
+from kernelwright.ir.target import Target, builtin
 from kernelwright.ir.types import Scalar, TensorType, f16, f32
 
 nn: Any = dialect
@@ -35,7 +37,9 @@ class Group:
         self.block.append(op)
         return op.result
 
-    def check(self, results: Sequence[Value], target: str, tolerance: float = 1e-5, **sizes: int) -> kernel.Func:
+    def check(
+        self, results: Sequence[Value], target: str | Target, tolerance: float = 1e-5, **sizes: int
+    ) -> kernel.Func:
         rng = np.random.default_rng(7)
         arrays = []
         for argument in self.block.arguments:
@@ -90,6 +94,17 @@ def test_rows_in_half_precision(target: str) -> None:
 def test_long_rows_do_not_fit_into_registers(target: str) -> None:
     group = Group((2, 9001))
     group.check(softmax(group, *group.block.arguments), target)
+
+
+@pytest.mark.parametrize("rows", [3, 1])
+@pytest.mark.parametrize("columns", [40, 96, 768, 1000, 1111, 2304, 8200, 17001])
+@pytest.mark.parametrize("build", [softmax, layer_norm])
+def test_many_rows(build: Callable[..., list[Value]], columns: int, rows: int) -> None:
+    """Where there are rows for all of a GPU, few threads share one, or the blocks of a cluster a long one."""
+    small = dataclasses.replace(builtin("cuda:h100"), multiprocessors=1, threads_per_multiprocessor=64)  # type: ignore[call-arg]
+    group = Group((-(-6001 // columns // rows), rows, columns), (columns,), (columns,))
+    func = group.check(build(group, *group.block.arguments), small)
+    assert (func.cluster is not None) == (columns > 16384)
 
 
 @pytest.mark.parametrize("target", ["cpu-avx2", "cuda:h100"])

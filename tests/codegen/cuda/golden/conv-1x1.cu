@@ -206,9 +206,17 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
   }
   alignas(16) f16 v_4[4];
   #pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const int at_11 = n_9 + place_1 + (i / 2) * 512 + place_2 + i % 2;
-    v_4[i] = (unsigned)at_11 < 5120u ? *(x1 + at_11) : from_float<f16>(0.f);
+  for (int i = 0; i < 4; i += 2) {
+    const int at_11 = n_9 + place_1 + (i / 2) * 512 + place_2;
+    if ((unsigned)at_11 < 5120u) {
+      move<4>(&v_4[i], x1 + at_11);
+    }
+    else {
+      #pragma unroll
+      for (int j = 0; j < 2; ++j) {
+        v_4[i + j] = from_float<f16>(0.f);
+      }
+    }
   }
   alignas(16) f16 v_5[4];
   #pragma unroll

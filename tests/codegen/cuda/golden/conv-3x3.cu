@@ -307,9 +307,17 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
   }
   alignas(16) f16 v_18[4];
   #pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const int at_15 = n_35 + place_3 + (i / 2) * 1568 + place_4 + i % 2;
-    v_18[i] = (unsigned)at_15 < 9408u ? *(x1 + at_15) : from_float<f16>(0.f);
+  for (int i = 0; i < 4; i += 2) {
+    const int at_15 = n_35 + place_3 + (i / 2) * 1568 + place_4;
+    if ((unsigned)at_15 < 9408u) {
+      move<4>(&v_18[i], x1 + at_15);
+    }
+    else {
+      #pragma unroll
+      for (int j = 0; j < 2; ++j) {
+        v_18[i + j] = from_float<f16>(0.f);
+      }
+    }
   }
   alignas(16) f16 v_19[4];
   #pragma unroll

@@ -33,7 +33,7 @@ __device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcont
 __device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
 // conv: no ONNX node
-// generic: lanes = 16, reduce_lanes = 512, rows = 8, threads = 128, worker_columns = 16, worker_rows = 8
+// generic: blocks = 1, lanes = 16, reduce_lanes = 512, rows = 8, threads = 128, worker_columns = 16, worker_rows = 8
 extern "C" __global__ void __launch_bounds__(128) conv_kernel(
     const f16* x0,
     const f16* arg,

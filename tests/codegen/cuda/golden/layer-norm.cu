@@ -14,7 +14,7 @@ __device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcont
 __device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
 // cast_joined: no ONNX node
-// generic: lanes = 128, reduce_lanes = 512, rows = 1, threads = 128, worker_columns = 128, worker_rows = 1
+// generic: blocks = 1, lanes = 128, reduce_lanes = 512, rows = 1, threads = 128, worker_columns = 128, worker_rows = 1
 extern "C" __global__ void __launch_bounds__(128) cast_joined_kernel(
     const f16* arg,
     const f16* arg_1,
@@ -83,7 +83,7 @@ __device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcont
 __device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
 // reduce: no ONNX node
-// rows: lanes = 1024, reduce_lanes = 1024, rows = 1, threads = 128, worker_columns = 1024, worker_rows = 1
+// rows: blocks = 1, lanes = 1024, reduce_lanes = 1024, rows = 1, threads = 128, worker_columns = 1024, worker_rows = 1
 extern "C" __global__ void __launch_bounds__(128) reduce_kernel(
     const f16* x0,
     const float* arg,
@@ -219,9 +219,7 @@ extern "C" __global__ void __launch_bounds__(128) reduce_kernel(
   #pragma unroll
   for (int i = 0; i < 8; ++i) {
     const float x_10 = v_8[i] + v_9[i];
-    const f16 x_11 = from_float<f16>(x_10);
-    const float x_12 = to_float(x_11);
-    v_10[i] = from_float<f16>(x_12);
+    v_10[i] = from_float<f16>(x_10);
   }
   if ((unsigned)place < 768u) {
     move<16>(arg_2 + block * 768 + place, &v_10[0]);

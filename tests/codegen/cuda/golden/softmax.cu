@@ -44,7 +44,7 @@ __device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcont
 __device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
 // reduce: no ONNX node
-// rows: lanes = 128, reduce_lanes = 128, rows = 1, threads = 32, worker_columns = 128, worker_rows = 1
+// rows: blocks = 1, lanes = 128, reduce_lanes = 128, rows = 1, threads = 32, worker_columns = 128, worker_rows = 1
 extern "C" __global__ void __launch_bounds__(32) reduce_kernel(
     const f16* x0,
     f16* arg)
@@ -95,13 +95,12 @@ extern "C" __global__ void __launch_bounds__(32) reduce_kernel(
   sum[0] = sum[0] + __shfl_xor_sync(0xffffffff, sum[0], 2);
   sum[0] = sum[0] + __shfl_xor_sync(0xffffffff, sum[0], 1);
   const float x_2 = sum[0];
+  const float x_3 = 1.f / x_2;
   alignas(16) f16 v_5[4];
   #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    const float x_3 = v_3[i] / x_2;
-    const f16 x_4 = from_float<f16>(x_3);
-    const float x_5 = to_float(x_4);
-    v_5[i] = from_float<f16>(x_5);
+    const float x_4 = v_3[i] * x_3;
+    v_5[i] = from_float<f16>(x_4);
   }
   move<8>(arg + block * 128 + place, &v_5[0]);
 }

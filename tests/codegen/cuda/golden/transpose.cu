@@ -1,14 +1,6 @@
 struct alignas(2) f16 { unsigned short bits; };
 struct alignas(2) bf16 { unsigned short bits; };
 
-__device__ __forceinline__ float to_float(f16 x) {
-  float y;
-  asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x.bits));
-  return y;
-}
-__device__ __forceinline__ float to_float(bf16 x) { return __uint_as_float((unsigned)x.bits << 16); }
-__device__ __forceinline__ float to_float(float x) { return x; }
-
 template <class T> __device__ __forceinline__ T from_float(float x);
 template <> __device__ __forceinline__ f16 from_float<f16>(float x) {
   f16 y;
@@ -26,7 +18,7 @@ __device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcont
 __device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
 // transpose: no ONNX node
-// generic: lanes = 128, reduce_lanes = 512, rows = 1, threads = 128, worker_columns = 128, worker_rows = 1
+// generic: blocks = 1, lanes = 128, reduce_lanes = 512, rows = 1, threads = 128, worker_columns = 128, worker_rows = 1
 extern "C" __global__ void __launch_bounds__(128) transpose_kernel(
     const f16* x0,
     f16* arg)
@@ -42,8 +34,5 @@ extern "C" __global__ void __launch_bounds__(128) transpose_kernel(
   const int n_2 = block + n_1;
   f16 v[1];
   v[0] = (unsigned)place < 70u ? *(x0 + place * 165 + n_2 * 5 + n) : from_float<f16>(0.f);
-  f16 v_1[1];
-  const float x = to_float(v[0]);
-  v_1[0] = from_float<f16>(x);
-  if ((unsigned)place < 70u) *(arg + n * 2310 + n_2 * 70 + place) = v_1[0];
+  if ((unsigned)place < 70u) *(arg + n * 2310 + n_2 * 70 + place) = v[0];
 }
