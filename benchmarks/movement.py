@@ -152,7 +152,7 @@ def build(case: Case, target: str) -> Built:
     """The plan of a case and its tensors."""
     compiled = compile_model(case.model(), CompileOptions(targets.builtin(target)))
     assert compiled.plan is not None
-    return compiled.plan, compiled.tensors
+    return compiled.plan, dict(compiled.tensors)
 
 
 def build_all(cases: Sequence[Case], target: str) -> list[Built]:
