@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import DeviceError, DeviceMemoryError
+from .plan import PixelWalk
 
 _TENSOR_MAP_TYPES = {
     "ui8": "UINT8",
@@ -254,21 +255,27 @@ class Driver:
         box: Sequence[int],
         swizzle: int,
         l2_promotion: int,
+        pixels: PixelWalk | None = None,
     ) -> bytes:
         """The 128 bytes of a CUtensorMap, sizes from the innermost dimension outwards (see plan.TensorMap)."""
         cuda = self._cuda
         names = cuda.CUtensorMapDataType
         swizzles, promotions = cuda.CUtensorMapSwizzle, cuda.CUtensorMapL2promotion
         promotion = f"L2_{l2_promotion}B" if l2_promotion else "NONE"
+        steps = [1] * len(shape)
+        parts: list[Any] = [[cuda.cuuint32_t(size) for size in box]]
+        if pixels is not None:
+            steps = [1, *pixels.steps, 1]
+            parts = [list(pixels.lower), list(pixels.upper), *(cuda.cuuint32_t(size) for size in box)]
         encoded = self._call(
-            "cuTensorMapEncodeTiled",
+            "cuTensorMapEncodeTiled" if pixels is None else "cuTensorMapEncodeIm2col",
             getattr(names, f"CU_TENSOR_MAP_DATA_TYPE_{_TENSOR_MAP_TYPES[dtype]}"),
             len(shape),
             pointer,
             [cuda.cuuint64_t(size) for size in shape],
             [cuda.cuuint64_t(stride) for stride in strides],
-            [cuda.cuuint32_t(size) for size in box],
-            [cuda.cuuint32_t(1) for _ in shape],
+            *parts,
+            [cuda.cuuint32_t(step) for step in steps],
             cuda.CUtensorMapInterleave.CU_TENSOR_MAP_INTERLEAVE_NONE,
             getattr(swizzles, f"CU_TENSOR_MAP_SWIZZLE_{f'{swizzle}B' if swizzle else 'NONE'}"),
             getattr(promotions, f"CU_TENSOR_MAP_L2_PROMOTION_{promotion}"),

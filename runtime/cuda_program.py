@@ -122,6 +122,7 @@ class CudaProgram:
             map_.box,
             map_.swizzle,
             map_.l2_promotion,
+            map_.pixels,
         )
 
     def _address(self, buffer: str) -> int:

@@ -186,10 +186,22 @@ class Kernel:
 
 
 @dataclass(frozen=True)
+class PixelWalk:
+    """The pixels of an image [n, spatial…, c] that TMA visits one after the other (im2col), along every spatial axis,
+    the innermost first: from `lower`, counted from the axis's first pixel, to `upper`, counted from its last, in
+    `steps`."""
+
+    lower: tuple[int, ...]
+    upper: tuple[int, ...]
+    steps: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class TensorMap:
     """A CUtensorMap of a buffer: what a TMA copy of a CUDA kernel needs. Sizes from the innermost dimension outwards.
 
     `strides` are in bytes and leave out the innermost dimension, which is dense; `swizzle` is 0, 32, 64 or 128 bytes.
+    With `pixels` the box is channels by pixels.
     """
 
     buffer: str
@@ -200,6 +212,7 @@ class TensorMap:
     swizzle: int = 0
     l2_promotion: int = 128
     offset: Expression = 0
+    pixels: PixelWalk | None = None
 
 
 @dataclass(frozen=True)

@@ -174,8 +174,13 @@ class _Verifier:
         sizes = [size for map_ in maps for size in (*map_.shape, *map_.strides, map_.offset)]
         self._used(where, (*step.buffers, *(map_.buffer for map_ in maps)), (*step.scalars, *step.grid, *sizes))
         for map_ in maps:
-            ranks = len(map_.shape), len(map_.strides) + 1, len(map_.box)
-            self._require(len(set(ranks)) == 1, f"{where}: tensor map of '{map_.buffer}' mixes ranks {ranks}")
+            ranks = [len(map_.shape), len(map_.strides) + 1, len(map_.box)]
+            if (walk := map_.pixels) is not None:
+                self._require(
+                    len(map_.box) == 2, f"{where}: tensor map of '{map_.buffer}': a box of pixels has two sizes"
+                )
+                ranks = [*ranks[:2], *(len(part) + 2 for part in (walk.lower, walk.upper, walk.steps))]
+            self._require(len(set(ranks)) == 1, f"{where}: tensor map of '{map_.buffer}' mixes ranks {tuple(ranks)}")
 
     def _used(self, where: str, buffers: Iterable[str], expressions: Iterable[Expression]) -> None:
         for buffer in buffers:

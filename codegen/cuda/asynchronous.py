@@ -13,6 +13,7 @@ from ...ir.dialects import tile
 from ...ir.symbols import Dim
 from ...ir.types import MemRefType, Scalar
 from ...ir.types import index as index_type
+from ...runtime.plan import PixelWalk
 from .values import BarrierArray, Memory, Registers, ScalarValue, Splat, register_map, register_number
 from .writer import total
 
@@ -34,6 +35,7 @@ class MapParameter:
     shape: tuple[Dim, ...]
     box: tuple[int, ...]
     swizzle: int
+    pixels: PixelWalk | None = None
 
 
 class AsyncEmitter:
@@ -150,6 +152,31 @@ class AsyncEmitter:
         else:
             self.writer.line(f"tma_store_{len(start)}d(&{map_name}, {place}, {coordinates});")
 
+    def copy_pixels(self, op: tile.CopyPixelsAsync) -> None:
+        """Pixels of an argument's image: the place that the first output pixel's window begins at, and how far in the
+        window the tap is."""
+        memory = self.kernel.memory(op.target)
+        self._check_box(op, memory, op.target_dims, op.source_dims)
+        map_name = self.map_of_pixels(op, memory.swizzle)
+        first, *offsets, channel = (self.kernel.scalar(v) for v in op.source_start)
+        offset = memory.offset([self.kernel.scalar(v) for v in op.target_start])
+        place = memory.pointer if offset == "0" else f"{memory.pointer} + {offset}"
+        assert op.barriers is not None and op.slot is not None
+        slot = self._slot(op.barriers, op.slot)
+        windows = self.kernel.memory_ops.pixel_index(op, [first, *map(str, op.corner), channel])
+        taps = [total(text, -low) for text, low in zip(offsets, op.corner, strict=True)]
+        coordinates = ", ".join((*reversed(windows), *reversed(taps)))
+        self.writer.line(f"tma_load_pixels_{len(windows)}d({place}, &{map_name}, {slot}, {coordinates});")
+
+    def map_of_pixels(self, op: tile.CopyPixelsAsync, swizzle: int) -> str:
+        """The parameter that describes how the copies of a convolution walk its image."""
+        shape = self._shape_of(op.source)
+        pixels, channels = op.sizes
+        axes = list(zip(op.corner, op.out, op.steps, shape[1:-1], strict=True))[::-1]
+        upper = [low + (out - 1) * step + 1 - int(str(size)) for low, out, step, size in axes]
+        walk = PixelWalk(tuple(axis[0] for axis in axes), tuple(upper), op.steps[::-1])
+        return self._map(op.source, shape, (pixels, channels), swizzle, walk)
+
     def _check_box(self, op: tile.CopyAsync, memory: Memory, near: Sequence[int], far: Sequence[int]) -> None:
         """TMA fills shared memory densely, in the order of the tensor's dims."""
         dense = 1
@@ -164,14 +191,24 @@ class AsyncEmitter:
 
     def map_of(self, op: tile.CopyAsync, memref: Value, dims: Sequence[int], swizzle: int) -> str:
         """The parameter that describes boxes of an argument."""
-        if not isinstance(memref, BlockArgument) or memref not in self.kernel.function.block.arguments:
-            raise CompileError(Diagnostic("TMA copies arguments of a kernel as they are", op.location))
-        assert isinstance(memref.type, MemRefType)
-        shape = self.kernel.function.argument_shapes()[memref.index]
+        shape = self._shape_of(memref)
         box = [1] * len(shape)
         for size, dim in zip(op.sizes, dims, strict=True):
             box[dim] = size
-        key = MapParameter(memref.index, memref.type.dtype, shape, tuple(box), swizzle)
+        return self._map(memref, shape, tuple(box), swizzle, None)
+
+    def _shape_of(self, memref: Value) -> tuple[Dim, ...]:
+        if not isinstance(memref, BlockArgument) or memref not in self.kernel.function.block.arguments:
+            raise CompileError(
+                Diagnostic("TMA copies arguments of a kernel as they are", self.kernel.function.location)
+            )
+        return self.kernel.function.argument_shapes()[memref.index]
+
+    def _map(
+        self, memref: Value, shape: tuple[Dim, ...], box: tuple[int, ...], swizzle: int, pixels: PixelWalk | None
+    ) -> str:
+        assert isinstance(memref, BlockArgument) and isinstance(memref.type, MemRefType)
+        key = MapParameter(memref.index, memref.type.dtype, shape, box, swizzle, pixels)
         if key not in self.maps:
             self.maps[key] = self.writer.fresh(f"{memref.name or 'arg'}_map")
         return self.maps[key]

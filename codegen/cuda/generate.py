@@ -106,4 +106,5 @@ def _tensor_map(map_: MapParameter, buffer: str) -> run.TensorMap:
         tuple(expression(stride) for stride in reversed(strides)),
         tuple(reversed(map_.box)),
         map_.swizzle,
+        pixels=map_.pixels,
     )

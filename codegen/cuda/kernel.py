@@ -387,7 +387,12 @@ class KernelEmitter:
         self.writer.line(self.barrier_text)
 
     def copy_async(self, op: tile.CopyAsync) -> None:
-        (self.asynchronous if op.engine == "tma" else self.memory_ops).copy(op)
+        if op.engine != "tma":
+            self.memory_ops.copy(op)
+        elif isinstance(op, tile.CopyPixelsAsync):
+            self.asynchronous.copy_pixels(op)
+        else:
+            self.asynchronous.copy(op)
 
     def commit_group(self, op: tile.CommitGroup) -> None:
         self.writer.line("commit_stores();" if op.engine == "tma" else "commit_group();")
@@ -518,7 +523,7 @@ _EFFECTS: dict[str, _Emit] = {
     "tile.scatter": lambda emitter, op: emitter.memory_ops.scatter(op),  # type: ignore[arg-type]
     "tile.copy": lambda emitter, op: emitter.memory_ops.copy(op),  # type: ignore[arg-type]
     "tile.copy_async": lambda emitter, op: emitter.copy_async(op),  # type: ignore[arg-type]
-    "tile.copy_pixels_async": lambda emitter, op: emitter.memory_ops.copy(op),  # type: ignore[arg-type]
+    "tile.copy_pixels_async": lambda emitter, op: emitter.copy_async(op),  # type: ignore[arg-type]
     "tile.prefetch": lambda emitter, op: emitter.memory_ops.prefetch(op),  # type: ignore[arg-type]
     "tile.reduce": lambda emitter, op: emitter.compute.reduce(op),  # type: ignore[arg-type]
     "tile.mma": lambda emitter, op: emitter.compute.mma(op),  # type: ignore[arg-type]

@@ -315,7 +315,7 @@ class MemoryEmitter:
             index[side] = [total(*(t for t in parts if t != "0")) for parts in texts]
         from_ = self.named(index["from"])
         if isinstance(op, tile.CopyPixelsAsync):
-            from_ = self._pixel_index(op, from_)
+            from_ = self.pixel_index(op, from_)
         width = per_chunk * source.dtype.bytes
         if isinstance(op, tile.CopyAsync):
             self._copy_async(op, source, target, from_, index["to"], width)
@@ -338,7 +338,7 @@ class MemoryEmitter:
             below *= counts[v]
         return list(reversed(texts))
 
-    def _pixel_index(self, op: tile.CopyPixelsAsync, index: Sequence[str]) -> list[str]:
+    def pixel_index(self, op: tile.CopyPixelsAsync, index: Sequence[str]) -> list[str]:
         """Where an output pixel's input lies; `index` has its number, offsets along the spatial axes, the channel."""
         pixel, *offsets, channel = index
         places: list[str] = []

@@ -144,6 +144,7 @@ template <int COUNT> __device__ __forceinline__ void finish_products(float (&acc
 
 _FAMILIES = (
     (r"\btma_load_(\d)d\b", lambda rank: _tma_load(int(rank))),
+    (r"\btma_load_pixels_(\d)d\b", lambda rank: _tma_load_pixels(int(rank))),
     (r"\btma_store_(\d)d\b", lambda rank: _tma_store(int(rank))),
     (r"\bwgmma_m64n(\d+)k(\d+)_(\w+)\b", lambda n, k, dtype: _wgmma(int(n), int(k), dtype)),
 )
@@ -168,6 +169,24 @@ __device__ __forceinline__ void tma_load_{rank}d(
   asm volatile("cp.async.bulk.tensor.{rank}d.shared::cluster.global.tile.mbarrier::complete_tx::bytes "
                "[%0], [%1, {{{places}}}], [%2];"
                ::"r"(shared_address(to)), "l"(map), "r"(shared_address(barrier)), {_operands(rank)} : "memory");
+}}
+"""
+
+
+@cache
+def _tma_load_pixels(rank: int) -> str:
+    places = ", ".join(f"%{3 + d}" for d in range(rank))
+    taps = ", ".join(f"%{3 + rank + d}" for d in range(rank - 2))
+    parameters = ", ".join(f"unsigned short t{d}" for d in range(rank - 2))
+    operands = ", ".join(f'"h"(t{d})' for d in range(rank - 2))
+    return f"""
+// Pixels of an image to shared memory, each displaced by the tap (t0, ...); the pixels follow each other as windows do.
+__device__ __forceinline__ void tma_load_pixels_{rank}d(
+    void* to, const TensorMap* map, unsigned long long* barrier, {_coordinates(rank)}, {parameters}) {{
+  asm volatile("cp.async.bulk.tensor.{rank}d.shared::cluster.global.im2col.mbarrier::complete_tx::bytes "
+               "[%0], [%1, {{{places}}}], [%2], {{{taps}}};"
+               ::"r"(shared_address(to)), "l"(map), "r"(shared_address(barrier)), {_operands(rank)},
+                 {operands} : "memory");
 }}
 """
 

@@ -46,7 +46,7 @@ class Work:
     """A contraction as the model of time sees it: `batch` products of rows x inner by inner x columns.
 
     `gathered`: an operand is loaded element by element, each step waiting for memory; `run` positions of the inner
-    dimension belong to one tap.
+    dimension belong to one tap. Of a convolution's `taps`, all but the first read the left operand from the cache.
     """
 
     rows: int
@@ -57,6 +57,7 @@ class Work:
     instruction: str
     gathered: bool = False
     run: int = 1
+    taps: int = 1
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ from ...ir.target import CudaTarget
 from .cuda_blocks import BlockSchedule, Work, instruction_of, ranked_blocks, seconds, usual_sizes
 from .cuda_contraction import Contraction, Problem
 from .cuda_conv import has_packable_weights
-from .cuda_gemm import program_ids, reshape_argument, single_root
+from .cuda_gemm import bind_root, program_ids, reshape_argument, single_root
 from .cuda_stages import AnyOperand, BoxOperand, PixelsOperand, ReadOperand
-from .elements import Element, computing_type
+from .elements import Element
 from .epilogue import placements
 from .frame import open_frame, returned, tensor_type
 from .merging import Merged
@@ -47,7 +47,7 @@ class MmaConvPixels(RankedStrategy):
     priority: int = 105
 
     def ranked(self, func: kernel.Func, target: AnyTarget) -> Sequence[Schedule] | str:
-        if (reason := _objection(func, target)) is not None:
+        if (reason := objection(func, target)) is not None:
             return reason
         root = single_root(func, Conv)
         assert isinstance(root, Conv) and isinstance(target, CudaTarget)
@@ -56,10 +56,10 @@ class MmaConvPixels(RankedStrategy):
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, Conv)
         assert isinstance(root, Conv)
-        _Pixels(func, root, BlockSchedule.from_attribute(schedule)).build(overlaps(target))
+        _MmaPixels(func, root, BlockSchedule.from_attribute(schedule)).build(overlaps(target))
 
 
-def _objection(func: kernel.Func, target: AnyTarget) -> str | None:
+def objection(func: kernel.Func, target: AnyTarget) -> str | None:
     """Why the strategy does not fit a kernel; None where it does."""
     root = single_root(func, Conv)
     if not isinstance(target, CudaTarget) or not isinstance(root, Conv) or root.group != 1:
@@ -121,25 +121,27 @@ def channels_last_source(root: Conv) -> BlockArgument | None:
     return maker.x if isinstance(maker.x, BlockArgument) and whole else None
 
 
-class _Pixels:
-    def __init__(self, func: kernel.Func, root: Conv, block: BlockSchedule) -> None:
-        self.func, self.root, self.block = func, root, block
+class PixelsByTaps:
+    """A convolution as the product of output pixels by taps and input channels, `depth` of the latter at a time."""
+
+    def __init__(self, func: kernel.Func, root: Conv, depth: int) -> None:
+        self.func, self.root = func, root
         self.outputs, self.channels, *taps = (int(n) for n in tensor_type(root.w).dims)  # type: ignore[arg-type]
         self.taps = tuple(taps)
         self.tap_count = math.prod(taps)
-        self.batch, _, *out = tensor_type(root.result).dims
+        self.images, _, *out = tensor_type(root.result).dims
         self.out = tuple(int(n) for n in out)  # type: ignore[arg-type]
         self.source = channels_last_source(root)
         # Copies take whole steps of a tap; single elements are gathered across taps.
-        self.width = self.channels if self.source is None else padded_channels(self.channels, block.k)
+        self.width = self.channels if self.source is None else padded_channels(self.channels, depth)
         self.inner = -(-self.tap_count * self.width // WEIGHTS_TOGETHER) * WEIGHTS_TOGETHER
-        self._pack()
-        self.rows = product((self.batch, *self.out))
+        self.rows = product((self.images, *self.out))
         self.frame = open_frame(func, [(self.rows, self.outputs) for _ in returned(func)])
         self.body = self.frame.body
+        self.dtype = tensor_type(root.x).scalar
         reshape_argument(self.frame, root.w, (self.outputs, self.inner))
 
-    def _pack(self) -> None:
+    def pack(self) -> None:
         """Have the calls pass the weights as [outputs][taps][channels], zeros behind a tap's channels."""
 
         def pack(array: np.ndarray) -> np.ndarray:
@@ -152,45 +154,28 @@ class _Pixels:
         for call in calls_of(self.func):
             call.set_operand(weights.index, packed_constant(call.operands[weights.index], f"pixels{self.width}", pack))
 
-    def build(self, overlap: bool) -> None:
-        block = self.block
-        grid = (ceildiv(self.outputs, block.n), ceildiv(self.rows, block.m))
-        column_block, row_block = program_ids(self.frame, grid)
-        dtype = tensor_type(self.root.x).scalar
-        instruction = instruction_of(dtype, self.root.precision)
-        assert instruction is not None
-        first = (row_block * block.m, column_block * block.n)
-        problem = Problem(self.rows, self.outputs, self.inner, *first, dtype, instruction)
-        contraction = Contraction(self.body, problem, block, self._pixels(), self._weights(), overlap)
-        acc = contraction.accumulate()
-        self._finish(acc, contraction.row, contraction.column)
-        self.frame.finish(grid, block.threads)
-
-    def _finish(self, acc: Element, pixel: Dim, channel: Dim) -> None:
-        """Bias and what follows, stored as [pixels, channels]."""
+    def bind(self, acc: Element, row: Dim, column: Dim) -> None:
+        """The convolution's result while `acc` has the products of output channels `column`: the bias comes on top."""
         body, root = self.body, self.root
         if root.bias is not None:
-            acc = body.apply("add", acc, body.cast(body.read(root.bias, (channel,)), acc.dtype))
-        dtype = computing_type(tensor_type(root.result).scalar)
-        body.bound[root.result] = lambda _: body.elements.cast(acc, dtype)
-        image, *place = self._split(pixel)
-        for tensor, memory in zip(returned(self.func), self.frame.results, strict=True):
-            body.store(memory, (pixel, channel), body.read(tensor, (image, *place, channel)))
+            acc = body.apply("add", acc, body.cast(body.read(root.bias, (column,)), acc.dtype))
+        bind_root(body, root.result, acc)
 
-    def _split(self, pixel: Dim) -> tuple[Dim, ...]:
+    def split(self, pixel: Dim) -> tuple[Dim, ...]:
         """The image and the place in it of an output pixel."""
-        return Merged((), (self.batch, *self.out), self.body.indices).split(pixel)
+        return Merged((), (self.images, *self.out), self.body.indices).split(pixel)
 
-    def _weights(self) -> AnyOperand:
+    def weights(self) -> BoxOperand:
         return BoxOperand(self.body.memories[self.root.w], lambda n, k: (n, k), 0, 1, COPY_BYTES, is_weight=True)
 
-    def _pixels(self) -> AnyOperand:
+    def pixels(self) -> AnyOperand:
         if self.source is None:
             return ReadOperand(self._element, k_contiguous=True)
         memory = self.body.memories[self.source]
         rank = len(memory.shape)
         checked = tuple(range(rank - 1)) if self.width == self.channels else tuple(range(rank))
-        return PixelsOperand(memory, self._start, self.out, self.root.strides, checked)
+        corner = tuple(-low for low in self.root.pads[: rank - 2])
+        return PixelsOperand(memory, self._start, self.out, self.root.strides, checked, corner)
 
     def _start(self, first: Dim, k: Dim) -> Sequence[Dim]:
         tap, channel = self._tap(k)
@@ -211,11 +196,39 @@ class _Pixels:
         """The element of the input that an output pixel multiplies with element first + lane of a weights' row."""
         root, indices = self.root, self.body.indices
         tap, channel = self._tap(indices.derived(first + lane, self.inner))
-        image, *place = self._split(pixel)
+        image, *place = self.split(pixel)
         offsets = self._offsets(tap)
         source = [p * stride + offset for p, stride, offset in zip(place, root.strides, offsets, strict=True)]
         outside = 0.0 if any(root.pads) or self.inner != self.tap_count * self.channels else None
         return self.body.read(root.x, (image, channel, *source), outside)
+
+
+class _MmaPixels(PixelsByTaps):
+    def __init__(self, func: kernel.Func, root: Conv, block: BlockSchedule) -> None:
+        super().__init__(func, root, block.k)
+        self.block = block
+        self.pack()
+
+    def build(self, overlap: bool) -> None:
+        block = self.block
+        grid = (ceildiv(self.outputs, block.n), ceildiv(self.rows, block.m))
+        column_block, row_block = program_ids(self.frame, grid)
+        instruction = instruction_of(self.dtype, self.root.precision)
+        assert instruction is not None
+        first = (row_block * block.m, column_block * block.n)
+        problem = Problem(self.rows, self.outputs, self.inner, *first, self.dtype, instruction)
+        contraction = Contraction(self.body, problem, block, self.pixels(), self.weights(), overlap)
+        acc = contraction.accumulate()
+        self._finish(acc, contraction.row, contraction.column)
+        self.frame.finish(grid, block.threads)
+
+    def _finish(self, acc: Element, pixel: Dim, channel: Dim) -> None:
+        """Bias and what follows, stored as [pixels, channels]."""
+        self.bind(acc, pixel, channel)
+        body = self.body
+        image, *place = self.split(pixel)
+        for tensor, memory in zip(returned(self.func), self.frame.results, strict=True):
+            body.store(memory, (pixel, channel), body.read(tensor, (image, *place, channel)))
 
 
 register(MmaConvPixels())

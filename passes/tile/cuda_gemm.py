@@ -121,7 +121,7 @@ class Product(Protocol):
 
     def right(self, batch: Sequence[Dim], depth: int) -> AnyOperand: ...
 
-    def bind(self, acc: Element, row: Dim) -> None: ...
+    def bind(self, acc: Element, row: Dim, column: Dim) -> None: ...
 
     def index(self, batch: Sequence[Dim], row: Dim, column: Dim) -> tuple[Dim, ...]: ...
 
@@ -169,7 +169,7 @@ class Gemm:
 
         return operand(self.frame, root.b, place, batch, self.shape.columns, self.shape.inner, depth)
 
-    def bind(self, acc: Element, row: Dim) -> None:
+    def bind(self, acc: Element, row: Dim, column: Dim) -> None:
         """What the root's result is while `acc` has its elements."""
         bind_root(self.body, self.root.result, acc)
 

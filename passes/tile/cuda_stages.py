@@ -54,14 +54,16 @@ class ReadOperand:
 @dataclass(frozen=True)
 class PixelsOperand:
     """An operand whose rows are output pixels of a convolution of an image [n, spatial…, c], its inner dimension taps
-    by channels: `place` gives the start of a `tile.copy_pixels_async` at (first pixel, k), which `out`, `steps` and
-    `checked` belong to. No copy may leave the channels of a tap but where they are checked."""
+    by channels: `place` gives the start of a `tile.copy_pixels_async` at (first pixel, k), which `out`, `steps`,
+    `checked` and, by TMA, `corner` belong to. No copy may leave the channels of a tap but where they are checked."""
 
     memory: Memory
     place: Callable[[Dim, Dim], Sequence[Dim]]
     out: tuple[int, ...]
     steps: tuple[int, ...]
     checked: tuple[int, ...]
+    corner: tuple[int, ...] = ()
+    is_weight: bool = False
 
 
 AnyOperand = BoxOperand | ReadOperand | PixelsOperand

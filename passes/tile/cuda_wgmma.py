@@ -18,7 +18,7 @@ from ...ir.types import MemRefType, Scalar, VectorType, f32, index
 from .access import Memory
 from .builder import Role
 from .cuda_gemm import Product
-from .cuda_stages import SPAN, BoxOperand
+from .cuda_stages import SPAN, BoxOperand, PixelsOperand
 from .elements import Element
 from .epilogue import Placement
 from .frame import returned
@@ -28,8 +28,13 @@ MOST_DIMS = 5
 """Dims of a tensor that TMA knows."""
 
 
+TmaOperand = BoxOperand | PixelsOperand
+
+
 def tma_operand(operand: object) -> str | None:
     """Why TMA cannot load an operand; None where it can."""
+    if isinstance(operand, PixelsOperand):
+        return _out_of_reach(operand)
     if not isinstance(operand, BoxOperand):
         return "an operand is no box of memory"
     if operand.width < 16:
@@ -39,9 +44,27 @@ def tma_operand(operand: object) -> str | None:
     return None
 
 
-def is_k_major(operand: BoxOperand) -> bool:
+_CORNERS = {3: 1 << 15, 4: 1 << 7, 5: 1 << 3}
+"""How far TMA's corners may be from an image, by its rank; a tap may be twice as far from the first corner."""
+_MOST_STEPS = 8
+
+
+def _out_of_reach(operand: PixelsOperand) -> str | None:
+    """Why TMA cannot walk the pixels of an image; None where it can."""
+    shape = operand.memory.shape
+    reach = _CORNERS.get(len(shape))
+    if reach is None:
+        return f"TMA walks the pixels of images of 3 to {MOST_DIMS} dims"
+    for low, out, step, size in zip(operand.corner, operand.out, operand.steps, shape[1:-1], strict=True):
+        high = low + (out - 1) * step + 1 - size
+        if not isinstance(high, int) or not (-reach <= low < reach and -reach <= high < reach and step <= _MOST_STEPS):
+            return "TMA cannot walk so far out of the image"
+    return None
+
+
+def is_k_major(operand: TmaOperand) -> bool:
     """Whether elements along k lie side by side."""
-    return operand.inner_dim > operand.outer_dim
+    return isinstance(operand, PixelsOperand) or operand.inner_dim > operand.outer_dim
 
 
 @dataclass(frozen=True)
@@ -57,7 +80,7 @@ class TilePlace:
 class _Operand:
     """One operand in shared memory: `size` rows or columns by `k` a stage, in panels of 128 bytes."""
 
-    read: Callable[[Sequence[Dim]], BoxOperand]
+    read: Callable[[Sequence[Dim]], TmaOperand]
     size: int
     k: int
     memory: Value
@@ -89,7 +112,7 @@ class WgmmaGemm:
         self.block, self.blocks = self._blocks()
         sample = self.gemm.batch(0)
         left, right = self.gemm.left(sample, sizes.k), self.gemm.right(sample, sizes.k)
-        if not isinstance(left, BoxOperand) or not isinstance(right, BoxOperand):
+        if not isinstance(left, TmaOperand) or not isinstance(right, TmaOperand):
             raise ValueError("an operand is no box of memory, which TMA could load")
         self.a = self._operand("a", left, lambda batch: self.gemm.left(batch, sizes.k), sizes.m)
         self.b = self._operand("b", right, lambda batch: self.gemm.right(batch, sizes.k), sizes.n)
@@ -113,10 +136,10 @@ class WgmmaGemm:
 
     # Shared memory
 
-    def _operand(self, name: str, box: BoxOperand, read: Callable[[Sequence[Dim]], object], size: int) -> _Operand:
-        def boxes(batch: Sequence[Dim]) -> BoxOperand:
+    def _operand(self, name: str, box: TmaOperand, read: Callable[[Sequence[Dim]], object], size: int) -> _Operand:
+        def boxes(batch: Sequence[Dim]) -> TmaOperand:
             found = read(batch)
-            assert isinstance(found, BoxOperand)
+            assert isinstance(found, TmaOperand)
             return found
 
         panel, k = SPAN // self.gemm.dtype.bytes, self.sizes.k
@@ -221,6 +244,9 @@ class WgmmaGemm:
             box = side.read(place.batch)
             first = place.row if side is self.a else place.column
             panels = side.k // side.panel if side.k_major else side.size // side.panel
+            if isinstance(box, PixelsOperand):
+                self._copy_pixels(side, box, first, step, stage)
+                continue
             sizes = (side.size, side.panel) if side.k_major else (side.k, side.panel)
             dims = (box.outer_dim, box.inner_dim) if side.k_major else (box.inner_dim, box.outer_dim)
             for panel in range(panels):
@@ -241,6 +267,26 @@ class WgmmaGemm:
                     engine="tma",
                 )
                 self.builder.effect(op)
+
+    def _copy_pixels(self, side: _Operand, pixels: PixelsOperand, first: Dim, step: Dim, stage: Dim) -> None:
+        for panel in range(side.k // side.panel):
+            op = tile.CopyPixelsAsync(
+                pixels.memory.value,
+                side.memory,
+                self._codes(*pixels.place(first, step * side.k + panel * side.panel)),
+                self._codes(stage, panel, 0, 0),
+                (side.size, side.panel),
+                (0, len(pixels.memory.shape) - 1),
+                (2, 3),
+                pixels.checked,
+                barriers=self.full,
+                slot=self._code(stage),
+                engine="tma",
+                out=pixels.out,
+                steps=pixels.steps,
+                corner=pixels.corner,
+            )
+            self.builder.effect(op)
 
     # Consumers
 
@@ -353,7 +399,7 @@ class WgmmaGemm:
         row = self._limited(place.row, lanes[0], shape.rows, self.sizes.m)
         column = self._limited(place.column, lanes[1], shape.columns, self.sizes.n)
         numbers = indices.lane_of(lanes[0]), indices.lane_of(lanes[1])
-        self.gemm.bind(Element(acc, f32, numbers), row)
+        self.gemm.bind(Element(acc, f32, numbers), row, column)
         at = self.gemm.index(place.batch, row, column)
         self._send_results(place, group, at, (row, column), numbers)
 

@@ -117,7 +117,7 @@ class PointwiseConv:
             self.frame, self.root.x, lambda b, pixel, k: (b[0], k, pixel), batch, shape.columns, shape.inner, depth
         )
 
-    def bind(self, acc: Element, row: Dim) -> None:
+    def bind(self, acc: Element, row: Dim, column: Dim) -> None:
         """The convolution's result while `acc` has the products of rows `row`: its bias comes on top."""
         if self.root.bias is not None:
             bias = self.body.cast(self.body.read(self.root.bias, (row,)), acc.dtype)

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ...ir.attributes import DictAttr
+from ...ir.core import BlockArgument
 from ...ir.dialects import kernel
 from ...ir.dialects.nn.contraction import MatMul
+from ...ir.symbols import mod
 from ...ir.target import CudaTarget
 from ...ir.types import Scalar
 from . import cuda_blocks, wgmma_blocks
 from .cuda_blocks import Work, instruction_of
 from .cuda_gemm import Gemm, Product, Shape, single_root, work_of
-from .cuda_stages import BoxOperand
-from .cuda_wgmma import WgmmaGemm, is_k_major, tma_operand
+from .cuda_wgmma import TmaOperand, WgmmaGemm, is_k_major, tma_operand
 from .cuda_wgmma_cluster import SplitGemm
 from .epilogue import placements
 from .frame import returned, tensor_type
 from .overlap_launches import overlaps
+from .packing import is_constant, repack, transpose
 from .strategies import AnyTarget, register
 from .wgmma_blocks import WgmmaSchedule
 
@@ -55,12 +59,31 @@ class WgmmaGemmStrategy:
         shape = Shape.of(root)
         if 0 in (*shape.batch, shape.rows, shape.columns, shape.inner):
             return "it is empty"
-        return unsuitable(Gemm(func, root))
+        return unsuitable(Gemm(func, root), _can_turn_weights(func, root))
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, MatMul)
         assert isinstance(root, MatMul) and isinstance(target, CudaTarget)
+        if _can_turn_weights(func, root):
+            _turn_weights(func, root)
         program(Gemm(func, root), schedule, target).build()
+
+
+def _can_turn_weights(func: kernel.Func, root: MatMul) -> bool:
+    """Whether the right operand is a constant that has to be turned for `wgmma`, and can be."""
+    b = root.b
+    if tensor_type(b).scalar.bytes == 2 or root.trans_b or tensor_type(b).rank != 2:
+        return False
+    return isinstance(b, BlockArgument) and b.has_one_use and is_constant(func, b.index)
+
+
+def _turn_weights(func: kernel.Func, root: MatMul) -> None:
+    """Have the calls pass the weights as [columns, inner]."""
+    b = root.b
+    assert isinstance(b, BlockArgument)
+    type = tensor_type(b)
+    turned = type.with_shape(type.dims[::-1])
+    repack(func, b.index, "turned", lambda array: np.ascontiguousarray(array.T), turned, [transpose(1, 0)])
 
 
 def wanting(root: MatMul, target: CudaTarget) -> str | None:
@@ -77,14 +100,19 @@ def without_instruction(dtype: Scalar, precision: str, target: CudaTarget) -> st
     return None
 
 
-def unsuitable(gemm: Product) -> str | None:
-    """Why TMA and `wgmma` cannot read the operands; None where they can."""
+def unsuitable(gemm: Product, turned: bool = False) -> str | None:
+    """Why TMA and `wgmma` cannot read the operands; None where they can. `turned`: weights will be along k."""
     batch = gemm.batch(0)
     depth = wgmma_blocks.SPAN // gemm.dtype.bytes
-    for side in (gemm.left(batch, depth), gemm.right(batch, depth)):
+    sides = [gemm.left(batch, depth)]
+    if not turned:
+        sides.append(gemm.right(batch, depth))
+    elif mod(gemm.shape.inner * gemm.dtype.bytes, 16) != 0:
+        return "rows of turned weights do not begin at multiples of 16 bytes"
+    for side in sides:
         if (reason := tma_operand(side)) is not None:
             return reason
-        assert isinstance(side, BoxOperand)
+        assert isinstance(side, TmaOperand)
         if gemm.dtype.bytes != 2 and not is_k_major(side):
             return f"'wgmma' reads operands of {gemm.dtype} along k alone"
     return None

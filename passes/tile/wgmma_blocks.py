@@ -136,6 +136,8 @@ def candidates(work: Work, target: CudaTarget, result: Scalar) -> list[WgmmaSche
         if tile.n not in POWERS and work.columns % tile.n:
             continue
         for k in (span, 2 * span) if tile.groups == 1 else (span,):
+            if work.run % k and work.run > 1:
+                continue
             steps = -(-work.inner // k)
             tiles = -(-work.rows // tile.m) * -(-work.columns // tile.n) * work.batch
             for splits in SPLITS:
@@ -170,7 +172,7 @@ def seconds(schedule: WgmmaSchedule, work: Work, target: CudaTarget) -> float:
     products = 2 * schedule.m * schedule.n * schedule.k / rate
     load = max(schedule.stage_bytes(work.dtype) / SM_BANDWIDTH, LATENCY / schedule.stages)
     bytes = work.batch * work.dtype.bytes / target.bandwidth
-    operands = (work.rows + work.columns) * work.inner
+    operands = (work.rows / work.taps + work.columns) * work.inner
     loop = max(rounds * steps * (max(products, load) + STEP), operands * bytes / COLD)
     finish = EPILOGUE * schedule.group_rows * schedule.n / (128 * 128)
     exchange = EXCHANGE if schedule.splits > 1 else 0.0

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from cuda_cases import CASES, CudaCase
 from wgmma_cases import WGMMA_CASES, WgmmaCase
+from wgmma_conv_cases import WGMMA_CONV_CASES, WgmmaConvCase
 
 from kernelwright.compiler.driver import compile_model
 from kernelwright.compiler.options import CompileOptions
 from kernelwright.ir import target
+from kernelwright.ir.dialects.builtin import Module
 
 pytestmark = pytest.mark.gpu
 
@@ -28,8 +30,16 @@ def test_strategy(case: CudaCase) -> None:
 @pytest.mark.parametrize("case", WGMMA_CASES, ids=str)
 def test_wgmma(case: WgmmaCase) -> None:
     module, _ = case.kernel()
-    arrays = case.arrays()
-    expected = case.expected(arrays)
+    check(case, module, case.expected(case.arrays()))
+
+
+@pytest.mark.parametrize("case", WGMMA_CONV_CASES, ids=str)
+def test_wgmma_conv(case: WgmmaConvCase) -> None:
+    module, _ = case.kernel()
+    check(case, module, case.expected())
+
+
+def check(case: WgmmaCase | WgmmaConvCase, module: Module, expected: np.ndarray) -> None:
     engine = compile_model(module, CompileOptions(target.builtin("cuda:h200"), start="kernels")).engine()
     for _ in range(3):
         found = np.asarray(engine.run(case.feeds())["y"]).astype(np.float64)

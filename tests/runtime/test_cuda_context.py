@@ -125,7 +125,7 @@ def test_tensor_maps_are_made_for_the_addresses_and_sizes_of_a_run() -> None:
     run = Run((dataclasses.replace(ADD, tensor_maps=(rows,)), REVERSE))
     for n in (32, 400):
         run.check(n)
-        pointer, dtype, shape, strides, box, swizzle, promotion = run.driver.maps[-1]
+        pointer, dtype, shape, strides, box, swizzle, promotion, _ = run.driver.maps[-1]
         assert (dtype, shape, strides, box, swizzle, promotion) == ("f32", [4, n // 4], [16], (4, 8), 32, 128)
         assert pointer % 256 == 64
 

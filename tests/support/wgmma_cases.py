@@ -137,5 +137,6 @@ WGMMA_CASES = [
     WgmmaCase("weights-pingpong", PINGPONG, 260, 264, 520, weight=True, blocks=1),
     WgmmaCase("wide", WIDE, 200, 392, 264, weight=True),
     WgmmaCase("bf16", SHARED, 100, 136, 136, dtype="bf16", tolerance=1e-2),
+    WgmmaCase("tf32-weights", TF32, 130, 136, 100, weight=True, dtype="f32", tolerance=2e-3),
     WgmmaCase("tf32", TF32, 130, 136, 68, trans_b=True, dtype="f32", tolerance=2e-3),
 ]

@@ -15,12 +15,13 @@ class CopyPixelsAsync(CopyAsync, name="tile.copy_pixels_async"):
 
     Output pixels are numbered in row-major order of (n, `out`…). Row r of the box [rows, columns] is the input at
     (n, position · `steps` + offset, channel …) of pixel r + first; `source_start` is (first, an offset for each spatial
-    axis, channel). What is outside of the image, at a border or behind the last image, reads as zero. By all threads,
-    engine "cp.async"; the rest is as for `tile.copy_async`.
+    axis, channel). What is outside of the image, at a border or behind the last image, reads as zero. Engine "cp.async":
+    by all threads. Engine "tma": by one, and no offset is below `corner`. The rest is as for `tile.copy_async`.
     """
 
     out: tuple[int, ...] = ()
     steps: tuple[int, ...] = ()
+    corner: tuple[int, ...] = ()
 
     def verify(self) -> None:
         super().verify()
@@ -28,11 +29,15 @@ class CopyPixelsAsync(CopyAsync, name="tile.copy_pixels_async"):
         rank = len(source.shape)
         self.require(len(self.out) == len(self.steps) == rank - 2, f"needs a size and a step an axis of {source}")
         self.require(self.source_dims == (0, rank - 1), f"walks pixels and channels, found {self.source_dims}")
-        self.require(self.engine == "cp.async" and self.fill == 0, "is done by all threads, and fills with zeros")
+        self.require(self.fill == 0, "fills with zeros")
+        by_tma = self.engine == "tma"
+        self.require(len(self.corner) == by_tma * (rank - 2), "has the least offset of every axis where TMA copies")
         self.require(set(self.checked) >= set(range(rank - 1)), "checks all but the channels")
 
     def index(self, source: Any, start: Sequence[Any]) -> tuple[tuple[np.ndarray, ...], np.ndarray | None]:
         first, *offsets, channel = (int(value) for value in start)
+        for offset, least in zip(offsets, self.corner, strict=False):
+            self.require(offset >= least, f"starts at {offset}, before its corner at {least}")
         rows, columns = self.sizes
         pixel = np.arange(first, first + rows, dtype=np.int64)
         where: list[np.ndarray] = []

@@ -31,7 +31,10 @@ def tiled(case: WgmmaCase) -> kernel.Func:
 @pytest.mark.parametrize("case", WGMMA_CASES, ids=str)
 def test_program(case: WgmmaCase) -> None:
     arrays = case.arrays()
-    (found,) = run_kernel(tiled(case), arrays, {"rows": case.rows})
+    func = tiled(case)
+    turned = case.dtype == "f32" and case.weight
+    inputs = [arrays[0], arrays[1].T if turned else arrays[1], *arrays[2:]]
+    (found,) = run_kernel(func, inputs, {"rows": case.rows})
     expected = case.expected(arrays)
     error = np.linalg.norm(found.reshape(expected.shape).astype(np.float64) - expected)
     assert error <= case.tolerance * np.linalg.norm(expected)
