@@ -68,7 +68,7 @@ class WgmmaSchedule(Schedule):
         """With what barriers and alignment take at most."""
         staging = self.groups * ROWS * self.chunk * result_bytes
         if self.splits > 1:
-            staging = self.groups * ROWS * (self.n + EXCHANGE_PADDING) * 4
+            staging = self.groups * self.group_rows * (self.n + EXCHANGE_PADDING) * 4
         return self.stages * self.stage_bytes(dtype) + staging + _SPARE
 
     @property

@@ -15,8 +15,8 @@ class CopyPixelsAsync(CopyAsync, name="tile.copy_pixels_async"):
 
     Output pixels are numbered in row-major order of (n, `out`…). Row r of the box [rows, columns] is the input at
     (n, position · `steps` + offset, channel …) of pixel r + first; `source_start` is (first, an offset for each spatial
-    axis, channel). What is outside of the image, at a border or behind the last image, reads as zero. Engine "cp.async":
-    by all threads. Engine "tma": by one, and no offset is below `corner`. The rest is as for `tile.copy_async`.
+    axis, channel). What is outside of the image, at a border or behind the last image, reads as zero. By all threads,
+    or by TMA by one, where no offset is below `corner`; the rest is as for `tile.copy_async`.
     """
 
     out: tuple[int, ...] = ()
