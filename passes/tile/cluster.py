@@ -20,10 +20,18 @@ FIRST_CAPABILITY = 90
 """The first GPUs whose blocks see each other's shared memory."""
 LARGEST = 16
 """Blocks of a cluster, at most."""
+ROOM = 0.91
+"""The part of the multiprocessors that clusters of more than two blocks can have at once: parts of the GPU have a few
+multiprocessors that make no cluster."""
 
 
 def has_clusters(target: object) -> bool:
     return isinstance(target, CudaTarget) and target.compute_capability >= FIRST_CAPABILITY
+
+
+def clustered_multiprocessors(target: CudaTarget, size: Dim) -> int:
+    """The multiprocessors on which clusters of `size` blocks can be at work at once."""
+    return target.multiprocessors if isinstance(size, int) and size <= 2 else int(ROOM * target.multiprocessors)
 
 
 def shared_floats(body: TileBody, shape: Sequence[int], name: str, padding: int = 0) -> Memory:

@@ -24,7 +24,8 @@ from ...ir.types import VectorType, f32
 from . import cluster
 from .attention_blocks import AttentionSchedule, Heads, attention_candidates, attention_instruction
 from .cuda_blocks import instruction_depth, usual_sizes
-from .cuda_gemm import finish, operand, program_ids, single_root
+from .cuda_contraction import program_ids
+from .cuda_gemm import finish, operand, single_root
 from .cuda_stages import StagedOperand, Walk
 from .elements import Element
 from .epilogue import placements

@@ -11,17 +11,21 @@ from ...ir.profile import Profile
 from ...ir.symbols import Dim
 from ...ir.target import CudaTarget
 from ...ir.types import Scalar
+from .cluster import clustered_multiprocessors, has_clusters
 from .cuda_stages import SPAN
 from .plans import estimate
 from .schedule import Schedule
 from .strategies import AnyTarget
+
+SUMS_PADDING = 8
+"""Floats behind a row of what the blocks of a cluster exchange, so that a fragment's rows lie in different banks."""
 
 
 @dataclass(frozen=True)
 class BlockSchedule(Schedule):
     """A block computes `m` x `n` of the result, `k` of the inner dimension at a time, with `stages` in flight.
 
-    `warps_m` x `warps_n` warps share it.
+    `warps_m` x `warps_n` warps share it. With `splits` so many blocks, a cluster, share the inner dimension.
     """
 
     subject = "a block"
@@ -32,13 +36,15 @@ class BlockSchedule(Schedule):
     warps_m: int
     warps_n: int
     stages: int
+    splits: int = 1
 
     @property
     def threads(self) -> int:
         return 32 * self.warps_m * self.warps_n
 
     def shared_bytes(self, dtype: Scalar) -> int:
-        return self.stages * (self.m + self.n) * self.k * dtype.bytes
+        sums = self.m * (self.n + SUMS_PADDING) * 4 if self.splits > 1 else 0
+        return self.stages * (self.m + self.n) * self.k * dtype.bytes + sums
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,7 @@ _CANDIDATES = (
     _Candidate(16, 64, 1, 4),
     _Candidate(16, 32, 1, 4),
 )
+MOST_STAGES = 6
 # Seconds, fitted to products of 1 to 128 rows on an H200.
 START = 1.2e-6
 """Before and after the loop of a block."""
@@ -87,8 +94,15 @@ STEP = 6.0e-8
 """A step of the loop: a barrier and what it costs to fill the pipeline again."""
 COPY = 1.2e-8
 """One copy of 16 bytes by each thread."""
+LATENCY = 3.0e-7
+"""The least time of a step with one stage under way."""
 SLICE = 3.0e-8
 """From loading fragments to the matrix instruction's result."""
+EXCHANGE = 9.0e-7
+"""Two meetings of a cluster, and what its blocks read of each other."""
+SPLITS = (1, 2, 4, 8)
+SPLIT_ROUNDS = 2
+"""The most blocks a multiprocessor that split products have."""
 GATHERED_STEP = 5.0e-7
 """A step that waits for its loads from global memory."""
 GATHERED_ELEMENT = 1.2e-8
@@ -145,12 +159,25 @@ def _depths(c: _Candidate, work: Work, target: CudaTarget) -> list[BlockSchedule
         steps = -(-work.inner // depth)
         if depth > unit and (c.m * c.n > 4096 or (steps < 2 and not work.gathered)):
             continue
-        for stages in range(min(6, max(2, steps)), 1, -1):
-            schedule = BlockSchedule(c.m, c.n, depth, c.warps_m, c.warps_n, stages)
-            if schedule.shared_bytes(work.dtype) <= min(target.shared_bytes_per_block * 3 // 4, 128 * 1024):
-                found.append(schedule)
-                break
+        found += [s for splits in SPLITS if (s := _deepest(c, depth, steps, splits, work, target)) is not None]
     return found
+
+
+def _deepest(
+    c: _Candidate, depth: int, steps: int, splits: int, work: Work, target: CudaTarget
+) -> BlockSchedule | None:
+    """The tile with as many stages as there is room and use for; None where its clusters do not pay or fit."""
+    if splits > 1:
+        blocks = -(-work.rows // c.m) * -(-work.columns // c.n) * work.batch * splits
+        room = SPLIT_ROUNDS * clustered_multiprocessors(target, splits)
+        if not has_clusters(target) or steps < 2 * splits or blocks > room:
+            return None
+    # A step's copies replace those of the step before: with a stage more than steps all are under way at once.
+    for stages in range(min(MOST_STAGES, -(-steps // splits) + 1), 1, -1):
+        schedule = BlockSchedule(c.m, c.n, depth, c.warps_m, c.warps_n, stages, splits)
+        if schedule.shared_bytes(work.dtype) <= min(target.shared_bytes_per_block * 3 // 4, 128 * 1024):
+            return schedule
+    return None
 
 
 def _gathered_depths(c: _Candidate, work: Work, unit: int) -> list[int]:
@@ -161,18 +188,21 @@ def _gathered_depths(c: _Candidate, work: Work, unit: int) -> list[int]:
 
 def seconds(schedule: BlockSchedule, work: Work, target: CudaTarget) -> float:
     """The time of the whole contraction: waves of blocks, or the traffic of all."""
-    blocks = -(-work.rows // schedule.m) * -(-work.columns // schedule.n) * work.batch
+    blocks = -(-work.rows // schedule.m) * -(-work.columns // schedule.n) * work.batch * schedule.splits
     resident = _resident(schedule, work.dtype, target)
-    waves = -(-blocks // (target.multiprocessors * resident))
-    together = min(resident, -(-blocks // target.multiprocessors))
-    steps = -(-work.inner // schedule.k)
+    room = clustered_multiprocessors(target, schedule.splits)
+    waves = -(-blocks // (room * resident))
+    together = min(resident, -(-blocks // room))
+    steps = -(-work.inner // (schedule.k * schedule.splits))
     step = STEP + COPY * (schedule.m + schedule.n) * schedule.k * work.dtype.bytes / 16 / schedule.threads
     if work.gathered:
         step += GATHERED_STEP + GATHERED_ELEMENT * schedule.n * schedule.k / schedule.threads
     depth = instruction_depth(work.instruction)
     slice = SLICE + together * schedule.m * schedule.n * depth / _rate(work, target)
-    traffic = blocks * (schedule.m + schedule.n) * work.inner * work.dtype.bytes / L2_BANDWIDTH
-    return START + max(waves * steps * (step + schedule.k // depth * slice), traffic)
+    traffic = blocks * (schedule.m + schedule.n) * steps * schedule.k * work.dtype.bytes / L2_BANDWIDTH
+    exchange = EXCHANGE if schedule.splits > 1 else 0.0
+    work_of_step = max(step + schedule.k // depth * slice, LATENCY / (schedule.stages - 1))
+    return START + exchange + max(waves * steps * work_of_step, traffic)
 
 
 def _rate(work: Work, target: CudaTarget) -> float:

@@ -20,8 +20,8 @@ from ...ir.dialects.nn.convolution import Conv
 from ...ir.symbols import Dim, Expr, ceildiv, product
 from ...ir.target import CudaTarget
 from .cuda_blocks import BlockSchedule, Work, instruction_of, ranked_blocks, usual_sizes
-from .cuda_contraction import Contraction, Problem
-from .cuda_gemm import finish, operand, program_ids, reshape_argument, single_root
+from .cuda_contraction import Contraction, Grid, Problem
+from .cuda_gemm import finish, operand, reshape_argument, single_root
 from .cuda_stages import AnyOperand, BoxOperand, ReadOperand, copy_width
 from .elements import Element
 from .epilogue import placements
@@ -158,22 +158,23 @@ class _Conv:
     def build(self, overlap: bool) -> None:
         sizes, block, indices = self.sizes, self.block, self.body.indices
         blocks = (sizes.batch, sizes.groups)
-        grid = (ceildiv(sizes.pixels, block.n), ceildiv(sizes.rows, block.m), product(blocks))
-        column_block, row_block, outer = program_ids(self.frame, grid)
+        axes = (ceildiv(sizes.pixels, block.n), ceildiv(sizes.rows, block.m), product(blocks))
+        grid = Grid(self.frame, axes, block.splits)
+        rank, (column_block, row_block, outer) = grid.place()
         self.image, self.group = Merged((), blocks, indices).split(outer)
         dtype = tensor_type(self.root.x).scalar
         instruction = instruction_of(dtype, self.root.precision)
         assert instruction is not None
         first = (row_block * block.m, column_block * block.n)
         problem = Problem(sizes.rows, sizes.pixels, self.inner, *first, dtype, instruction)
-        contraction = Contraction(self.body, problem, block, self._weights(), self._pixels(), overlap)
+        contraction = Contraction(self.body, problem, block, self._weights(), self._pixels(), overlap, rank)
         acc = contraction.accumulate()
         channel = self.group * sizes.rows + contraction.row
         pixel = contraction.column
         index = (self.image, channel, *self._split(pixel))
         place = (self.image, self.group, contraction.row, pixel)
         finish(self.frame, self.root.result, self._with_bias(acc, channel), index, place)
-        self.frame.finish(grid, block.threads)
+        grid.finish(block.threads)
 
     def _split(self, pixel: Dim) -> tuple[Dim, ...]:
         """Where a pixel is along every axis."""

@@ -21,9 +21,9 @@ from ...ir.dialects.nn.views import Transpose
 from ...ir.symbols import Dim, Expr, ceildiv, product
 from ...ir.target import CudaTarget
 from .cuda_blocks import BlockSchedule, Work, instruction_of, ranked_blocks, seconds, usual_sizes
-from .cuda_contraction import Contraction, Problem
+from .cuda_contraction import Contraction, Grid, Problem
 from .cuda_conv import has_packable_weights
-from .cuda_gemm import bind_root, program_ids, reshape_argument, single_root
+from .cuda_gemm import bind_root, reshape_argument, single_root
 from .cuda_stages import AnyOperand, BoxOperand, PixelsOperand, ReadOperand
 from .elements import Element
 from .epilogue import placements
@@ -211,16 +211,16 @@ class _MmaPixels(PixelsByTaps):
 
     def build(self, overlap: bool) -> None:
         block = self.block
-        grid = (ceildiv(self.outputs, block.n), ceildiv(self.rows, block.m))
-        column_block, row_block = program_ids(self.frame, grid)
+        grid = Grid(self.frame, (ceildiv(self.outputs, block.n), ceildiv(self.rows, block.m)), block.splits)
+        rank, (column_block, row_block) = grid.place()
         instruction = instruction_of(self.dtype, self.root.precision)
         assert instruction is not None
         first = (row_block * block.m, column_block * block.n)
         problem = Problem(self.rows, self.outputs, self.inner, *first, self.dtype, instruction)
-        contraction = Contraction(self.body, problem, block, self.pixels(), self.weights(), overlap)
+        contraction = Contraction(self.body, problem, block, self.pixels(), self.weights(), overlap, rank)
         acc = contraction.accumulate()
         self._finish(acc, contraction.row, contraction.column)
-        self.frame.finish(grid, block.threads)
+        grid.finish(block.threads)
 
     def _finish(self, acc: Element, pixel: Dim, channel: Dim) -> None:
         """Bias and what follows, stored as [pixels, channels]."""

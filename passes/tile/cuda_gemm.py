@@ -9,7 +9,7 @@ from typing import Protocol
 from ...ir import symbols
 from ...ir.attributes import DictAttr
 from ...ir.core import BlockArgument, Value
-from ...ir.dialects import kernel, tile
+from ...ir.dialects import kernel
 from ...ir.dialects.nn.base import broadcast_index
 from ...ir.dialects.nn.contraction import MatMul
 from ...ir.symbols import Dim, Expr, ceildiv, product
@@ -18,7 +18,7 @@ from ...ir.types import MemRefType, Scalar, TensorType
 from .access import Memory
 from .body import TileBody
 from .cuda_blocks import BlockSchedule, Work, instruction_of, ranked_blocks, usual_sizes
-from .cuda_contraction import Contraction, Problem
+from .cuda_contraction import Contraction, Grid, Problem
 from .cuda_stages import AnyOperand, ReadOperand, box_operand
 from .elements import Element, computing_type
 from .epilogue import Placement, placements
@@ -185,26 +185,21 @@ class _MmaGemm:
 
     def build(self, overlap: bool) -> None:
         gemm, sizes, shape = self.gemm, self.sizes, self.gemm.shape
-        grid = (ceildiv(shape.columns, sizes.n), ceildiv(shape.rows, sizes.m), product(shape.batch))
-        column_block, row_block, number = program_ids(gemm.frame, grid)
+        axes = (ceildiv(shape.columns, sizes.n), ceildiv(shape.rows, sizes.m), product(shape.batch))
+        grid = Grid(gemm.frame, axes, sizes.splits)
+        rank, (column_block, row_block, number) = grid.place()
         batch = gemm.batch(number)
         instruction = instruction_of(gemm.dtype, gemm.root.precision)
         assert instruction is not None
         first_row, first_column = row_block * sizes.m, column_block * sizes.n
         problem = Problem(shape.rows, shape.columns, shape.inner, first_row, first_column, gemm.dtype, instruction)
         operands = gemm.left(batch, sizes.k), gemm.right(batch, sizes.k)
-        contraction = Contraction(gemm.body, problem, sizes, *operands, overlap)
+        contraction = Contraction(gemm.body, problem, sizes, *operands, overlap, rank)
         acc = contraction.accumulate()
         index = gemm.index(batch, contraction.row, contraction.column)
         place = (*batch, contraction.row, contraction.column)
         finish(gemm.frame, gemm.root.result, acc, index, place)
-        gemm.frame.finish(grid, sizes.threads)
-
-
-def program_ids(frame: Frame, grid: Sequence[Dim]) -> list[Expr]:
-    """The block's place along every axis of the grid."""
-    body = frame.body
-    return [body.indices.scalar(body.builder.pure(tile.ProgramId(axis)), extent) for axis, extent in enumerate(grid)]
+        grid.finish(sizes.threads)
 
 
 def reshape_argument(frame: Frame, argument: Value, shape: tuple[Dim, ...]) -> None:

@@ -16,6 +16,7 @@ from ...ir.dialects.builtin import Module
 from ...ir.symbols import product
 from ...ir.target import CudaTarget, Target
 from ..base import EXACT, Pass, PassContext
+from .cluster import clustered_multiprocessors
 from .cuda_blocks import usual_sizes
 
 FIRST_CAPABILITY = 90
@@ -78,8 +79,8 @@ def _overlap(function: kernel.Func, context: PassContext) -> None:
 
 
 def _spread(function: kernel.Func, target: CudaTarget) -> None:
-    """Let no multiprocessor take more than an even share of the blocks."""
+    """Let no multiprocessor take more than an even share of the blocks; all clusters should be at work at once."""
     blocks = usual_sizes(function)(product(function.grid or ()))
-    share = -(-blocks // target.multiprocessors)
+    share = -(-blocks // clustered_multiprocessors(target, product(function.cluster or ())))
     if share <= LARGEST_SHARE:
         function.shared_bytes = target.shared_bytes_per_multiprocessor // (share + 1) - RESERVED + 16

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ...ir.target import CudaTarget
 from ...ir.types import Scalar
+from .cluster import clustered_multiprocessors
 from .cuda_blocks import Work
 from .schedule import Schedule
 
@@ -105,8 +106,6 @@ POWERS = (64, 128, 256)
 MOST_STAGES = 12
 BAND = 8
 SPLITS = (1, 2, 4, 8)
-CLUSTERED = 0.91
-"""The part of the multiprocessors that clusters of more than two blocks can have at once."""
 # Seconds, fitted to 160 products of 49 to 100,352 rows on an H200 whose launches overlap; the error is 9 %.
 START = 1.1e-6
 """Before the first products of a launch and after the last ones."""
@@ -141,7 +140,7 @@ def candidates(work: Work, target: CudaTarget, result: Scalar) -> list[WgmmaSche
             steps = -(-work.inner // k)
             tiles = -(-work.rows // tile.m) * -(-work.columns // tile.n) * work.batch
             for splits in SPLITS:
-                room = target.multiprocessors if splits <= 2 else int(CLUSTERED * target.multiprocessors)
+                room = clustered_multiprocessors(target, splits)
                 if splits > 1 and (tile.pingpong or steps < 2 * splits or tiles * splits > room):
                     break
                 schedule = _deepest(tile, k, -(-steps // splits), splits, work, target, result)

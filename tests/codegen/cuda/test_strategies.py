@@ -27,6 +27,13 @@ def test_program(case: CudaCase) -> None:
     assert error <= case.tolerance * np.linalg.norm(expected)
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if "-split" in case.name], ids=str)
+def test_long_products_with_few_results_are_split_in_clusters(case: CudaCase) -> None:
+    module = compile_model(case.module(case.network()), CompileOptions(target.builtin("cuda:h200"), stop="tile")).module
+    clusters = [op.cluster for op in module.block if isinstance(op, kernel.Func) and op.tactic == case.tactic]
+    assert any(cluster is not None and cluster[0] > 1 for cluster in clusters)
+
+
 @pytest.mark.parametrize("channels", [24, 40, 112, 128])
 def test_pixels_of_pointwise_convolutions_are_copied_asynchronously(channels: int) -> None:
     """Channels that do not fill the last stage end with the image, beyond which copies fill in zeros."""

@@ -69,7 +69,7 @@ __device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcont
 __device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
 // matmul: no ONNX node
-// mma_gemm: k = 32, m = 16, n = 32, stages = 2, warps_m = 1, warps_n = 4
+// mma_gemm: k = 32, m = 16, n = 32, splits = 1, stages = 3, warps_m = 1, warps_n = 4
 extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
     const float* x0,
     const float* x1,
@@ -84,7 +84,7 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
   const int block = (int)blockIdx.x;
   const int block_1 = (int)blockIdx.y;
   float* a_tiles = reinterpret_cast<float*>(shared + 0);
-  float* b_tiles = reinterpret_cast<float*>(shared + 4096);
+  float* b_tiles = reinterpret_cast<float*>(shared + 6144);
   const int matrix = (lane / 8 % 2) * 8 + lane % 8;
   const int matrix_1 = (lane / 16) * 4;
   const int place = lane % 4;
@@ -112,36 +112,53 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
     copy_async<8>(b_tiles + swizzled<128, 4>((at_3 / 16) * 32 + (at_3 % 16) * 2), valid_1 ? x1 + at_4 * 130 + at_5 : x1, valid_1);
   }
   commit_group();
+  #pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    const int at_6 = thread + i * 128;
+    const int at_7 = n + at_6 / 16;
+    const int at_8 = (at_6 % 16) * 2 + 32;
+    const int valid_2 = (unsigned)at_7 < 77u && (unsigned)at_8 < 50u ? 8 : 0;
+    copy_async<8>(a_tiles + swizzled<128, 4>((at_6 / 16) * 32 + (at_6 % 16) * 2 + 512), valid_2 ? x0 + at_7 * 50 + at_8 : x0, valid_2);
+  }
+  #pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const int at_9 = thread + i * 128;
+    const int at_10 = at_9 / 16 + 32;
+    const int at_11 = n_1 + (at_9 % 16) * 2;
+    const int valid_3 = (unsigned)at_10 < 50u && (unsigned)at_11 < 130u ? 8 : 0;
+    copy_async<8>(b_tiles + swizzled<128, 4>((at_9 / 16) * 32 + (at_9 % 16) * 2 + 1024), valid_3 ? x1 + at_10 * 130 + at_11 : x1, valid_3);
+  }
+  commit_group();
   alignas(16) float v[4];
   #pragma unroll
   for (int i = 0; i < 4; ++i) {
     v[i] = 0.f;
   }
   for (int n_2 = 0; n_2 < 2; ++n_2) {
-    wait_group<0>();
+    wait_group<1>();
     __syncthreads();
     const int n_3 = n_2 * 32;
-    const int n_4 = n_3 + 32;
-    const int n_5 = n_2 + 1;
-    const int n_6 = (int)((unsigned)n_5 / (unsigned)2);
-    const int n_7 = n_6 * (-2);
+    const int n_4 = n_3 + 64;
+    const int n_5 = n_2 + 2;
+    const int n_6 = (int)((unsigned)n_5 / (unsigned)3);
+    const int n_7 = n_6 * (-3);
     const int n_8 = n_2 + n_7;
-    const int n_9 = n_8 + 1;
+    const int n_9 = n_8 + 2;
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int at_6 = thread + i * 128;
-      const int at_7 = n + at_6 / 16;
-      const int at_8 = n_4 + (at_6 % 16) * 2;
-      const int valid_2 = (unsigned)at_7 < 77u && (unsigned)at_8 < 50u ? 8 : 0;
-      copy_async<8>(a_tiles + swizzled<128, 4>(n_9 * 512 + (at_6 / 16) * 32 + (at_6 % 16) * 2), valid_2 ? x0 + at_7 * 50 + at_8 : x0, valid_2);
+      const int at_12 = thread + i * 128;
+      const int at_13 = n + at_12 / 16;
+      const int at_14 = n_4 + (at_12 % 16) * 2;
+      const int valid_4 = (unsigned)at_13 < 77u && (unsigned)at_14 < 50u ? 8 : 0;
+      copy_async<8>(a_tiles + swizzled<128, 4>(n_9 * 512 + (at_12 / 16) * 32 + (at_12 % 16) * 2), valid_4 ? x0 + at_13 * 50 + at_14 : x0, valid_4);
     }
     #pragma unroll
     for (int i = 0; i < 4; ++i) {
-      const int at_9 = thread + i * 128;
-      const int at_10 = n_4 + at_9 / 16;
-      const int at_11 = n_1 + (at_9 % 16) * 2;
-      const int valid_3 = (unsigned)at_10 < 50u && (unsigned)at_11 < 130u ? 8 : 0;
-      copy_async<8>(b_tiles + swizzled<128, 4>(n_9 * 1024 + (at_9 / 16) * 32 + (at_9 % 16) * 2), valid_3 ? x1 + at_10 * 130 + at_11 : x1, valid_3);
+      const int at_15 = thread + i * 128;
+      const int at_16 = n_4 + at_15 / 16;
+      const int at_17 = n_1 + (at_15 % 16) * 2;
+      const int valid_5 = (unsigned)at_16 < 50u && (unsigned)at_17 < 130u ? 8 : 0;
+      copy_async<8>(b_tiles + swizzled<128, 4>(n_9 * 1024 + (at_15 / 16) * 32 + (at_15 % 16) * 2), valid_5 ? x1 + at_16 * 130 + at_17 : x1, valid_5);
     }
     commit_group();
     const int a_tile = n_2 * 512;
@@ -151,8 +168,8 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
     alignas(16) float b[2];
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int at_12 = place + i * 4;
-      b[i] = *(b_tiles + swizzled<128, 4>(b_tile + at_12 * 32 + place_1));
+      const int at_18 = place + i * 4;
+      b[i] = *(b_tiles + swizzled<128, 4>(b_tile + at_18 * 32 + place_1));
     }
     mma_m16n8k8(&v[0], &a[0], &b[0]);
     alignas(16) float a_1[4];
@@ -160,8 +177,8 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
     alignas(16) float b_1[2];
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int at_13 = place + i * 4 + 8;
-      b_1[i] = *(b_tiles + swizzled<128, 4>(b_tile + at_13 * 32 + place_1));
+      const int at_19 = place + i * 4 + 8;
+      b_1[i] = *(b_tiles + swizzled<128, 4>(b_tile + at_19 * 32 + place_1));
     }
     mma_m16n8k8(&v[0], &a_1[0], &b_1[0]);
     alignas(16) float a_2[4];
@@ -169,8 +186,8 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
     alignas(16) float b_2[2];
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int at_14 = place + i * 4 + 16;
-      b_2[i] = *(b_tiles + swizzled<128, 4>(b_tile + at_14 * 32 + place_1));
+      const int at_20 = place + i * 4 + 16;
+      b_2[i] = *(b_tiles + swizzled<128, 4>(b_tile + at_20 * 32 + place_1));
     }
     mma_m16n8k8(&v[0], &a_2[0], &b_2[0]);
     alignas(16) float a_3[4];
@@ -178,15 +195,15 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
     alignas(16) float b_3[2];
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int at_15 = place + i * 4 + 24;
-      b_3[i] = *(b_tiles + swizzled<128, 4>(b_tile + at_15 * 32 + place_1));
+      const int at_21 = place + i * 4 + 24;
+      b_3[i] = *(b_tiles + swizzled<128, 4>(b_tile + at_21 * 32 + place_1));
     }
     mma_m16n8k8(&v[0], &a_3[0], &b_3[0]);
   }
   alignas(16) float v_1[2];
-  const int at_16 = n_1 + place_2;
-  if ((unsigned)at_16 < 130u) {
-    move<8>(&v_1[0], arg + at_16);
+  const int at_22 = n_1 + place_2;
+  if ((unsigned)at_22 < 130u) {
+    move<8>(&v_1[0], arg + at_22);
   }
   else {
     #pragma unroll
@@ -203,10 +220,10 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
   alignas(16) float v_3[4];
   #pragma unroll
   for (int i = 0; i < 4; i += 2) {
-    const int at_17 = n + place_3 + (i / 2) * 8;
-    const int at_18 = n_1 + place_2;
-    if ((unsigned)at_17 < 77u && (unsigned)at_18 < 130u) {
-      move<8>(&v_3[i], x2 + at_17 * 130 + at_18);
+    const int at_23 = n + place_3 + (i / 2) * 8;
+    const int at_24 = n_1 + place_2;
+    if ((unsigned)at_23 < 77u && (unsigned)at_24 < 130u) {
+      move<8>(&v_3[i], x2 + at_23 * 130 + at_24);
     }
     else {
       #pragma unroll
@@ -222,10 +239,10 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
   }
   #pragma unroll
   for (int i = 0; i < 4; i += 2) {
-    const int at_19 = n + place_3 + (i / 2) * 8;
-    const int at_20 = n_1 + place_2;
-    if ((unsigned)at_19 < 77u && (unsigned)at_20 < 130u) {
-      move<8>(arg_1 + at_19 * 130 + at_20, &v_4[i]);
+    const int at_25 = n + place_3 + (i / 2) * 8;
+    const int at_26 = n_1 + place_2;
+    if ((unsigned)at_25 < 77u && (unsigned)at_26 < 130u) {
+      move<8>(arg_1 + at_25 * 130 + at_26, &v_4[i]);
     }
   }
 }

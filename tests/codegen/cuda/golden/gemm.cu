@@ -98,7 +98,7 @@ __device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcont
 __device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
 // matmul: no ONNX node
-// mma_gemm: k = 64, m = 16, n = 32, stages = 2, warps_m = 1, warps_n = 4
+// mma_gemm: k = 64, m = 16, n = 32, splits = 1, stages = 3, warps_m = 1, warps_n = 4
 extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
     const f16* x0,
     const f16* x1,
@@ -113,7 +113,7 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
   const int block = (int)blockIdx.x;
   const int block_1 = (int)blockIdx.y;
   f16* a_tiles = reinterpret_cast<f16*>(shared + 0);
-  f16* b_tiles = reinterpret_cast<f16*>(shared + 4096);
+  f16* b_tiles = reinterpret_cast<f16*>(shared + 6144);
   const int matrix = (lane / 8 % 2) * 8 + lane % 8;
   const int matrix_1 = (lane / 16) * 8;
   const int matrix_2 = warp * 8;
@@ -134,32 +134,43 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
     copy_async<16>(b_tiles + swizzled<64, 2>((at_2 / 4) * 32 + (at_2 % 4) * 8), x1 + at_3 * 96 + at_4);
   }
   commit_group();
+  const int at_5 = n + thread / 8;
+  const int at_6 = (thread % 8) * 8 + 64;
+  copy_async<16>(a_tiles + swizzled<128, 2>((thread / 8) * 64 + (thread % 8) * 8 + 1024), x0 + at_5 * 128 + at_6);
+  #pragma unroll
+  for (int i = 0; i < 2; ++i) {
+    const int at_7 = thread + i * 128;
+    const int at_8 = at_7 / 4 + 64;
+    const int at_9 = n_1 + (at_7 % 4) * 8;
+    copy_async<16>(b_tiles + swizzled<64, 2>((at_7 / 4) * 32 + (at_7 % 4) * 8 + 2048), x1 + at_8 * 96 + at_9);
+  }
+  commit_group();
   alignas(16) float v[4];
   #pragma unroll
   for (int i = 0; i < 4; ++i) {
     v[i] = 0.f;
   }
   for (int n_2 = 0; n_2 < 2; ++n_2) {
-    wait_group<0>();
+    wait_group<1>();
     __syncthreads();
     const int n_3 = n_2 * 64;
-    const int n_4 = n_3 + 64;
-    const int n_5 = n_2 + 1;
-    const int n_6 = (int)((unsigned)n_5 / (unsigned)2);
-    const int n_7 = n_6 * (-2);
+    const int n_4 = n_3 + 128;
+    const int n_5 = n_2 + 2;
+    const int n_6 = (int)((unsigned)n_5 / (unsigned)3);
+    const int n_7 = n_6 * (-3);
     const int n_8 = n_2 + n_7;
-    const int n_9 = n_8 + 1;
-    const int at_5 = n + thread / 8;
-    const int at_6 = n_4 + (thread % 8) * 8;
-    const int valid = (unsigned)at_6 < 128u ? 16 : 0;
-    copy_async<16>(a_tiles + swizzled<128, 2>(n_9 * 1024 + (thread / 8) * 64 + (thread % 8) * 8), valid ? x0 + at_5 * 128 + at_6 : x0, valid);
+    const int n_9 = n_8 + 2;
+    const int at_10 = n + thread / 8;
+    const int at_11 = n_4 + (thread % 8) * 8;
+    const int valid = (unsigned)at_11 < 128u ? 16 : 0;
+    copy_async<16>(a_tiles + swizzled<128, 2>(n_9 * 1024 + (thread / 8) * 64 + (thread % 8) * 8), valid ? x0 + at_10 * 128 + at_11 : x0, valid);
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int at_7 = thread + i * 128;
-      const int at_8 = n_4 + at_7 / 4;
-      const int at_9 = n_1 + (at_7 % 4) * 8;
-      const int valid_1 = (unsigned)at_8 < 128u ? 16 : 0;
-      copy_async<16>(b_tiles + swizzled<64, 2>(n_9 * 2048 + (at_7 / 4) * 32 + (at_7 % 4) * 8), valid_1 ? x1 + at_8 * 96 + at_9 : x1, valid_1);
+      const int at_12 = thread + i * 128;
+      const int at_13 = n_4 + at_12 / 4;
+      const int at_14 = n_1 + (at_12 % 4) * 8;
+      const int valid_1 = (unsigned)at_13 < 128u ? 16 : 0;
+      copy_async<16>(b_tiles + swizzled<64, 2>(n_9 * 2048 + (at_12 / 4) * 32 + (at_12 % 4) * 8), valid_1 ? x1 + at_13 * 96 + at_14 : x1, valid_1);
     }
     commit_group();
     const int a_tile = n_2 * 1024;
@@ -186,8 +197,8 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
     mma_m16n8k16(&v[0], &a_3[0], &b_3[0]);
   }
   alignas(16) f16 v_1[2];
-  const int at_10 = n_1 + place;
-  move<4>(&v_1[0], arg + at_10);
+  const int at_15 = n_1 + place;
+  move<4>(&v_1[0], arg + at_15);
   alignas(16) float v_2[2];
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
@@ -202,9 +213,9 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
   alignas(16) f16 v_4[4];
   #pragma unroll
   for (int i = 0; i < 4; i += 2) {
-    const int at_11 = n + place_1 + (i / 2) * 8;
-    const int at_12 = n_1 + place;
-    move<4>(&v_4[i], x2 + at_11 * 96 + at_12);
+    const int at_16 = n + place_1 + (i / 2) * 8;
+    const int at_17 = n_1 + place;
+    move<4>(&v_4[i], x2 + at_16 * 96 + at_17);
   }
   alignas(16) f16 v_5[4];
   #pragma unroll
@@ -215,8 +226,8 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
   }
   #pragma unroll
   for (int i = 0; i < 4; i += 2) {
-    const int at_13 = n + place_1 + (i / 2) * 8;
-    const int at_14 = n_1 + place;
-    move<4>(arg_1 + at_13 * 96 + at_14, &v_5[i]);
+    const int at_18 = n + place_1 + (i / 2) * 8;
+    const int at_19 = n_1 + place;
+    move<4>(arg_1 + at_18 * 96 + at_19, &v_5[i]);
   }
 }
