@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ...ir.core import Operation
 from ...ir.dialects import tile
@@ -24,7 +25,7 @@ from .builder import Builder, memory_type
 from .emitter import Buffer, KernelEmitter, handles
 from .indirect import combine_lanes
 from .narrow import constant
-from .tiles import coordinates, part_lanes, shape_of, strides_of
+from .tiles import Tile, coordinates, part_lanes, rearrange, shape_of, strides_of
 
 
 @handles("tile.alloc")
@@ -111,6 +112,8 @@ def store(emitter: KernelEmitter, op: Operation) -> None:
     assert isinstance(op, tile.Store)
     builder, value = emitter.builder, emitter.tile(op.value)
     box = box_of(emitter, op, value.shape)
+    if _is_interleaved(op, value.shape):
+        value, box = _in_memory_order(builder, value, box)
     stored = memory_lanes(value.lanes, box.buffer.dtype)
     base = address_of(builder, box.buffer, offset_of(builder, box.buffer, box.start))
     for position, part in zip(positions(value.shape, stored), value.parts, strict=True):
@@ -122,6 +125,26 @@ def store(emitter: KernelEmitter, op: Operation) -> None:
         else:
             pointers = address if stored.count is None else box.pointers(address, stored)
             combine_lanes(builder, op.combine, box.buffer.dtype, part, pointers, stored, inside)
+
+
+def _is_interleaved(op: tile.Store, shape: Sequence[int]) -> bool:
+    """Whether the last two dims together fill a stretch of memory, with the outer one's elements side by side."""
+    if len(shape) < 2 or op.dims[-1] != op.dims[-2] or op.dims[-1] in op.checked or op.combine is not None:
+        return False
+    return tuple(op.steps[-2:]) == (1, shape[-2])
+
+
+def _in_memory_order(builder: Builder, value: Tile, box: Box) -> tuple[Tile, Box]:
+    """An interleaved box, and what is stored there, with the last two dims as one of neighbours."""
+    *outer, inner, last = value.shape
+    shape = (*outer, inner * last)
+
+    def source_of(flat: int) -> int:
+        row, place = divmod(flat, inner * last)
+        return row * inner * last + place % inner * last + place // inner
+
+    merged = replace(box, shape=shape, dims=box.dims[:-1], steps=(*box.steps[:-2], 1))
+    return rearrange(builder, value, shape, source_of), merged
 
 
 @handles("tile.copy", "tile.copy_async")

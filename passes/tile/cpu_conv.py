@@ -109,6 +109,10 @@ class Geometry:
     def is_pointwise(self) -> bool:
         return self.kernel == (1, 1) and self.strides == (1, 1) and not self.is_padded
 
+    def is_flat(self, func: kernel.Func) -> bool:
+        """Whether an image may be walked as one row; the windows of a pooling before the convolution are in rows."""
+        return self.is_pointwise and not any(isinstance(op, AvgPool) for op in func.block)
+
     @property
     def taps(self) -> int:
         return self.kernel[0] * self.kernel[1]
@@ -132,20 +136,10 @@ class CpuConv:
     priority: int = 100
 
     def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
-        root = only_root(func, Conv)
-        if not isinstance(target, CpuTarget) or not isinstance(root, Conv):
-            return "not one convolution on a CPU"
-        geometry = Geometry.of(root)
-        if geometry is None:
-            return "its channels or image have symbolic sizes, or it has other than two spatial axes"
-        if not all(is_float_up_to_f32(tensor_type(v).scalar) for v in (root.x, root.w)):
-            return "its elements are not f32 or narrower floats"
-        if geometry.outputs < target.lanes(32) // 2:
-            return f"a group has only {geometry.outputs} output channels"
-        if not isinstance(root.w, BlockArgument) or not root.w.has_one_use or not is_constant(func, root.w.index):
-            return "its weights are not constants of the model"
-        if any(tensor_type(v).dims != tensor_type(root.result).dims for v in returned(func)):
-            return "a result has another shape than the convolution"
+        geometry, root = direct_geometry(func, target), only_root(func, Conv)
+        if isinstance(geometry, str):
+            return geometry
+        assert isinstance(target, CpuTarget) and isinstance(root, Conv)
         return _schedule(func, root, geometry, target).to_attribute()
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
@@ -157,23 +151,41 @@ class CpuConv:
         assert isinstance(root.w, BlockArgument)
         weights = root.w
         pack_weights(func, root, geometry, sizes.channels)
-        shapes = [_flat(tensor_type(v).dims) if sizes.flat else tensor_type(v).dims for v in returned(func)]
-        _Conv(open_frame(func, shapes), root, weights, geometry, sizes).build()
+        shapes = [flat_shape(tensor_type(v).dims) if sizes.flat else tensor_type(v).dims for v in returned(func)]
+        DirectConv(open_frame(func, shapes), root, weights, geometry, sizes).build()
 
 
-def _flat(shape: Sequence[Dim]) -> tuple[Dim, ...]:
+def direct_geometry(func: kernel.Func, target: AnyTarget) -> Geometry | str:
+    """The geometry of a kernel's one convolution, or why it cannot be computed directly with packed weights."""
+    root = only_root(func, Conv)
+    if not isinstance(target, CpuTarget) or not isinstance(root, Conv):
+        return "not one convolution on a CPU"
+    geometry = Geometry.of(root)
+    if geometry is None:
+        return "its channels or image have symbolic sizes, or it has other than two spatial axes"
+    if not all(is_float_up_to_f32(tensor_type(v).scalar) for v in (root.x, root.w)):
+        return "its elements are not f32 or narrower floats"
+    if geometry.outputs < target.lanes(32) // 2:
+        return f"a group has only {geometry.outputs} output channels"
+    if not isinstance(root.w, BlockArgument) or not root.w.has_one_use or not is_constant(func, root.w.index):
+        return "its weights are not constants of the model"
+    if any(tensor_type(v).dims != tensor_type(root.result).dims for v in returned(func)):
+        return "a result has another shape than the convolution"
+    return geometry
+
+
+def flat_shape(shape: Sequence[Dim]) -> tuple[Dim, ...]:
     return (*shape[:2], symbols.product(shape[2:]))
 
 
 def _schedule(func: kernel.Func, root: Conv, geometry: Geometry, target: CpuTarget) -> ConvSchedule:
-    # The windows of a pooling before the convolution are in rows.
-    flat = geometry.is_pointwise and not any(isinstance(op, AvgPool) for op in func.block)
+    flat = geometry.is_flat(func)
     row = geometry.out[0] * geometry.out[1] if flat else geometry.out[1]
     taps = geometry.kernel[0] * geometry.kernel[1]
     pixels, channels, by_pixel = _register_tile(geometry, target, row)
     unroll = unroll_of(geometry.inputs, 4 if taps == 1 else 1)
     if not isinstance(root.x, BlockArgument):
-        tiles, panels = _staged_share(geometry, (pixels, channels), row, 1 if flat else geometry.out[0], target)
+        tiles, panels = staged_share(geometry, (pixels, channels), row, 1 if flat else geometry.out[0], target)
         return ConvSchedule(pixels, channels, tiles, panels, unroll, flat, staged=True, by_pixel=by_pixel)
     tiles = 1 if flat else -(-row // pixels)
     if geometry.is_padded:
@@ -198,7 +210,7 @@ def _staged_bytes(geometry: Geometry, pixels: int) -> int:
     return geometry.inputs * geometry.kernel[0] * 4 * geometry.row_width(pixels)
 
 
-def _staged_share(
+def staged_share(
     geometry: Geometry, register_tile: tuple[int, int], row: int, rows: int, target: CpuTarget
 ) -> tuple[int, int]:
     """How many register tiles along a row and panels of channels an item takes, so that cores are done together and
@@ -251,7 +263,9 @@ def pack_weights(func: kernel.Func, root: Conv, geometry: Geometry, columns: int
 
 
 @dataclass
-class _Conv:
+class DirectConv:
+    """The tile program of a direct convolution."""
+
     frame: Frame
     root: Conv
     weights: Value
@@ -317,10 +331,13 @@ class _Conv:
         return self.geometry.row_width(self._segment_pixels())
 
     def _staged(self) -> Memory:
-        g, flat = self.geometry, self.sizes.flat
+        return staged_rows(self.frame.body, self.root, self._window())
+
+    def _window(self) -> RowWindow:
+        """The part of the input that the item reads."""
+        g = self.geometry
         column = self._first_pixel() * g.strides[1] - g.low[1]
-        window = RowWindow(self.image, self.group, self.out_row, column, self._scratch_width(), flat)
-        return staged_rows(self.frame.body, self.root, window)
+        return RowWindow(self.image, self.group, self.out_row, column, self._scratch_width(), self.sizes.flat)
 
     # One register tile
 
@@ -357,12 +374,16 @@ class _Conv:
             right = as_matrix(body, body.cast(body.read(self.root.w, place), f32).value, 1, sizes.channels)
             self._prefetch(inner, tap)
             return multiply_add(body, left, right, total)
-        packed = body.memories[self.weights]
-        flat = Memory(body.builder.pure(tile.Flatten(packed.value)), (symbols.product(packed.shape),))
         row = (self.group * self.panels + self.panel) * g.inputs + inner
         place = (row * g.taps + tap[0] * g.kernel[1] + tap[1]) * sizes.channels
-        left = column_of(body, flat, place, sizes.channels, 1)
+        left = column_of(body, self._packed_flat(), place, sizes.channels, 1)
         return multiply_add(body, left, row_of(body, self.source, pixels, sizes.pixels, g.strides[1]), total)
+
+    def _packed_flat(self) -> Memory:
+        """The packed weights, one element after the other."""
+        packed = self.frame.body.memories[self.weights]
+        flat = self.frame.body.builder.pure(tile.Flatten(packed.value))
+        return Memory(flat, (symbols.product(packed.shape),))
 
     def _prefetch(self, inner: Dim, tap: tuple[int, int]) -> None:
         """Bring the same weights of the next panel near: all weights of a net are more than the caches keep."""
@@ -370,8 +391,9 @@ class _Conv:
         if self.panels > 1:
             following = symbols.minimum(self.panel + 1, self.panels - 1)
             place = (self.group, following, inner * self.geometry.taps + tap[0] * self.geometry.kernel[1] + tap[1], 0)
-            box = (1, 1, 1, self.sizes.channels)
-            body.builder.effect(tile.Prefetch(body.memories[self.weights].value, tuple(map(code, place)), box))
+            packed = body.memories[self.weights]
+            box = (1, 1, 1, int(packed.shape[-1]))  # type: ignore[arg-type]
+            body.builder.effect(tile.Prefetch(packed.value, tuple(map(code, place)), box))
 
     def _finish(self, acc: Element, channel: Dim, pixel: Dim) -> None:
         """Bias and the element-wise ops that follow, on channels by pixels."""

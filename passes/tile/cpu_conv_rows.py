@@ -43,13 +43,24 @@ def staged_rows(body: TileBody, root: Conv, window: RowWindow) -> Memory:
     shape = (channels, height, window.width)
     type = MemRefType(shape, tensor_type(root.x).scalar if is_copied else f32, "local")
     scratch = body.builder.effect(tile.Alloc(64, result_types=[type])).results[0]
-    rows = [window.row * root.strides[0] + (tap * root.dilations[0] - root.pads[0]) for tap in range(height)]
+    rows = input_rows(root, window, height)
     if is_copied:
         for tap, row in enumerate(rows):
             _copy(body, root, window, row, tap, scratch)
     else:
         _compute(body, root, window, rows, Memory(scratch, shape))
     return Memory(body.builder.pure(tile.Flatten(scratch)), (channels * height * window.width,))
+
+
+def input_rows(root: Conv, window: RowWindow, height: int) -> list[Dim]:
+    """The input row of every row of the kernel."""
+    return [window.row * root.strides[0] + (tap * root.dilations[0] - root.pads[0]) for tap in range(height)]
+
+
+def place_in(body: TileBody, root: Conv, window: RowWindow, row: Dim, column: Dim) -> tuple[Dim, ...]:
+    """The place in an image of a column of a row."""
+    image = tensor_type(root.x).dims[2:]
+    return Merged((), image, body.indices).split(column) if window.flat else (row, column)
 
 
 def _copy(body: TileBody, root: Conv, window: RowWindow, row: Dim, tap: int, scratch: Value) -> None:
@@ -66,17 +77,15 @@ def _copy(body: TileBody, root: Conv, window: RowWindow, row: Dim, tap: int, scr
 def _compute(body: TileBody, root: Conv, window: RowWindow, rows: Sequence[Dim], scratch: Memory) -> None:
     """Vectors of pixels, channel by channel. Where the convolution pads, what is made of nothing counts zero."""
     channels = scratch.shape[0]
-    image = tensor_type(root.x).dims[2:]
     outside = 0.0 if any(root.pads) else None
-    vector, starts = _vectors(window.width)
+    vector, starts = vectors(window.width)
     lane = body.indices.lane(vector)
 
     def step(counter: Value, _: Sequence[Value]) -> Sequence[Value]:
         channel = body.indices.scalar(counter, channels)
         for tap, row in enumerate(rows):
             for start in starts:
-                column = window.column + start + lane
-                place = Merged((), image, body.indices).split(column) if window.flat else (row, column)
+                place = place_in(body, root, window, row, window.column + start + lane)
                 index = (window.image, window.group * channels + channel, *place)
                 element = body.cast(body.read(root.x, index, outside), f32)
                 body.store(scratch, (channel, tap, start + lane), element)
@@ -85,7 +94,7 @@ def _compute(body: TileBody, root: Conv, window: RowWindow, rows: Sequence[Dim],
     body.loop(channels, 1, (), step)
 
 
-def _vectors(width: int) -> tuple[int, list[int]]:
+def vectors(width: int) -> tuple[int, list[int]]:
     """The size and the starts of vectors that cover `width` pixels, the last beside the one before it or over it."""
     size = width if width < VECTOR else min(width // VECTOR * VECTOR, MOST)
     return size, [*range(0, width - size, size), width - size]

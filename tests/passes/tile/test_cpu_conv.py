@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from kernelwright.ir.dialects import nn
 from kernelwright.ir.symbols import symbol
 from kernelwright.ir.target import CpuTarget
 from kernelwright.ir.tile_interpreter import run_kernel
-from kernelwright.ir.types import TensorType, scalar_of
+from kernelwright.ir.types import TensorType, f32, scalar_of
 from kernelwright.passes.base import PassContext, lookup
 from kernelwright.passes.tile import cpu_winograd
 
@@ -63,10 +64,9 @@ class Convolution:
         return OneKernel([*types, result], {1: self.arrays[1], 2: self.arrays[2]}, build)
 
     def expected(self) -> np.ndarray:
-        x, w, bias, residual = self.arrays
-        op = self.op(*Block([TensorType(a.shape, scalar_of(self.dtype)) for a in (x, w, bias)]).arguments)
-        wide = op.evaluate(x, w, bias).astype(np.float32) + residual.astype(np.float32)
-        return np.maximum(wide, 0)
+        x, w, bias, residual = (array.astype(np.float32) for array in self.arrays)
+        op = self.op(*Block([TensorType(a.shape, f32) for a in (x, w, bias)]).arguments)
+        return np.maximum(op.evaluate(x, w, bias) + residual, 0)
 
 
 CONVOLUTIONS = {
@@ -97,7 +97,6 @@ CONVOLUTIONS = {
         (2, 4, 7, 7), (4, 1, 3, 3), pads=(1, 1, 1, 1), group=4, symbolic=True, tactic="depthwise"
     ),
     "f16": Convolution((1, 5, 9, 9), (18, 5, 3, 3), pads=(1, 1, 1, 1), dtype=np.float16),
-    "bf16": Convolution((1, 5, 9, 9), (18, 5, 1, 1), dtype=ml_dtypes.bfloat16),
     "f16-depthwise": Convolution(
         (1, 5, 9, 9), (5, 1, 3, 3), pads=(1, 1, 1, 1), group=5, dtype=np.float16, tactic="depthwise"
     ),
@@ -144,6 +143,31 @@ def test_smaller_registers(name: str) -> None:
         found.append(NativeKernel(func, avx2)(inputs, sizes))
     for (result,) in found:
         check(convolution, result)
+
+
+OF_PAIRS = [name for name, one in CONVOLUTIONS.items() if one.tactic == "conv" and one.dtype is np.float32]
+
+
+@pytest.mark.parametrize("name", OF_PAIRS)
+def test_pairs(name: str) -> None:
+    """Packed in pairs for a processor that multiplies them, and run there and on those that do not."""
+    convolution, with_dots = dataclasses.replace(CONVOLUTIONS[name], dtype=ml_dtypes.bfloat16), targets_of_pairs()[0]
+    one = convolution.kernel()
+    func = one.tile(with_dots)
+    has_odd_groups = convolution.group > 1 and convolution.w[1] % 2
+    assert func.tactic == ("conv" if has_odd_groups else "conv_pairs")
+    inputs, sizes = one.arrays([convolution.arrays[0], convolution.arrays[3]]), {"batch": convolution.x[0]}
+    found = [run_kernel(func, inputs, sizes)]
+    found += [NativeKernel(func, level)(inputs, sizes) for level in targets_of_pairs() if runs_here(level)]
+    expected = convolution.expected()
+    for (result,) in found:
+        error = np.abs(result.reshape(expected.shape).astype(np.float32) - expected)
+        assert (error <= 2.0**-8 * np.abs(expected) + 1e-4).all()
+
+
+def targets_of_pairs() -> list[CpuTarget]:
+    found = [target.builtin(name) for name in ("cpu-avx512-bf16", "cpu-avx512", "cpu-avx2")]
+    return [one for one in found if isinstance(one, CpuTarget)]
 
 
 @pytest.mark.parametrize("name", [name for name in CONVOLUTIONS if name.endswith("by-pixel")])

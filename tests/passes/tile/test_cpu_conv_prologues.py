@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from native import NativeKernel, runs_here
@@ -122,3 +124,21 @@ def test_smaller_registers(name: str) -> None:
         found.append(NativeKernel(func, avx2)(inputs, sizes))
     for (result,) in found:
         check(prologue, result, arrays)
+
+
+@pytest.mark.parametrize("name", [name for name, one in PROLOGUES.items() if one.dtype is np.float32])
+def test_pairs(name: str) -> None:
+    """What is computed while pairs of channels are put into local memory."""
+    prologue, with_dots = dataclasses.replace(PROLOGUES[name], dtype=ml_dtypes.bfloat16), "cpu-avx512-bf16"
+    arrays = prologue.arrays()
+    one, level = prologue.kernel(arrays), target.builtin(with_dots)
+    func = one.tile(level)
+    assert func.tactic == ("conv" if prologue.group > 1 and prologue.w[1] % 2 else "conv_pairs")
+    inputs, sizes = one.arrays([arrays[0], arrays[2], arrays[4]]), {"batch": prologue.x[0]}
+    found = [run_kernel(func, inputs, sizes)]
+    if isinstance(level, CpuTarget) and runs_here(level):
+        found.append(NativeKernel(func, level)(inputs, sizes))
+    for (result,) in found:
+        expected = prologue.expected(arrays)
+        error = np.linalg.norm(result.reshape(expected.shape).astype(np.float64) - expected)
+        assert error <= 6e-3 * np.linalg.norm(expected)
