@@ -453,6 +453,11 @@ class KernelEmitter:
         self.writer.line(f"const {dtype}* {name} = reinterpret_cast<const {dtype}*>({text});")
         self.values[op.result] = replace(source, pointer=name)
 
+    def _peers(self, op: tile.Peers) -> None:
+        source = self.memory(op.source)
+        shape, strides = (op.count, *source.shape), (0, *source.strides)
+        self.values[op.result] = replace(source, shape=shape, strides=strides, of_cluster=True)
+
     def _flatten(self, op: tile.Flatten) -> None:
         source = self.memory(op.source)
         size: str | int = 1
@@ -510,6 +515,7 @@ _SIMPLE: dict[str, _Emit] = {
     "tile.symbol": KernelEmitter._symbol,  # type: ignore[dict-item]
     "tile.alloc": KernelEmitter._alloc,  # type: ignore[dict-item]
     "tile.peer": KernelEmitter._peer,  # type: ignore[dict-item]
+    "tile.peers": KernelEmitter._peers,  # type: ignore[dict-item]
     "tile.flatten": KernelEmitter._flatten,  # type: ignore[dict-item]
     "tile.view": KernelEmitter._window,  # type: ignore[dict-item]
     "scf.yield": lambda emitter, op: None,

@@ -295,11 +295,13 @@ __device__ __forceinline__ void grid_barrier() {
 }
 """,
     "cluster_barrier": """
-// All threads of all blocks of the cluster.
+// All threads of all blocks of the cluster. Each sees what others have written to their own shared memory; a release of
+// everything would wait for stores to global memory too.
 __device__ __forceinline__ void cluster_barrier() {
   __syncwarp();
-  asm volatile("barrier.cluster.arrive.aligned;" ::: "memory");
-  asm volatile("barrier.cluster.wait.aligned;" ::: "memory");
+  asm volatile("fence.release.sync_restrict::shared::cta.cluster;" ::: "memory");
+  asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
+  asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
 }
 """,
     "peer_memory": """

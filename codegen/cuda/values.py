@@ -144,6 +144,8 @@ class Memory:
     start: str = "0"
     swizzle: int = 0
     space: str = ""
+    of_cluster: bool = False
+    """The first dim counts the blocks of a cluster, each of which has the rest at `pointer`."""
 
     def offset(self, index: Sequence[str | int]) -> str:
         """The element's distance from `pointer`, before swizzling."""
@@ -155,7 +157,10 @@ class Memory:
         offset = self.offset(index)
         if self.swizzle:
             return f"{self.pointer} + swizzled<{self.swizzle}, {self.dtype.bytes}>({offset})"
-        return self.pointer if offset == "0" else f"{self.pointer} + {offset}"
+        place = self.pointer if offset == "0" else f"{self.pointer} + {offset}"
+        if self.of_cluster:
+            return f"reinterpret_cast<const {c_type(self.dtype)}*>(peer_memory({place}, {index[0]}))"
+        return place
 
     def window(self, start: Sequence[str | int], dims: Sequence[int], shape: Sequence[str | int]) -> Memory:
         """The memref that `tile.view` gives."""

@@ -20,23 +20,22 @@ from ...ir import symbols
 from ...ir.attributes import DictAttr
 from ...ir.core import BlockArgument, Value
 from ...ir.dialects import kernel, tile
-from ...ir.dialects.nn.recurrent import Gru, Lstm, Recurrent, Rnn
+from ...ir.dialects.nn.recurrent import Gru, Lstm, Recurrent
 from ...ir.symbols import Dim, Expr
 from ...ir.target import CpuTarget
 from ...ir.types import MemRefType
 from . import access
 from .access import Memory, Written
-from .elements import Element, computing_type
-from .frame import Frame, only_root, open_frame, tensor_type
+from .elements import Element
+from .frame import only_root, open_frame, tensor_type
 from .packing import is_constant, leading, padded, repack, reshape, transpose
+from .recurrent_cell import NEW, RESET, UPDATE, Cell, Places
 from .schedule import Schedule
 from .strategies import AnyTarget, register
 
 GPU_UNITS = 4
 GPU_LANES = 256
 """The most positions along k that a thread block takes at a time."""
-UPDATE, RESET, NEW = range(3)
-"""The gates of a GRU."""
 
 
 @dataclass(frozen=True)
@@ -118,19 +117,12 @@ def pack_recurrent_weights(func: kernel.Func, root: Recurrent, units: int) -> No
 
 
 @dataclass
-class _Layer:
-    frame: Frame
-    root: Recurrent
+class _Layer(Places):
     sizes: RecurrentSchedule
     space: str
 
     def build(self) -> None:
         root, body = self.root, self.frame.body
-        x = tensor_type(root.x)
-        self.time, self.batch = x.dims[1::-1] if root.batch_first else x.dims[:2]
-        assert isinstance(root.hidden, int)
-        self.hidden = root.hidden
-        self.dtype = computing_type(x.scalar)
         self.blocks = -(-self.hidden // self.sizes.units)
         every, *last = (Written(memory.value, memory.shape) for memory in self.frame.results)
         self.every, self.last = every, last
@@ -189,22 +181,6 @@ class _Layer:
             body.limits[indices.lane_of(lane)] = (unit, self.hidden)
         return unit
 
-    def _state_at(self, direction: Dim, row: Dim, unit: Dim) -> tuple[Dim, ...]:
-        return (row, direction, unit) if self.root.batch_first else (direction, row, unit)
-
-    def _every_at(self, time: Dim, direction: Dim, row: Dim, unit: Dim) -> tuple[Dim, ...]:
-        return (row, time, direction, unit) if self.root.batch_first else (time, direction, row, unit)
-
-    def _turn(self, direction: Expr, forward: Dim, backward: Dim) -> Dim:
-        """`forward` or `backward`, by the sense of a direction."""
-        match self.root.direction:
-            case "forward":
-                return forward
-            case "reverse":
-                return backward
-            case "bidirectional":
-                return forward + direction * (backward - forward)
-
     def _load(self, memory: Memory, place: tuple[Dim, ...]) -> Element:
         """A read of memory that changes: never shared with another read."""
         body = self.frame.body
@@ -218,103 +194,89 @@ class _Layer:
         unit = self._unit(block)
         starts = (self.root.initial_h, self.root.initial_c if isinstance(self.root, Lstm) else None)
         for memory, start in zip(self.last, starts, strict=False):
-            place = self._state_at(direction, row, unit)
-            element = self._zero() if start is None else self.frame.body.read(start, place)
+            place = self.state_at(direction, row, unit)
+            element = self.zero() if start is None else self.frame.body.read(start, place)
             self.frame.body.store(memory, place, element)
-
-    def _zero(self) -> Element:
-        return self.frame.body.constant(0.0, self.dtype)
 
     def _advance(self, step: Expr, direction: Expr, block: Expr, row: Expr) -> None:
         """One step of an item's units for one row of the batch."""
         body, root = self.frame.body, self.root
-        time = self._time(step, direction)
+        time = self.time_of(step, direction)
         self._read_h(step, time, direction, row)
         unit = self._unit(block)
         sums = self._products(direction, unit, dict.fromkeys(range(root.gates), self.scratch))
-        place = self._state_at(direction, row, unit)
+        place = self.state_at(direction, row, unit)
         old = [self._load(memory, place) for memory in self.last]
         old[0] = self._load(self.scratch, (unit,))
         body.builder.effect(tile.Barrier())
-        cell = _Cell(self, time, direction, row, unit, sums)
+        cell = Cell(self, time, direction, row, unit, sums)
         new = cell.run(old)
         output = new[0]
         if root.sequence_lengths is not None:
-            live = self._is_live(time, row)
-            output = body.apply("select", live, output, self._zero())
+            live = self.is_live(time, row)
+            output = body.apply("select", live, output, self.zero())
             old[0] = self._load(self.last[0], place)
             new = [body.apply("select", live, after, before) for after, before in zip(new, old, strict=True)]
-        body.store(self.every, self._every_at(time, direction, row, unit), output)
+        body.store(self.every, self.every_at(time, direction, row, unit), output)
         for memory, state in zip(self.last, new, strict=True):
             body.store(memory, place, state)
-
-    def _time(self, step: Expr, direction: Expr) -> Expr:
-        """The position of a step in the sequence."""
-        return self.frame.body.indices.derived(self._turn(direction, step, self.time - 1 - step), self.time)
 
     # A GRU whose reset gate scales h before the product
 
     def _exchange_scaled(self, step: Expr, direction: Expr, block: Expr, row: Expr) -> None:
         """r * h of the item's units, put where the step's result will be."""
         body = self.frame.body
-        time = self._time(step, direction)
+        time = self.time_of(step, direction)
         self._read_h(step, time, direction, row)
         unit = self._unit(block)
         sums = self._products(direction, unit, {RESET: self.scratch})
         h = self._load(self.scratch, (unit,))
         body.builder.effect(tile.Barrier())
-        scaled = body.apply("mul", _Cell(self, time, direction, row, unit, sums).gate(RESET), h)
-        body.store(self.every, self._every_at(time, direction, row, unit), scaled)
+        scaled = body.apply("mul", Cell(self, time, direction, row, unit, sums).gate(RESET), h)
+        body.store(self.every, self.every_at(time, direction, row, unit), scaled)
 
     def _renew(self, step: Expr, direction: Expr, block: Expr, row: Expr) -> None:
         """The next state from r * h of all units, put in the last states alone: others still read r * h."""
         body = self.frame.body
-        time = self._time(step, direction)
-        self._copy(self.scaled, lambda k: self._load(self.every, self._every_at(time, direction, row, k)))
+        time = self.time_of(step, direction)
+        self._copy(self.scaled, lambda k: self._load(self.every, self.every_at(time, direction, row, k)))
         self._read_h(step, time, direction, row)
         unit = self._unit(block)
         sums = self._products(direction, unit, {UPDATE: self.scratch, NEW: self.scaled})
         h = self._load(self.scratch, (unit,))
         body.builder.effect(tile.Barrier())
-        (state,) = _Cell(self, time, direction, row, unit, sums).run([h])
-        place = self._state_at(direction, row, unit)
+        (state,) = Cell(self, time, direction, row, unit, sums).run([h])
+        place = self.state_at(direction, row, unit)
         if self.root.sequence_lengths is not None:
-            state = body.apply("select", self._is_live(time, row), state, self._load(self.last[0], place))
+            state = body.apply("select", self.is_live(time, row), state, self._load(self.last[0], place))
         body.store(self.last[0], place, state)
 
     def _publish(self, step: Expr, direction: Expr, block: Expr, row: Expr) -> None:
         """The item's part of the step's result."""
         body = self.frame.body
-        time, unit = self._time(step, direction), self._unit(block)
-        output = self._load(self.last[0], self._state_at(direction, row, unit))
+        time, unit = self.time_of(step, direction), self._unit(block)
+        output = self._load(self.last[0], self.state_at(direction, row, unit))
         if self.root.sequence_lengths is not None:
-            output = body.apply("select", self._is_live(time, row), output, self._zero())
-        body.store(self.every, self._every_at(time, direction, row, unit), output)
+            output = body.apply("select", self.is_live(time, row), output, self.zero())
+        body.store(self.every, self.every_at(time, direction, row, unit), output)
 
     # Sequences and products
-
-    def _is_live(self, time: Dim, row: Dim) -> Element:
-        """Whether the row's sequence has a step `time`."""
-        body = self.frame.body
-        assert self.root.sequence_lengths is not None
-        length = body.as_index(body.read(self.root.sequence_lengths, (row,)))
-        return body.indices.compare("lt", time, length)
 
     def _read_h(self, step: Expr, time: Expr, direction: Expr, row: Expr) -> None:
         """Copy h of the step before into local memory: from the result, or where a sequence begins from its start."""
         body, indices, root = self.frame.body, self.frame.body.indices, self.root
-        before = time + self._turn(direction, -1, 1)
+        before = time + self.turn(direction, -1, 1)
         within = symbols.minimum(symbols.maximum(before, 0), self.time - 1)
         fresh = indices.compare("eq", step, 0)
         if root.sequence_lengths is not None:
-            beyond = body.apply("eq", self._is_live(within, row), body.constant(False, fresh.dtype))
+            beyond = body.apply("eq", self.is_live(within, row), body.constant(False, fresh.dtype))
             fresh = body.apply("or", fresh, beyond)
 
         def state(k: Expr) -> Element:
-            start = self._zero()
+            start = self.zero()
             if root.initial_h is not None:
-                start = body.read(root.initial_h, self._state_at(direction, row, k))
-            earlier = self._load(self.every, self._every_at(within, direction, row, k))
+                start = body.read(root.initial_h, self.state_at(direction, row, k))
+            earlier = self._load(self.every, self.every_at(within, direction, row, k))
             return body.apply("select", fresh, start, earlier)
 
         self._copy(self.scratch, state)
@@ -340,7 +302,7 @@ class _Layer:
         body, indices, sizes = self.frame.body, self.frame.body.indices, self.sizes
         inner = indices.lane(sizes.inner) if sizes.inner > 1 else 0
         lanes = tuple(sorted(indices.lanes_of(unit) | indices.lanes_of(inner)))
-        zero = body.elements.spread(self._zero(), lanes).value
+        zero = body.elements.spread(self.zero(), lanes).value
 
         def add(counter: Value, sums: Sequence[Value]) -> Sequence[Value]:
             k = indices.derived(indices.scalar(counter, self.hidden, sizes.inner) + inner, self.hidden)
@@ -367,98 +329,3 @@ class _Layer:
         lane = indices.lane_of(inner)
         reduced = builder.pure(tile.Reduce(element.value, axes=(element.lanes.index(lane),)))
         return Element(reduced, element.dtype, tuple(other for other in element.lanes if other != lane))
-
-
-@dataclass
-class _Cell:
-    """The gates of some units at one step: `sums` are h rᵀ by gate."""
-
-    layer: _Layer
-    time: Expr
-    direction: Expr
-    row: Expr
-    unit: Dim
-    sums: dict[int, Element]
-
-    def run(self, old: list[Element]) -> list[Element]:
-        """The next states from the old ones, the output first."""
-        root = self.layer.root
-        match root:
-            case Lstm():
-                return self._lstm(root, *old)
-            case Gru():
-                return [self._gru(root, old[0])]
-            case _:
-                assert isinstance(root, Rnn)
-                return [self._activate(0, self._sum(0))]
-
-    def _lstm(self, root: Lstm, _: Element, c: Element) -> list[Element]:
-        apply = self.layer.frame.body.apply
-        i = self._activate(0, self._peep(root, 0, self._sum(0), c))
-        forget = self._sum(2)
-        forget = self._one_minus(i) if root.input_forget else self._activate(0, self._peep(root, 2, forget, c))
-        c = apply("add", apply("mul", forget, c), apply("mul", i, self._activate(1, self._sum(3))))
-        output = self._activate(0, self._peep(root, 1, self._sum(1), c))
-        return [apply("mul", output, self._activate(2, c, clipped=False)), c]
-
-    def gate(self, gate: int) -> Element:
-        """A gate with the first activation."""
-        return self._activate(0, self._sum(gate))
-
-    def _gru(self, root: Gru, h: Element) -> Element:
-        apply = self.layer.frame.body.apply
-        z = self.gate(UPDATE)
-        if root.linear_before_reset:
-            recurrent = apply("add", self.sums[NEW], self._bias(NEW, of_r=True))
-            ahead = apply("add", self._input(NEW), self._bias(NEW))
-            total = apply("add", ahead, apply("mul", self.gate(RESET), recurrent))
-        else:
-            total = self._sum(NEW)
-        new = self._activate(1, total)
-        return apply("add", apply("mul", self._one_minus(z), new), apply("mul", z, h))
-
-    def _one_minus(self, x: Element) -> Element:
-        body = self.layer.frame.body
-        return body.apply("sub", body.constant(1.0, self.layer.dtype), x)
-
-    def _sum(self, gate: int) -> Element:
-        """x wᵀ + h rᵀ + both biases."""
-        apply = self.layer.frame.body.apply
-        total = apply("add", self._input(gate), self.sums[gate])
-        return apply("add", total, apply("add", self._bias(gate), self._bias(gate, of_r=True)))
-
-    def _input(self, gate: int) -> Element:
-        root, hidden = self.layer.root, self.layer.hidden
-        column = self.direction * (root.gates * hidden) + gate * hidden + self.unit
-        width = root.directions * root.gates * hidden
-        place = (self.row, self.time) if root.batch_first else (self.time, self.row)
-        return self.layer.frame.body.read(root.x, (*place, self.layer.frame.body.indices.derived(column, width)))
-
-    def _bias(self, gate: int, of_r: bool = False) -> Element:
-        root, hidden, body = self.layer.root, self.layer.hidden, self.layer.frame.body
-        if root.bias is None:
-            return body.constant(0.0, self.layer.dtype)
-        column = (root.gates if of_r else 0) * hidden + gate * hidden + self.unit
-        place = body.indices.derived(column, 2 * root.gates * hidden)
-        return body.read(root.bias, (self.direction, place))
-
-    def _peep(self, root: Lstm, gate: int, x: Element, c: Element) -> Element:
-        """A gate that also sees the cell: in the order input, output, forget."""
-        body, hidden = self.layer.frame.body, self.layer.hidden
-        if root.peepholes is None:
-            return x
-        place = body.indices.derived(gate * hidden + self.unit, 3 * hidden)
-        return body.apply("add", x, body.apply("mul", body.read(root.peepholes, (self.direction, place)), c))
-
-    def _activate(self, which: int, x: Element, clipped: bool = True) -> Element:
-        """The activation number `which` of this direction; both directions' where they differ."""
-        root, body, dtype = self.layer.root, self.layer.frame.body, self.layer.dtype
-        if clipped and root.clip is not None:
-            low, high = body.constant(-root.clip, dtype), body.constant(root.clip, dtype)
-            x = body.apply("max", body.apply("min", x, high), low)
-        functions = [root.functions(direction)[which] for direction in range(root.directions)]
-        results = [function.apply(body, x, dtype) for function in functions]
-        if all((f.name, f.parameters) == (functions[0].name, functions[0].parameters) for f in functions):
-            return results[0]
-        forward = body.indices.compare("eq", self.direction, 0)
-        return body.apply("select", forward, results[0], results[1])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from cuda_cases import CASES, CudaCase
+from recurrent_cases import RECURRENT_CASES, RecurrentCase
 from wgmma_cases import WGMMA_CASES, WgmmaCase
 from wgmma_conv_cases import WGMMA_CONV_CASES, WgmmaConvCase
 
@@ -44,3 +45,13 @@ def check(case: WgmmaCase | WgmmaConvCase, module: Module, expected: np.ndarray)
     for _ in range(3):
         found = np.asarray(engine.run(case.feeds())["y"]).astype(np.float64)
         assert np.linalg.norm(found - expected) <= case.tolerance * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("case", [*RECURRENT_CASES, RecurrentCase("Lstm", "bidirectional", 512, time=50)], ids=str)
+def test_recurrent(case: RecurrentCase) -> None:
+    engine = compile_model(case.module(), CompileOptions(target.builtin("cuda:h200"))).engine()
+    for _ in range(3):
+        found = engine.run(case.feeds())
+        for name, expected in zip(found, case.expected(), strict=True):
+            error = np.linalg.norm(np.asarray(found[name]).astype(np.float64) - expected)
+            assert error <= (1e-2 if case.dtype == "bf16" else 3e-3) * np.linalg.norm(expected)

@@ -9,7 +9,7 @@ a `vector<MxN>` is M registers of N lanes.
 from __future__ import annotations
 
 from .compute import DOT_BF16, ConvertLayout, Iota, Mma, MmaWait, NumPrograms, ProgramId, Reduce, SymbolValue, TileOp
-from .memory import Alloc, Copy, CopyAsync, Flatten, Gather, Load, Peer, Prefetch, Scatter, Store, View
+from .memory import Alloc, Copy, CopyAsync, Flatten, Gather, Load, Peer, Peers, Prefetch, Scatter, Store, View
 from .on_tiles import ON_TILES, CmpF, CmpI, ExtSI, ExtUI, FPToSI, FPToUI, IndexCast, Select, SIToFP, TruncI, UIToFP
 from .ordering import Agent, Barriers, ExecutionError
 from .pixels import CopyPixelsAsync
@@ -68,6 +68,7 @@ __all__ = [
     "MmaWait",
     "NumPrograms",
     "Peer",
+    "Peers",
     "Prefetch",
     "ProgramId",
     "Reduce",

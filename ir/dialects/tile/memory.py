@@ -108,6 +108,28 @@ class Peer(TileOp, name="tile.peer"):
         return Buffer(worker.cluster[int(rank)].shared[number].array, buffer.space)
 
 
+class Peers(TileOp, name="tile.peers"):
+    """The memory of a dense `tile.alloc` of all `count` workers of the cluster, their numbers along a new first dim.
+
+    As with `tile.peer`, it may be read between two `tile.cluster_barrier`s.
+    """
+
+    source: Value
+    count: int
+
+    def infer(self) -> list[Type]:
+        source = self.memref_type(self.source, "source")
+        made = isinstance(self.source.owner, Alloc) and source.space == "shared" and source.strides is None
+        self.require(made, "needs a dense shared tile.alloc")
+        return [MemRefType((self.count, *source.shape), source.dtype, source.space)]
+
+    def interpret(self, worker: Worker, *operands: Any) -> Buffer:
+        (buffer,) = operands
+        self.require(self.count == len(worker.cluster), f"names {self.count} workers of {len(worker.cluster)}")
+        number = next(n for n, own in enumerate(worker.shared) if own is buffer)
+        return Buffer(np.stack([one.shared[number].array for one in worker.cluster]), buffer.space)
+
+
 class Flatten(TileOp, name="tile.flatten", traits=(PURE,)):
     """The same dense, row-major memory with one dimension."""
 
