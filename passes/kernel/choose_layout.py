@@ -12,6 +12,7 @@ from ...ir.dialects.nn.base import tensor_type
 from ...ir.symbols import product
 from ...ir.target import CudaTarget, Target
 from ...ir.types import TensorType
+from ..analysis.prologues import channel_prologue
 from ..base import Pass, PassContext
 from .outline import merge_equal
 
@@ -133,9 +134,9 @@ def _convolution(func: kernel.Func) -> nn.Conv | None:
 
 
 def _image(conv: nn.Conv, call: kernel.Call) -> Value | None:
-    """The operand of the call that is the convolution's input; None where the kernel computes that."""
-    pairs = zip(call.kernel.block.arguments, call.operands, strict=True)
-    return next((operand for argument, operand in pairs if argument is conv.x), None)
+    """The operand of the call that the convolution copies; None where it gathers elements."""
+    image = channel_prologue(conv.x)
+    return call.operands[image.source.index] if image is not None else None
 
 
 def _convert(call: kernel.Call, module: Module, chosen: set[Value]) -> None:

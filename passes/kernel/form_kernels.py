@@ -37,9 +37,9 @@ class FormKernels(Pass):
     it; chains of element-wise ops and views become one kernel; reductions over the same rows and what stands between
     them (softmax, layer norm) become one. Products and attention read slices, transposes and reshapes that split dims
     where they lie, and store their rows in the order of a transpose behind them; attention computes its mask as it goes
-    where that takes cheap element-wise ops. On CPUs, a 1x1 convolution computes the scale, bias and activation of its
-    input as it loads it, where they do not end the kernel of another root; all others convert its type (unless
-    `prologues` is false). Concatenations and
+    where that takes cheap element-wise ops. A 1x1 convolution and means of windows apart compute the scale, bias and
+    activation of their input as they read it, where they do not end the kernel of another root; all other convolutions
+    convert its type (unless `prologues` is false). Concatenations and
     slices along the outermost dim stay in `main` where kernels can write and read where the whole lies (unless
     `join-buffers` is false). Other reshapes stay in `main` too and cost nothing, and what has no elements
     is a constant. Equal kernels are one symbol.

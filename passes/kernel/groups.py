@@ -17,7 +17,7 @@ from ...ir.dialects import nn
 from ...ir.dialects.nn.base import tensor_type
 from ...ir.dialects.nn.views import splits_dims_only
 from ...ir.symbols import Dim
-from .prologues import Prologue, convolution_behind, prologue_objection
+from .prologues import Prologue, convolution_behind, pool_behind, pool_objection, prologue_objection
 
 
 class Kind(Enum):
@@ -145,6 +145,9 @@ def objection(op: Operation, group: Group) -> str | None:
         conv = convolution_behind(op, group.ops)
         if conv is not None:
             return prologue_objection(op, conv, group.prologue)
+        pool = pool_behind(op, group.ops)
+        if pool is not None and isinstance(op, nn.Elementwise):
+            return pool_objection(op, pool)
     match kind_of(op):
         case Kind.OPAQUE:
             return "it has a kernel of its own"

@@ -95,7 +95,8 @@ class Contraction:
         self.builder = body.builder
         self.problem = problem
         self.sizes = sizes
-        row_lane, k_lane, column_lane = (self.indices.lane(size) for size in (sizes.m, sizes.k, sizes.n))
+        depth = instruction_depth(problem.instruction)
+        row_lane, k_lane, self.k_fragment, column_lane = map(self.indices.lane, (sizes.m, sizes.k, depth, sizes.n))
         self.row = self._limited(problem.first_row, row_lane, problem.rows, sizes.m)
         self.column = self._limited(problem.first_column, column_lane, problem.columns, sizes.n)
         self.lanes = (self.indices.lane_of(row_lane), self.indices.lane_of(column_lane))
@@ -104,6 +105,7 @@ class Contraction:
         self.first_step = rank * self.share
         inner = Walk(k_lane, sizes.k, problem.inner)
         rows, columns = Walk(row_lane, sizes.m, problem.rows), Walk(column_lane, sizes.n, problem.columns)
+        self.width = self.steps * sizes.k
         self.a = StagedOperand(body, a, "a", rows, inner, problem.dtype, sizes.stages)
         self.b = StagedOperand(body, b, "b", columns, inner, problem.dtype, sizes.stages)
 
@@ -150,10 +152,17 @@ class Contraction:
         """Fill all stages but one. Weights are on their way before the launch that makes the other operand is over."""
         early = [side for side in (self.a, self.b) if side.is_weight]
         late = [side for side in (self.a, self.b) if not side.is_weight]
+        prologues = [side.prologue for side in (self.a, self.b) if side.prologue is not None]
+        for prologue in prologues:
+            assert isinstance(self.width, int)
+            prologue.width = self.width
+            prologue.copy_vectors(constant=True)
         for stage in range(self.sizes.stages - 1):
             self._copy(stage, stage, early)
         if self.overlap:
             self.builder.effect(tile.WaitDependencies())
+        for prologue in prologues:
+            prologue.copy_vectors(constant=False)
         for stage in range(self.sizes.stages - 1):
             self._copy(stage, stage, late)
             self._commit()
@@ -168,7 +177,7 @@ class Contraction:
         self._copy(step + (stages - 1), symbols.mod(step + (stages - 1), stages), (self.a, self.b))
         self._commit()
         self._read(step + 1)
-        acc = self._multiply(symbols.mod(step, stages), carried[0])
+        acc = self._multiply(step, carried[0])
         self._store(symbols.mod(step + 1, stages))
         return (acc,)
 
@@ -200,14 +209,25 @@ class Contraction:
         self.a.store(stage)
         self.b.store(stage)
 
-    def _multiply(self, stage: Dim, acc: Value) -> Value:
-        """Products of one stage, an instruction's depth at a time."""
-        instruction = self.problem.instruction
+    def _multiply(self, step: Expr, acc: Value) -> Value:
+        """Products of one step, an instruction's depth at a time."""
+        instruction, stage = self.problem.instruction, symbols.mod(step, self.sizes.stages)
         depth = instruction_depth(instruction)
         a_tile, b_tile = self.a.window(stage), self.b.window(stage)
         warps = None if instruction == "fma" else (self.sizes.warps_m, self.sizes.warps_n)
         for k in range(0, self.sizes.k, depth):
-            a = self.a.fragment(a_tile, k, depth, inner_first=False)
-            b = self.b.fragment(b_tile, k, depth, inner_first=True)
+            inner = (self.first_step + step) * self.sizes.k + k
+            a = self._fragment(self.a, a_tile, k, inner)
+            b = self._fragment(self.b, b_tile, k, inner)
             acc = self.builder.effect(tile.Mma(a, b, acc, instruction, warps=warps)).results[0]
         return acc
+
+    def _fragment(self, side: StagedOperand, window: Value, k: int, inner: Dim) -> Value:
+        """What the instruction multiplies from k of a step on, which is `inner` of the whole."""
+        fragment = side.fragment(window, k, instruction_depth(self.problem.instruction), side is self.b)
+        if side.prologue is None:
+            return fragment
+        outer = self.row if side is self.a else self.column
+        lanes = sorted((self.lanes[0 if side is self.a else 1], self.indices.lane_of(self.k_fragment)))
+        position = self.indices.derived(inner + self.k_fragment, self.width)
+        return side.prologue.apply(Element(fragment, self.problem.dtype, tuple(lanes)), outer, position).value

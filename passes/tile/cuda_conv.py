@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,9 +19,11 @@ from ...ir.dialects import kernel
 from ...ir.dialects.nn.convolution import Conv
 from ...ir.symbols import Dim, Expr, ceildiv, product
 from ...ir.target import CudaTarget
+from ..analysis.prologues import ChannelPrologue, channel_prologue
 from .cuda_blocks import BlockSchedule, Work, instruction_of, ranked_blocks, usual_sizes
 from .cuda_contraction import Contraction, Grid, Problem
 from .cuda_gemm import finish, operand, reshape_argument, single_root
+from .cuda_prologues import FragmentPrologue
 from .cuda_stages import AnyOperand, BoxOperand, ReadOperand, copy_width
 from .elements import Element
 from .epilogue import placements
@@ -104,7 +106,7 @@ class MmaConv(RankedStrategy):
         dtype = tensor_type(root.x).scalar
         number = usual_sizes(func)
         pixels, images = number(sizes.pixels), number(sizes.batch)
-        gathered = not is_pointwise(root) or pixels * dtype.bytes % 4 != 0
+        gathered = pointwise_image(root) is None or pixels * dtype.bytes % 4 != 0
         inner = sizes.channels * sizes.tap_count
         return Work(sizes.rows, pixels, inner, images * sizes.groups, dtype, instruction, gathered, sizes.channels)
 
@@ -124,9 +126,15 @@ def has_packable_weights(func: kernel.Func, root: Conv) -> bool:
 
 def is_pointwise(root: Conv) -> bool:
     """Whether output pixels are input pixels, and nobody else reads the image under its own shape."""
-    plain = isinstance(root.x, BlockArgument) and root.x.has_one_use
+    image = pointwise_image(root)
+    return image is not None and not image.ops
+
+
+def pointwise_image(root: Conv) -> ChannelPrologue | None:
+    """What a convolution computes on its input pixels, which are its output pixels; None where they are not."""
     one = all(n == 1 for n in (*tensor_type(root.w).dims[2:], *root.strides))
-    return plain and one and not any(root.pads)
+    image = channel_prologue(root.x) if one and not any(root.pads) else None
+    return image if image is not None and not image.channels_last and image.source.has_one_use else None
 
 
 class _Conv:
@@ -194,17 +202,32 @@ class _Conv:
 
     def _pixels(self) -> AnyOperand:
         root, sizes = self.root, self.sizes
-        if is_pointwise(root) and self.inner == sizes.channels:
-            reshape_argument(self.frame, root.x, (sizes.batch, sizes.groups * sizes.channels, sizes.pixels))
+        image = pointwise_image(root)
+        if image is None or self.inner != sizes.channels or (image.ops and sizes.groups > 1):
+            return ReadOperand(self._pixel, k_contiguous=False)
+        source = self.body.memories[image.source].shape
+        reshape_argument(self.frame, image.source, (sizes.batch, sizes.groups * sizes.channels, sizes.pixels))
 
-            def place(batch: Sequence[Dim], pixel: Dim, k: Dim) -> Sequence[Dim]:
-                channel = k if sizes.groups == 1 else batch[1] * sizes.channels + k
-                return (batch[0], channel, pixel)
+        def place(batch: Sequence[Dim], pixel: Dim, k: Dim) -> Sequence[Dim]:
+            channel = k if sizes.groups == 1 else batch[1] * sizes.channels + k
+            return (batch[0], channel, pixel)
 
-            return operand(
-                self.frame, root.x, place, (self.image, self.group), sizes.pixels, sizes.channels, self.block.k
-            )
+        batch = (self.image, self.group)
+        found = operand(self.frame, image.source, place, batch, sizes.pixels, sizes.channels, self.block.k)
+        if not image.ops:
+            return found
+        if isinstance(found, BoxOperand):
+            return replace(found, prologue=self._prologue(image))
+        reshape_argument(self.frame, image.source, source)
         return ReadOperand(self._pixel, k_contiguous=False)
+
+    def _prologue(self, image: ChannelPrologue) -> FragmentPrologue:
+        channels = self.sizes.channels
+
+        def index(pixel: Dim, k: Dim) -> Sequence[Dim]:
+            return (self.image, k, *self._split(pixel))
+
+        return FragmentPrologue(self.func, self.body, self.root.x, image, index, channels)
 
     def _pixel(self, pixel: Dim, first: Dim, lane: Expr) -> Element:
         """The element of the image that output pixel `pixel` multiplies with element first + lane of a weights' row."""

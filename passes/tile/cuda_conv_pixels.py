@@ -14,16 +14,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...ir.attributes import DictAttr
-from ...ir.core import BlockArgument, OpResult
+from ...ir.core import BlockArgument
 from ...ir.dialects import kernel
 from ...ir.dialects.nn.convolution import Conv
-from ...ir.dialects.nn.views import Transpose
 from ...ir.symbols import Dim, Expr, ceildiv, product
 from ...ir.target import CudaTarget
+from ..analysis.prologues import ChannelPrologue, channel_prologue
 from .cuda_blocks import BlockSchedule, Work, instruction_of, ranked_blocks, seconds, usual_sizes
 from .cuda_contraction import Contraction, Grid, Problem
 from .cuda_conv import has_packable_weights
 from .cuda_gemm import bind_root, reshape_argument, single_root
+from .cuda_prologues import FragmentPrologue
 from .cuda_stages import AnyOperand, BoxOperand, PixelsOperand, ReadOperand
 from .elements import Element
 from .epilogue import placements
@@ -81,7 +82,7 @@ def _has_channels_last(func: kernel.Func, root: Conv) -> bool:
     """Whether all results are [n, spatial…, channels], but for dims of size 1, and not in the root's own order too."""
     dims = tensor_type(root.result).dims
     wanted = [axis for axis in (0, *range(2, len(dims)), 1) if dims[axis] != 1]
-    if wanted == sorted(wanted) and channels_last_source(root) is None:
+    if wanted == sorted(wanted) and copied_image(root) is None:
         return False
     places = placements(func, root.result)
     return places is not None and all(place.moved == wanted for place in places)
@@ -95,7 +96,7 @@ def _ranked(func: kernel.Func, root: Conv, target: CudaTarget) -> list[BlockSche
     dtype = tensor_type(root.x).scalar
     instruction = instruction_of(dtype, root.precision)
     assert instruction is not None
-    gathered = channels_last_source(root) is None
+    gathered = copied_image(root) is None
     work = Work(pixels, outputs, math.prod(taps) * channels, 1, dtype, instruction, gathered)
 
     def time(schedule: BlockSchedule) -> float:
@@ -112,13 +113,19 @@ def padded_channels(channels: int, depth: int) -> int:
 
 def channels_last_source(root: Conv) -> BlockArgument | None:
     """The argument [n, spatial…, c] that is the convolution's input, where 16 bytes of channels lie together."""
-    maker = root.x.op if isinstance(root.x, OpResult) else None
-    rank = tensor_type(root.x).rank
-    if not isinstance(maker, Transpose) or maker.perm != (0, rank - 1, *range(1, rank - 1)):
-        return None
+    image = copied_image(root)
+    return image.source if image is not None and not image.ops else None
+
+
+def copied_image(root: Conv) -> ChannelPrologue | None:
+    """What a convolution reads, where it can copy that as it lies: its channels last, 16 bytes of them together."""
     channels = tensor_type(root.x).dims[1]
     whole = isinstance(channels, int) and channels * tensor_type(root.x).scalar.bytes % COPY_BYTES == 0
-    return maker.x if isinstance(maker.x, BlockArgument) and whole else None
+    image = channel_prologue(root.x) if whole else None
+    if image is None or not image.channels_last:
+        return None
+    # What is computed of the zeros around an image need not be zero.
+    return None if image.ops and any((*root.pads, *(n - 1 for n in root.kernel))) else image
 
 
 class PixelsByTaps:
@@ -131,7 +138,8 @@ class PixelsByTaps:
         self.tap_count = math.prod(taps)
         self.images, _, *out = tensor_type(root.result).dims
         self.out = tuple(int(n) for n in out)  # type: ignore[arg-type]
-        self.source = channels_last_source(root)
+        self.image = copied_image(root)
+        self.source = None if self.image is None else self.image.source
         # Copies take whole steps of a tap; single elements are gathered across taps.
         self.width = self.channels if self.source is None else padded_channels(self.channels, depth)
         self.inner = -(-self.tap_count * self.width // WEIGHTS_TOGETHER) * WEIGHTS_TOGETHER
@@ -175,7 +183,19 @@ class PixelsByTaps:
         rank = len(memory.shape)
         checked = tuple(range(rank - 1)) if self.width == self.channels else tuple(range(rank))
         corner = tuple(-low for low in self.root.pads[: rank - 2])
-        return PixelsOperand(memory, self._start, self.out, self.root.strides, checked, corner)
+        return PixelsOperand(
+            memory, self._start, self.out, self.root.strides, checked, corner, prologue=self._prologue()
+        )
+
+    def _prologue(self) -> FragmentPrologue | None:
+        if self.image is None or not self.image.ops:
+            return None
+
+        def index(pixel: Dim, k: Dim) -> Sequence[Dim]:
+            image, *place = self.split(pixel)
+            return (image, k, *(p * stride for p, stride in zip(place, self.root.strides, strict=True)))
+
+        return FragmentPrologue(self.func, self.body, self.root.x, self.image, index, self.channels)
 
     def _start(self, first: Dim, k: Dim) -> Sequence[Dim]:
         tap, channel = self._tap(k)

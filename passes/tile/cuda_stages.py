@@ -17,6 +17,7 @@ from ...ir.symbols import Dim, Expr
 from ...ir.types import MemRefType, Scalar, VectorType
 from .access import Memory
 from .body import TileBody
+from .cuda_prologues import FragmentPrologue
 from .elements import Element
 from .merging import Read
 
@@ -32,7 +33,7 @@ class BoxOperand:
     `inner_dim` k.
 
     `place` gives the other indices, and those two at their start. `width` is the bytes one copy moves. No launch writes
-    an operand that `is_weight`.
+    an operand that `is_weight`. `prologue` is computed on its fragments.
     """
 
     memory: Memory
@@ -41,6 +42,7 @@ class BoxOperand:
     inner_dim: int
     width: int
     is_weight: bool = False
+    prologue: FragmentPrologue | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class ReadOperand:
 class PixelsOperand:
     """An operand whose rows are output pixels of a convolution of an image [n, spatial…, c], its inner dimension taps
     by channels: `place` gives the start of a `tile.copy_pixels_async` at (first pixel, k), which `out`, `steps`,
-    `checked` and, by TMA, `corner` belong to. No copy may leave the channels of a tap but where they are checked."""
+    `checked` and, by TMA, `corner` belong to. No copy may leave the channels of a tap but where they are checked.
+    `prologue` is computed on its fragments."""
 
     memory: Memory
     place: Callable[[Dim, Dim], Sequence[Dim]]
@@ -64,6 +67,7 @@ class PixelsOperand:
     checked: tuple[int, ...]
     corner: tuple[int, ...] = ()
     is_weight: bool = False
+    prologue: FragmentPrologue | None = None
 
 
 AnyOperand = BoxOperand | ReadOperand | PixelsOperand
@@ -105,6 +109,10 @@ class StagedOperand:
     @property
     def is_weight(self) -> bool:
         return isinstance(self.operand, BoxOperand) and self.operand.is_weight
+
+    @property
+    def prologue(self) -> FragmentPrologue | None:
+        return None if isinstance(self.operand, ReadOperand) else self.operand.prologue
 
     def _allocate(self) -> Value:
         panels = self.inner.size // self.panel

@@ -212,6 +212,23 @@ def perceptron(rows: int, *widths: int) -> Build:
     return build
 
 
+def normalized_convs(n: int, c: int, size: tuple[int, int], m: int, *, stride: int = 1, gated: bool = False,
+                     precision: str = "ieee") -> Build:  # fmt: skip
+    """The means of conv1x1(relu(y * scale + shift), w) + conv1x1(y), y = conv3x3(x) with its channels last."""
+
+    def build(net: Network) -> Value:
+        x = net.input(n, 5, *size)
+        y = net.add(nn.Conv(x, net.weight(c, 5, 3, 3), (1, 1), (1,) * 4, (1, 1), net.weight(c), precision=precision))
+        scale = net.input(n, c, 1, 1) if gated else net.weight(c, 1, 1)
+        scaled = net.add(nn.Relu(net.add(nn.Add(net.add(nn.Mul(y, scale)), net.weight(c, 1, 1)))))
+        one = ((stride,) * 2, (0,) * 4, (1, 1))
+        z = net.add(nn.Conv(scaled, net.weight(m, c, 1, 1), *one, net.weight(m), precision=precision))
+        short = net.add(nn.Conv(y, net.weight(m, c, 1, 1), *one, precision=precision))
+        return net.add(nn.Reduce(net.add(nn.Relu(net.add(nn.Add(z, short)))), "mean", (2, 3)))
+
+    return build
+
+
 def convs(n: int, c: int, size: tuple[int, int], m: int, k: int, *, stride: int = 1, pad: int = 0, dilation: int = 1,
           precision: str = "ieee") -> Build:  # fmt: skip
     """The means of relu(conv(y) + conv1x1(max_pool(y))), y = conv3x3(x): between them channels may come last."""
@@ -293,6 +310,18 @@ CASES = [
     CudaCase("conv-normalized", normalized_conv(2, 64, (8, 8), 40), "mma_conv"),
     CudaCase("conv-normalized-odd", normalized_conv(1, 72, (7, 7), 130), "mma_conv"),
     CudaCase("conv-normalized-strided", normalized_conv(1, 24, (9, 8), 40, stride=2), "mma_conv", "f32", SINGLE),
+    CudaCase("conv-normalized-long", normalized_conv(1, 600, (6, 6), 40), "mma_conv"),
+    CudaCase("convs-normalized", normalized_convs(1, 72, (9, 8), 40), "mma_conv_pixels"),
+    CudaCase("convs-normalized-split", normalized_convs(1, 520, (7, 7), 24), "mma_conv_pixels"),
+    CudaCase("convs-normalized-strided", normalized_convs(2, 40, (9, 7), 24, stride=2), "mma_conv_pixels"),
+    CudaCase("convs-gated", normalized_convs(2, 24, (5, 7), 40, gated=True), "mma_conv_pixels", "bf16", 2e-2),
+    CudaCase(
+        "convs-gated-tf32",
+        normalized_convs(1, 20, (5, 7), 16, gated=True, precision="tf32"),
+        "mma_conv_pixels",
+        "f32",
+        TF32,
+    ),
     CudaCase("conv-gated", normalized_conv(2, 40, (7, 5), 24, gated=True), "mma_conv", "bf16", 2e-2),
     CudaCase("convs-3x3", convs(1, 64, (14, 14), 48, 3, pad=1), "mma_conv_pixels"),
     CudaCase("convs-strided", convs(2, 72, (7, 9), 40, 3, stride=2, pad=1), "mma_conv_pixels"),
