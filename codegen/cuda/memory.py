@@ -20,6 +20,17 @@ from .writer import parenthesized, times, total
 if TYPE_CHECKING:
     from .kernel import KernelEmitter
 
+UPDATES = {
+    ("add", True): "old + {value}",
+    ("add", False): "old + {value}",
+    ("mul", True): "old * {value}",
+    ("mul", False): "old * {value}",
+    ("max", True): "maximum(old, {value})",
+    ("max", False): "max(old, {value})",
+    ("min", True): "minimum(old, {value})",
+    ("min", False): "min(old, {value})",
+}
+"""What takes the place of `old` in memory, for floats and for integers."""
 WIDEST = 16
 """Bytes of the widest access of one thread."""
 
@@ -261,7 +272,8 @@ class MemoryEmitter:
             return f"atomicAdd({memory.address(index)}, {value});"
         if combine in ("max", "min") and memory.dtype.name in ("i32", "i64"):
             return f"atomic{combine.capitalize()}({memory.address(index)}, {value});"
-        return f"update<{combine.capitalize()}>({memory.address(index)}, {value});"
+        new = UPDATES[combine, memory.dtype.is_float].format(value=value)
+        return f"update({memory.address(index)}, [&]({c_type(memory.dtype)} old) {{ return {new}; }});"
 
     # Gathers and scatters
 

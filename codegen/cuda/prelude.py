@@ -119,6 +119,23 @@ __device__ __forceinline__ float minimum(float a, float b) {
 }
 __device__ __forceinline__ double minimum(double a, double b) { return a != a || a < b ? a : b; }
 """,
+    "update": """
+// Compare and exchange the bits until no other thread came between.
+template <class T, class W, class F> __device__ __forceinline__ void exchange(W *word, F combine) {
+  union Bits { W word; T value; };
+  Bits old, next;
+  W seen = *word;
+  do {
+    old.word = seen;
+    next.value = combine(old.value);
+    seen = atomicCAS(word, old.word, next.word);
+  } while (seen != old.word);
+}
+template <class T, class F> __device__ __forceinline__ void update(T *address, F combine) {
+  if constexpr (sizeof(T) == 8) exchange<T>((unsigned long long *)address, combine);
+  else exchange<T>((unsigned *)address, combine);
+}
+""",
     "floordiv": """
 template <class T> __device__ __forceinline__ T floordiv(T a, T b) {
   const T q = a / b;

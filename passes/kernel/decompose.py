@@ -27,7 +27,7 @@ class Decompose(Pass):
         %sum = "nn.reduce"(%e) {kind = "add", axes = array<i64: 1>, keep_dims = true} : …
         %y = "nn.div"(%e, %sum) : …
 
-    `nn.top_k` of a long axis becomes ranks, and a search for the least of them (ranking.py). `nn.attention` stays whole
+    `nn.top_k` of a long axis becomes a merge sort of keys (ranking.py). `nn.attention` stays whole
     where the target has a strategy that takes it, and always with `keep-attention`.
     """
 

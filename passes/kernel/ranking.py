@@ -1,66 +1,166 @@
-"""The largest elements of a long axis: each element's rank is found once, not for each result anew."""
+"""The largest elements of a long axis, by merge sort of keys that hold an element's order and its place.
+
+Numbers of up to 32 bits become 32 bits that compare as they do; 30 more bits are the place along the axis, so no two
+keys are equal, and sorting is stable. Parts of the axis are sorted by comparing all pairs. Then runs are merged, of
+which no more stays than is asked for. Numbers of 64 bits are sorted by their lower halves and then by their upper ones.
+"""
 
 from __future__ import annotations
 
-from ...ir.core import Value
+from dataclasses import dataclass
+
+from ...ir.core import Block, Region, Value
+from ...ir.declare import Op
 from ...ir.dialects import nn
 from ...ir.dialects.nn.base import tensor_type
-from ...ir.symbols import Dim
-from ...ir.types import TensorType, i64
+from ...ir.dialects.nn.sorting import BEYOND
+from ...ir.symbols import Dim, add, ceildiv, mul
+from ...ir.types import Scalar, TensorType, f32, i1, i32, i64
 from ..rewrite import Rewriter, pattern
 
-SHORT = 128
+SHORT = 32
 """Elements of an axis whose largest are found in one launch, by comparing all of them for each result."""
+PART = 64
+"""Elements that are sorted by comparing all pairs."""
+PLACE_BITS = 30
+_LOW = (1 << 32) - 1
 
 
 @pattern(nn.TopK)
 def long_top_k(op: nn.TopK, rw: Rewriter) -> None:
-    """top_k(x) = elements of x at the places of the least ranks"""
+    """top_k(x) = elements of x at the places of the sorted keys"""
     type, last = tensor_type(op.x), tensor_type(op.x).rank - 1
     size = type.dims[op.axis]
-    if isinstance(size, int) and size <= SHORT:
+    if isinstance(size, int) and 0 < size <= SHORT:
         return
-    # Comparisons are reduced in the kernel that makes them where they stand along the last axis.
+    emit = _Emit(rw)
+    if size == 0:
+        rw.replace(op, [emit.full(0, t.dims, t.scalar) for t in map(tensor_type, op.results)])
+        return
     order = [*(i for i in range(last + 1) if i != op.axis), op.axis]
-    x = op.x if op.axis == last else rw.insert(nn.Transpose(op.x, tuple(order))).result
-    counted = rw.insert(nn.Cast(_before(x, op.largest, rw), i64)).result
-    rank = rw.insert(nn.Reduce(counted, "add", (last + 1,))).result
-    wanted, place = _iota(rw, op.k, last, type.rank), _iota(rw, size, last + 1, type.rank)
-    found = rw.insert(nn.Eq(_with_axis(rw, rank, last), wanted)).result
-    zero = rw.insert(nn.Constant.of(0, i64)).result
-    taken = rw.insert(nn.Where(found, place, zero)).result
-    places = rw.insert(nn.Reduce(taken, "add", (last + 1,))).result
+    x = op.x if op.axis == last else emit(nn.Transpose(op.x, tuple(order)))
+    places = _places(emit, x, op.k, op.largest)
     if op.axis != last:
-        places = rw.insert(nn.Transpose(places, tuple(map(order.index, range(last + 1))))).result
-    rw.replace(op, [rw.insert(nn.GatherElements(op.x, places, op.axis)).result, places])
+        places = emit(nn.Transpose(places, tuple(map(order.index, range(last + 1)))))
+    rw.replace(op, [emit(nn.GatherElements(op.x, places, op.axis)), places])
 
 
-def _before(x: Value, largest: bool, rw: Rewriter) -> Value:
-    """At [.., element, other] whether the other one comes before; not-a-number is the largest."""
-    type, axis = tensor_type(x), tensor_type(x).rank - 1
-    size = type.dims[axis]
-    this, other = _with_axis(rw, x, axis + 1), _with_axis(rw, x, axis)
-    better = rw.insert(nn.Gt(other, this) if largest else nn.Lt(other, this)).result
-    equal = rw.insert(nn.Eq(other, this)).result
-    if type.scalar.is_float:
-        no_this, no_other = rw.insert(nn.IsNan(this)).result, rw.insert(nn.IsNan(other)).result
-        best, rest = (no_other, no_this) if largest else (no_this, no_other)
-        alone = rw.insert(nn.And(best, rw.insert(nn.Not(rest)).result)).result
-        better = rw.insert(nn.Or(better, alone)).result
-        equal = rw.insert(nn.Or(equal, rw.insert(nn.And(no_this, no_other)).result)).result
-    places = _iota(rw, size, axis + 1, type.rank), _iota(rw, size, axis, type.rank)
-    earlier = rw.insert(nn.Lt(*places)).result
-    return rw.insert(nn.Or(better, rw.insert(nn.And(equal, earlier)).result)).result
+@dataclass(frozen=True)
+class _Emit:
+    rw: Rewriter
+
+    def __call__(self, op: Op) -> Value:
+        return self.rw.insert(op).result
+
+    def number(self, value: float, dtype: Scalar = i64) -> Value:
+        return self(nn.Constant.of(value, dtype))
+
+    def full(self, value: float, dims: tuple[Dim, ...], dtype: Scalar) -> Value:
+        return self(nn.BroadcastTo(self.number(value, dtype), result_types=[TensorType(dims, dtype)]))
+
+    def reshape(self, x: Value, dims: tuple[Dim, ...]) -> Value:
+        return self(nn.Reshape(x, result_types=[tensor_type(x).with_shape(dims)]))
 
 
-def _with_axis(rw: Rewriter, x: Value, place: int) -> Value:
-    """x with an axis of size 1 at `place`."""
-    dims = list(tensor_type(x).dims)
-    dims.insert(place, 1)
-    return rw.insert(nn.Reshape(x, result_types=[tensor_type(x).with_shape(dims)])).result
+def _places(emit: _Emit, x: Value, k: Dim, largest: bool) -> Value:
+    """The places of the first k elements along the last axis."""
+    keys = _ordered(emit, x)
+    if largest:
+        keys = [emit(nn.Sub(emit.number(_LOW), key)) for key in keys]
+    *lower, upper = keys
+    if not lower:
+        return _first(emit, upper, k)
+    axis = tensor_type(x).rank - 1
+    places = _first(emit, lower[0], tensor_type(x).dims[-1])
+    again = _first(emit, emit(nn.GatherElements(upper, places, axis)), k)
+    return emit(nn.GatherElements(places, again, axis))
 
 
-def _iota(rw: Rewriter, size: Dim, axis: int, rank: int) -> Value:
-    """0, 1, … along one axis of rank + 1, the others being of size 1."""
-    dims = [size if i == axis else 1 for i in range(rank + 1)]
-    return rw.insert(nn.Iota(axis, result_types=[TensorType(tuple(dims), i64)])).result
+def _ordered(emit: _Emit, x: Value) -> list[Value]:
+    """Numbers of 32 bits, in i64, that compare as the elements do; two for each of 64 bits, the lower half first."""
+    dtype = tensor_type(x).scalar
+    if dtype.is_float:
+        return _ordered_floats(emit, x)
+    if dtype.bits <= 32:
+        wide = emit(nn.Cast(x, i64))
+        return [wide] if dtype.is_unsigned else [emit(nn.Add(wide, emit.number(1 << 31)))]
+    lower, upper = _halves(emit, x if dtype == i64 else emit(nn.BitCast(x, i64)))
+    if dtype.is_unsigned:
+        return [lower, emit(nn.And(upper, emit.number(_LOW)))]
+    return [lower, emit(nn.Add(upper, emit.number(1 << 31)))]
+
+
+def _halves(emit: _Emit, x: Value) -> tuple[Value, Value]:
+    return emit(nn.And(x, emit.number(_LOW))), emit(nn.ShiftRight(x, emit.number(32)))
+
+
+def _ordered_floats(emit: _Emit, x: Value) -> list[Value]:
+    """The bits of negative numbers but the sign are turned over; both zeros are equal, not-a-number is the largest."""
+    dtype = tensor_type(x).scalar
+    wide = x if dtype.bits >= 32 else emit(nn.Cast(x, f32))
+    dtype, bits = (i32, 32) if dtype.bits <= 32 else (i64, 64)
+    zero = emit.number(0, tensor_type(wide).scalar)
+    raw = emit(nn.BitCast(emit(nn.Where(emit(nn.Eq(wide, zero)), zero, wide)), dtype))
+    magnitude = emit.number((1 << (bits - 1)) - 1, dtype)
+    sign = emit(nn.ShiftRight(raw, emit.number(bits - 1, dtype)))
+    ordered = emit(nn.Xor(raw, emit(nn.And(sign, magnitude))))
+    ordered = emit(nn.Where(emit(nn.IsNan(wide)), magnitude, ordered))
+    if bits == 32:
+        return [emit(nn.Add(emit(nn.Cast(ordered, i64)), emit.number(1 << 31)))]
+    lower, upper = _halves(emit, ordered)
+    return [lower, emit(nn.Add(upper, emit.number(1 << 31)))]
+
+
+def _first(emit: _Emit, keys: Value, k: Dim) -> Value:
+    """The places of the k least of `keys`, numbers of 32 bits, along the last axis; of equal ones the first."""
+    type = tensor_type(keys)
+    *lead, size = type.dims
+    place = emit(nn.Iota(type.rank - 1, result_types=[TensorType((*(1 for _ in lead), size), i64)]))
+    numbered = emit(nn.Add(emit(nn.Mul(keys, emit.number(1 << PLACE_BITS))), place))
+    runs = _sorted_parts(emit, numbered, k)
+    y = _merged(emit, runs, k) if isinstance(size, int) else _merged_at_run_time(emit, runs)
+    first = emit(nn.Slice(y, (0,) * type.rank, (*lead, k), (1,) * type.rank))
+    return emit(nn.And(first, emit.number((1 << PLACE_BITS) - 1)))
+
+
+def _sorted_parts(emit: _Emit, x: Value, k: Dim) -> Value:
+    """x with every `PART` elements along the last axis sorted, and filled up with what is beyond."""
+    type = tensor_type(x)
+    *lead, size = type.dims
+    parts = ceildiv(size, PART)
+    whole = mul(parts, PART)
+    if whole != size:
+        high = (*(0 for _ in lead), add(whole, mul(size, -1)))
+        x = emit(nn.Pad(x, (0,) * type.rank, high, value=float(BEYOND)))
+    this = emit.reshape(x, (*lead, parts, PART, 1))
+    other = emit.reshape(x, (*lead, parts, 1, PART))
+    last = type.rank + 1
+    rank = emit(nn.Reduce(emit(nn.Cast(emit(nn.Lt(other, this)), i64)), "add", (last,)))
+    wanted = emit(nn.Iota(last - 1, result_types=[TensorType((*(1 for _ in lead), 1, PART, 1), i64)]))
+    found = emit(nn.Eq(emit.reshape(rank, (*lead, parts, 1, PART)), wanted))
+    y = emit(nn.Reduce(emit(nn.Where(found, other, emit.number(BEYOND))), "min", (last,)))
+    return emit.reshape(y, (*lead, whole))
+
+
+def _merged(emit: _Emit, x: Value, k: Dim) -> Value:
+    run = PART
+    while (size := tensor_type(x).dims[-1]) != run and isinstance(size, int) and size > run:
+        keeps = isinstance(k, int) and k <= run
+        x = emit(nn.MergeRuns(x, emit.number(run), run if keeps else 0))
+        run = run if keeps else 2 * run
+    return x
+
+
+def _merged_at_run_time(emit: _Emit, x: Value) -> Value:
+    """As many merges as the size of a run needs."""
+    type = tensor_type(x)
+    number, body = TensorType((), i64), Block([TensorType((), i64), TensorType((), i1), type, TensorType((), i64)])
+    _, _, runs, run = body.arguments
+    merged = body.append(nn.MergeRuns(runs, run)).result
+    longer = body.append(nn.Add(run, run)).result
+    size = body.append(nn.Size(type.dims[-1])).result
+    body.append(nn.Yield((body.append(nn.Lt(longer, size)).result, merged, longer)))
+    start = emit.number(PART)
+    goes_on = emit(nn.Lt(start, emit(nn.Size(type.dims[-1]))))
+    loop = nn.Loop(Region(body), condition=goes_on, initial=(x, start), result_types=[type, number])
+    return emit.rw.insert(loop).results[0]

@@ -12,7 +12,7 @@ from ...ir import symbols
 from ...ir.core import Value
 from ...ir.dialects import nn
 from ...ir.symbols import Dim
-from ...ir.types import i64
+from ...ir.types import f32, f64, i64
 from .content import dims, scalar
 from .node import Node
 from .registry import UnsupportedError, legalize
@@ -55,9 +55,18 @@ class Heads:
     @property
     def factor(self) -> float:
         size = dims(self.q)[3]
-        if self.scale is None and not isinstance(size, int):
-            raise UnsupportedError(f"no 'scale' and heads of the size '{size}'")
+        assert self.scale is not None or isinstance(size, int)
         return self.scale if self.scale is not None else 1 / math.sqrt(size)  # type: ignore[arg-type]
+
+
+def heads_of(n: Node, q: Value, k: Value, v: Value, scale: float | None, softcap: float = 0.0) -> Heads:
+    """Queries whose size only a run knows are divided by its root here, where the node has no other scale."""
+    size = dims(q)[3]
+    if scale is None and not isinstance(size, int):
+        wide = f64 if scalar(q) == f64 else f32
+        root = n(nn.Rsqrt(n.cast(n.number(size), wide)))
+        q, scale = n.cast(n(nn.Mul(n.cast(q, wide), root)), scalar(q)), 1.0
+    return Heads(q, k, v, scale, softcap)
 
 
 @legalize("Attention")
@@ -73,10 +82,10 @@ def attention(n: Node) -> list[Value | None]:
         past = dims(n[4])[2]
         k, v = n.concat([n[4], k], 2), n.concat([n[5], v], 2)
     scale = n.float("scale") if n.attribute("scale") is not None else None
-    heads = Heads(q, k, v, scale, n.float("softcap"))
+    heads = heads_of(n, q, k, v, scale, n.float("softcap"))
     mask, causal = _mask(n, heads, past), n.flag("is_causal")
     if not mask and not heads.softcap and not n.wants(3):
-        y = n(nn.Attention(q, k, v, scale=scale, causal=causal, offset=past))
+        y = n(nn.Attention(heads.q, k, v, scale=heads.scale, causal=causal, offset=past))
         return [join_heads(n, y) if flat else y, k, v]
     if causal:
         mask.conditions.append(_causal(n, heads, past))
@@ -205,7 +214,7 @@ def multi_head_attention(n: Node) -> list[Value | None]:
     if n.get(6) is not None:
         past = dims(n[6])[2]
         k, v = n.concat([n[6], k], 2), n.concat([n[7], v], 2)
-    heads = Heads(q, k, v, microsoft_scale(n))
+    heads = heads_of(n, q, k, v, microsoft_scale(n))
     mask = Mask(padding_mask(n, n.get(4)), n.get(5))
     return [finish(n, heads, mask, past), k, v]
 
@@ -282,6 +291,6 @@ def fused_projection(
     if past is not None:
         before = dims(past)[3]
         k, v = (n.concat([n.index(past, 0, i), part], 2) for i, part in enumerate((k, v)))
-    y = finish(n, Heads(q, k, v, microsoft_scale(n)), Mask(padding_mask(n, mask), bias), before)
+    y = finish(n, heads_of(n, q, k, v, microsoft_scale(n)), Mask(padding_mask(n, mask), bias), before)
     present = n.concat([n.unsqueeze(k, [0]), n.unsqueeze(v, [0])], 0) if n.wants(1) else None
     return [y, present]

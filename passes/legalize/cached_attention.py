@@ -9,7 +9,7 @@ from ...ir.core import Value
 from ...ir.dialects import nn
 from ...ir.symbols import Dim
 from ...ir.types import i64
-from .attention import Heads, Mask, attend, join_heads, microsoft_scale, split_heads
+from .attention import Mask, attend, heads_of, join_heads, microsoft_scale, split_heads
 from .content import dims, scalar
 from .node import Node
 from .registry import InvalidError, UnsupportedError, legalize
@@ -83,7 +83,7 @@ def group_query_attention(n: Node) -> list[Value]:
         at = positions if given is None else n.cast(given, i64)
         q, k = (rotated(n, x, at, n[7], n[8], n.flag("rotary_interleaved")) for x in (q, k))
     k, v = (_appended(n, x, past, starts) for x, past in ((k, n.get(3)), (v, n.get(4))))
-    heads = Heads(q, k, v, microsoft_scale(n), n.float("softcap"))
+    heads = heads_of(n, q, k, v, microsoft_scale(n), n.float("softcap"))
     y, _ = attend(n, heads, Mask(_visible(n, positions, dims(k)[2])), None)
     return [join_heads(n, y), k, v]
 

@@ -61,9 +61,11 @@ class Equalities:
         return {str(dim): find(dim) for dim in root}
 
     def limits(self) -> dict[str, int]:
-        """The symbols that equal `min(symbol, number)`: positions in a table of that many rows."""
+        """The symbols of inputs that equal `min(symbol, number)`: positions in a table of that many rows."""
         found: dict[str, int] = {}
         for a, b in ((a, b) for pair in self.pairs for a, b in (pair, pair[::-1])):
+            if symbols.is_run_time(str(a)):
+                continue
             for number in _numbers(b):
                 if str(a).isidentifier() and b == symbols.minimum(a, number):
                     found[str(a)] = min(number, found.get(str(a), number))

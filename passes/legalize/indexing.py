@@ -99,6 +99,7 @@ def top_k(n: Node) -> list[Value]:
     size = dims(n[0])[axis]
     numbers = isinstance(k, int) and isinstance(size, int)
     n.require(not numbers or 0 <= k <= size, f"k = {k} of an axis of size {size}")  # type: ignore[operator]
+    n.equal(symbols.minimum(k, size), k)
     return list(n.all(nn.TopK(n[0], k, axis, largest=n.flag("largest", True))))
 
 

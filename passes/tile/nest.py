@@ -197,7 +197,7 @@ class Section:
         first, last = block * schedule.worker_columns, extent
         if extent != schedule.worker_columns:
             last = minimum(first + schedule.worker_columns, extent)
-        tiles = _Tiles(self.frame, lane, width, extent, lambda column: self._store(results, (*row, column)))
+        tiles = Tiles(self.frame, lane, width, extent, lambda column: self._store(results, (*row, column)))
         if schedule.worker_columns == width:
             tiles.one(first)
         else:
@@ -218,7 +218,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class _Tiles:
+class Tiles:
     """Register tiles along the columns; `emit` computes and stores one at a position."""
 
     frame: Frame

@@ -10,7 +10,7 @@ from kernelwright.compiler import driver
 from kernelwright.compiler.options import CompileOptions
 from kernelwright.ir.target import builtin
 from kernelwright.ir.tile_interpreter import TileInterpreter
-from kernelwright.runtime.errors import InputError, SizeError
+from kernelwright.runtime.errors import EngineError, InputError, SizeError
 
 
 def interpret(text: str, target: str, opset: int = 21, **inputs: np.ndarray) -> None:
@@ -198,6 +198,20 @@ def test_a_size_of_run_time_that_fits_nothing() -> None:
     )
     with driver.compile(model) as engine, pytest.raises(SizeError, match=r"'y' needs 'run_0' = 2 and .* = 3"):
         engine.run({"x": np.arange(3, dtype=np.float32), "w": normal(3)})
+
+
+def test_the_largest_of_nothing() -> None:
+    text = "(int32[2, 0] x, int64[1] k) => (int32[2, m] v, int64[2, m] i) { v, i = TopK (x, k) }"
+    compare(text, x=np.zeros((2, 0), np.int32), k=np.array([0]))
+    with driver.compile(graph(text)) as engine, pytest.raises(EngineError, match="needs"):
+        engine.run({"x": np.zeros((2, 0), np.int32), "k": np.array([1])})
+
+
+def test_attention_of_heads_whose_size_is_symbolic() -> None:
+    q, k = normal(1, 2, 3, 8), normal(1, 2, 5, 8, seed=1)
+    text = """(float[1, 2, 3, n] q, float[1, 2, 5, m] k, float[1, 2, 5, 4] v) => (float[a, b, c, d] y)
+        { y = Attention <is_causal = 1> (q, k, v) }"""
+    compare(text, 23, q=q, k=k, v=normal(1, 2, 5, 4, seed=2))
 
 
 @pytest.mark.parametrize("ceil_mode", [0, 1])

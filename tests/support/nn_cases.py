@@ -274,6 +274,8 @@ CASES = [
         [tensor(B, dtype=types.i64)],
     ),
     Case("SearchSorted-empty", nn.SearchSorted, [ints(), ints(-1, 0, 1)]),
+    Case("MergeRuns", nn.MergeRuns, [np.array([[1, 5, 2, 7, 3, 9, 4], [0, 8, 1, 3, 2, 6, 5]]), np.array(2)]),
+    Case("MergeRuns-keep", lambda x, run: nn.MergeRuns(x, run, 2), [ints(1, 5, 2, 7, 3, 9, 4), np.array(2)]),
     Case("TopK-smallest", lambda x: nn.TopK(x, B, 0, False), [(7, 3)], {"b": 2}),
     # Pooling
     Case("MaxPool", lambda x: nn.MaxPool(x, **pool()), [(2, 3, 7, 5)]),

@@ -79,6 +79,7 @@ from .recurrent import Gru, Lstm, Rnn
 from .reduction import ArgMax, ArgMin, CumSum, Reduce, TopK
 from .resample import Resample
 from .resize import Resize
+from .sorting import MergeRuns
 from .trigonometry import Acos, Acosh, Asin, Asinh, Atanh, Cosh, Sinh, Tan
 from .views import BroadcastTo, Concat, DynamicSlice, Flip, Pad, Reshape, Slice, Tile, Transpose
 
@@ -152,6 +153,7 @@ __all__ = [
     "MatMul",
     "Max",
     "MaxPool",
+    "MergeRuns",
     "Min",
     "Mish",
     "Mod",

@@ -52,16 +52,19 @@ func.func @other_ops_stay(%x: tensor<2x9xf32>) -> tensor<2x9xf32> {
 
 // -----
 
-// The largest of a long axis are searched by rank; those of a short one in one kernel.
+// Parts of a long axis are sorted, and merged in pairs of which as many stay as are asked for; the largest of a short
+// axis are found in one kernel.
 // CHECK-LABEL: func.func @main
-// CHECK: %[[RANK:.*]] = "nn.reduce"(%{{.*}}) {kind = "add", axes = array<i64: 1>, keep_dims = false} : (tensor<500x500xi64>) -> tensor<500xi64>
-// CHECK: "nn.reduce"(%{{.*}}) {kind = "add", axes = array<i64: 1>, keep_dims = false} : (tensor<3x500xi64>) -> tensor<3xi64>
+// CHECK: "nn.reduce"(%{{.*}}) {kind = "min", axes = array<i64: 2>, keep_dims = false} : (tensor<8x64x64xi64>) -> tensor<8x64xi64>
+// CHECK: "nn.merge_runs"(%{{.*}}) {keep = 64 : i64} : (tensor<512xi64>, tensor<i64>) -> tensor<256xi64>
+// CHECK: "nn.merge_runs"(%{{.*}}) {keep = 64 : i64} : (tensor<256xi64>, tensor<i64>) -> tensor<128xi64>
+// CHECK: "nn.merge_runs"(%{{.*}}) {keep = 64 : i64} : (tensor<128xi64>, tensor<i64>) -> tensor<64xi64>
 // CHECK: "nn.gather_elements"(%x
 // CHECK-NEXT: "nn.top_k"(%y)
 module {
-  func.func @main(%x: tensor<500xi32>, %y: tensor<128xi32>) -> (tensor<3xi32>, tensor<3xi32>) {
+  func.func @main(%x: tensor<500xi32>, %y: tensor<32xi32>) -> (tensor<3xi32>, tensor<3xi32>) {
     %v, %i = "nn.top_k"(%x) {k = 3 : i64, axis = 0 : i64, largest = true} : (tensor<500xi32>) -> (tensor<3xi32>, tensor<3xi64>)
-    %w, %j = "nn.top_k"(%y) {k = 3 : i64, axis = 0 : i64, largest = true} : (tensor<128xi32>) -> (tensor<3xi32>, tensor<3xi64>)
+    %w, %j = "nn.top_k"(%y) {k = 3 : i64, axis = 0 : i64, largest = true} : (tensor<32xi32>) -> (tensor<3xi32>, tensor<3xi64>)
     return %v, %w : tensor<3xi32>, tensor<3xi32>
   }
 }
