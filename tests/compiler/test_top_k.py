@@ -13,7 +13,7 @@ import kernelwright
 @pytest.mark.parametrize("largest", [0, 1])
 def test_every_type(type: str, largest: int) -> None:
     """The ends of the type among the numbers, of 64 bits such that differ in either half."""
-    dtype = np.dtype({"double": np.float64}.get(type, type))
+    dtype = np.dtype("float64" if type == "double" else type)
     x = np.random.default_rng(0).integers(0, 9, 200).astype(dtype)
     if dtype.kind == "f":
         x[::5], x[::7], x[3], x[4], x[6] = -x[::5], x[::7] * 1.001, np.inf, -np.inf, -0.0
