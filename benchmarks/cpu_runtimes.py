@@ -10,7 +10,6 @@ whose turn it is uses the processors. All get the sizes of the case as static sh
 from __future__ import annotations
 
 import multiprocessing
-import os
 import resource
 import statistics
 import subprocess
@@ -25,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import zoo
+from realtime import Realtime
 
 Outputs = list[np.ndarray]
 
@@ -183,7 +183,7 @@ def _serve(pipe: Connection, runtime: type[Runtime], case: zoo.Case, threads: in
 
 def median_call(call: Callable[[], object], seconds: float, realtime: bool = False) -> float:
     """The median of at least 3 calls within `seconds`, in milliseconds, after one to warm up."""
-    with _Realtime(realtime):
+    with Realtime(realtime):
         call()
         times: list[float] = []
         while sum(times) < seconds or len(times) < 3:
@@ -191,21 +191,3 @@ def median_call(call: Callable[[], object], seconds: float, realtime: bool = Fal
             call()
             times.append(time.perf_counter() - start)
     return statistics.median(times) * 1e3
-
-
-class _Realtime:
-    """Puts all threads of this process into the real-time class: other processes of a busy machine wait meanwhile."""
-
-    def __init__(self, wanted: bool) -> None:
-        self.wanted = wanted
-
-    def __enter__(self) -> None:
-        self._schedule(os.SCHED_FIFO, 10)
-
-    def __exit__(self, *_: object) -> None:
-        self._schedule(os.SCHED_OTHER, 0)
-
-    def _schedule(self, policy: int, priority: int) -> None:
-        if self.wanted:
-            for thread in os.listdir("/proc/self/task"):
-                os.sched_setscheduler(int(thread), policy, os.sched_param(priority))

@@ -17,32 +17,21 @@ import argparse
 import multiprocessing
 import statistics
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import record
 from cuda_graphs import graphed, milliseconds
+from products import Product
 
 from kernelwright.compiler.driver import compile_model
 from kernelwright.compiler.options import CompileOptions, PassOptions
 from kernelwright.ir import target as targets
-from kernelwright.ir.attributes import DenseResourceAttr, DictAttr, StringAttr
-from kernelwright.ir.dialects import nn
-from kernelwright.ir.dialects.builtin import Module, Return, function
-from kernelwright.ir.types import SCALARS, TensorType
+from kernelwright.ir.types import SCALARS
 from kernelwright.runtime import Engine
 from kernelwright.runtime.plan import Plan, Weight
 
-LAYERS = {
-    "bert-query": (128, 768, 768), "bert-joined": (128, 2304, 768), "bert-up": (128, 3072, 768),
-    "bert-down": (128, 768, 3072), "bert-large-up": (128, 4096, 1024), "gpt2-joined": (512, 2304, 768),
-    "gpt2-up": (512, 3072, 768), "gpt2-down": (512, 768, 3072), "vit-out": (197, 768, 768),
-    "vit-up": (197, 3072, 768), "vit-down": (197, 768, 3072), "resnet-56": (3136, 256, 64),
-    "resnet-28": (784, 512, 128), "resnet-14": (196, 1024, 256), "resnet-7": (49, 512, 2048),
-}  # fmt: skip
-"""Rows at batch 1, columns and the inner size."""
 SQUARES = ["8192x8192x8192", "4096x4096x4096"]
 BATCHES = {
     "bert-query": (1, 8, 32), "bert-joined": (1, 8, 32), "bert-up": (1, 8, 32, 128), "bert-down": (1, 8, 32, 128),
@@ -58,67 +47,15 @@ WEIGHT_BYTES = 128e6
 """Twice what the cache holds."""
 
 
-@dataclass(frozen=True)
-class Product:
-    """rows x inner by inner x columns, for each of `weights` weights."""
+def seconds(product: Product) -> float:
+    """Roughly what one takes."""
+    return max(product.flops / 700e12, 3e-6)
 
-    rows: int
-    columns: int
-    inner: int
-    dtype: str = "f16"
 
-    @staticmethod
-    def of(case: str, dtype: str) -> Product:
-        """Raises KeyError for a layer that is not in LAYERS."""
-        layer, _, batch = case.partition("@")
-        if layer in LAYERS:
-            rows, columns, inner = LAYERS[layer]
-            return Product(rows * int(batch or 1), columns, inner, dtype)
-        rows, columns, inner = map(int, case.split("x"))
-        return Product(rows, columns, inner, dtype)
-
-    @property
-    def flops(self) -> int:
-        return 2 * self.rows * self.columns * self.inner
-
-    @property
-    def seconds(self) -> float:
-        """Roughly what one takes."""
-        return max(self.flops / 700e12, 3e-6)
-
-    @property
-    def weights(self) -> int:
-        fit = int(WEIGHT_BYTES / (SCALARS[self.dtype].bytes * self.columns * self.inner))
-        return max(1, min(MOST_WEIGHTS, fit, round(GRAPH_SECONDS / self.seconds)))
-
-    def arrays(self) -> tuple[np.ndarray, list[np.ndarray]]:
-        """The input and the weights [inner, columns]; products of them have unit variance."""
-        rng, numpy = np.random.default_rng(self.rows), SCALARS[self.dtype].numpy
-        x = rng.standard_normal((self.rows, self.inner), np.float32).astype(numpy)
-        weight = rng.standard_normal((self.inner, self.columns), np.float32) * self.inner**-0.5
-        weight = weight.astype(numpy)
-        return x, [np.roll(weight, number, 1) for number in range(self.weights)]
-
-    def module(self, weights: list[np.ndarray], target: str) -> Module:
-        """One output with all products, one after the other."""
-        dtype = SCALARS[self.dtype]
-        main = function("main", [])
-        x = main.block.add_argument(TensorType((self.rows, self.inner), dtype), "x")
-        parts = []
-        for number, array in enumerate(weights):
-            weight = DenseResourceAttr(f"w{number}", TensorType(array.shape, dtype), array)
-            product = main.block.append(nn.MatMul(x, main.block.append(nn.Constant(weight)).result, precision="tf32"))
-            whole = TensorType((1, self.rows, self.columns), dtype)
-            parts.append(main.block.append(nn.Reshape(product.result, result_types=[whole])).result)
-        main.block.append(Return((main.block.append(nn.Concat(tuple(parts), 0)).result,)))
-        main.arg_attrs = (DictAttr.of({"kw.name": StringAttr("x")}),)
-        main.res_attrs = (DictAttr.of({"kw.name": StringAttr("y")}),)
-        main.update_type()
-        module = Module.empty("products")
-        targets.builtin(target).attach(module)
-        module.attributes["kw.phase"] = StringAttr("legalize")
-        module.block.append(main)
-        return module
+def weights_of(product: Product) -> int:
+    """How many products of different weights make a graph."""
+    fit = int(WEIGHT_BYTES / (SCALARS[product.dtype].bytes * product.columns * product.inner))
+    return max(1, min(MOST_WEIGHTS, fit, round(GRAPH_SECONDS / seconds(product))))
 
 
 Built = tuple[Plan, dict[str, np.ndarray]]
@@ -128,9 +65,10 @@ Built = tuple[Plan, dict[str, np.ndarray]]
 def build(case: str, dtype: str, target: str) -> Built:
     """The plan of a case, which is the same for any weights. Products of one input stay launches of their own."""
     product = Product.of(case, dtype)
-    empty = [np.zeros((product.inner, product.columns), SCALARS[dtype].numpy) for _ in range(product.weights)]
-    options = CompileOptions(targets.builtin(target), passes=PassOptions(disabled=("join-products",)))
-    compiled = compile_model(product.module(empty, target), options)
+    empty = [np.zeros((product.inner, product.columns), SCALARS[dtype].numpy) for _ in range(weights_of(product))]
+    known = targets.builtin(target)
+    options = CompileOptions(known, passes=PassOptions(disabled=("join-products",)))
+    compiled = compile_model(product.module(empty, known), options)
     assert compiled.plan is not None
     weights = {buffer.storage.tensor for buffer in compiled.plan.buffers if isinstance(buffer.storage, Weight)}
     return compiled.plan, {name: array for name, array in compiled.tensors.items() if name not in weights}
@@ -152,7 +90,7 @@ class Peers:
         to_device = lambda array: torch.from_numpy(array.astype(np.float32)).cuda().to(dtype)  # noqa: E731
         self.x = to_device(x)
         self.weights = [to_device(weight).T.contiguous() for weight in weights]
-        shape = (product.weights, product.rows, product.columns)
+        shape = (len(weights), product.rows, product.columns)
         self.found, self.theirs = (torch.empty(shape, dtype=dtype, device="cuda") for _ in range(2))
         self.context = engine.create_context(stream=torch.cuda.current_stream())
 
@@ -178,18 +116,18 @@ class Peers:
         theirs = graphed(self.torch, self.cublas)
         for run in (self.ours, theirs):
             milliseconds(self.torch, run, 3)
-        calls = max(1, min(8, round(2e-3 / (self.product.weights * self.product.seconds))))
+        calls = max(1, min(8, round(2e-3 / (len(self.weights) * seconds(self.product)))))
         found: tuple[list[float], list[float]] = ([], [])
         for _ in range(rounds):
             for times, run in zip(found, (self.ours, theirs), strict=True):
-                times.append(1000 * milliseconds(self.torch, run, calls) / self.product.weights)
+                times.append(1000 * milliseconds(self.torch, run, calls) / len(self.weights))
         return found
 
 
 def compare(torch: Any, case: str, built: Built, options: argparse.Namespace) -> dict[str, Any]:
     """The figures of one case."""
     product = Product.of(case, options.dtype)
-    x, weights = product.arrays()
+    x, weights = product.arrays(weights_of(product))
     plan, tensors = built
     engine = Engine(plan, tensors | {f"w{number}": array for number, array in enumerate(weights)})
     peers = Peers(torch, product, engine, x, weights)

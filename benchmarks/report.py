@@ -62,6 +62,13 @@ a layer of a network at a batch size.
 """
 
 
+GEMM_CPU = """## Matrix products on a CPU
+
+Products with weights packed ahead, as parts of the peak that a loop of multiply-adds alone (f32), or of dot products of
+pairs alone (bf16), reaches on as many threads in the same run (`benchmarks/gemm_cpu.py`).
+"""
+
+
 def load(name: str) -> dict[str, Any]:
     return json.loads((RESULTS / f"{name}.json").read_text())
 
@@ -161,10 +168,29 @@ def gemm(name: str) -> str:
     return "\n".join([introduction, table([*header, "speedup"], rows), mean, machine(result)])
 
 
+def gemm_cpu() -> str:
+    """A row a product, columns for each number of threads."""
+    result = load("gemm_cpu")
+    cases = result["figures"]["cases"]
+    counts = list(dict.fromkeys(case["threads"] for case in cases))
+    header = ["case", "rows × columns × inner"]
+    header += [text for n in counts for text in (f"GFLOP/s, threads: {n}", "of the peak")]
+    rows: dict[str, list[str]] = {}
+    for case in cases:
+        row = rows.setdefault(case["case"], [case["case"], " × ".join(map(str, case["shape"]))])
+        row += [f"{case['gflops']:.0f}", f"{case['of_peak']:.1%}"]
+    empty = result["figures"]["empty_run_microseconds"]
+    runs = ", ".join(f"{time} on {threads}" for threads, time in empty.items())
+    text = f"A run of a plan without kernels takes microseconds, by threads: {runs}.\n"
+    return "\n".join([GEMM_CPU, table(header, rows.values()), text, machine(result)])
+
+
 def page() -> str:
     """The text of the page."""
     parts = [INTRODUCTION, accuracy()]
     parts += [cpu_latency(name) for name in ("cpu", "cpu_bf16") if (RESULTS / f"{name}.json").exists()]
+    if (RESULTS / "gemm_cpu.json").exists():
+        parts.append(gemm_cpu())
     if (RESULTS / "gpu.json").exists():
         parts.append(latency("gpu", GPU, ["eager", "graph", "compile"]))
     parts += [gemm(name) for name in ("gemm", "gemm_tf32") if (RESULTS / f"{name}.json").exists()]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -72,6 +72,11 @@ class _Prepared:
             (numpy_dtype(spec.dtype), _known_shape(spec, layout), _capacity(layout, i, spec))
             for i, spec in enumerate(plan.outputs)
         ]
+        self.is_plain = all(
+            shape is not None and spec.dtype != OBJECT
+            for spec, (_, shape, _) in zip(plan.outputs, self.outputs, strict=True)
+        )
+        """Whether what is written to an output is what a caller gets."""
         self.objects = {slot: holder() for slot, buffer in enumerate(plan.buffers) if buffer.dtype == OBJECT}
         self.steps = CpuSteps(device.builder, layout, self.table, self.objects, pool, memory)
         self.timed_steps: CpuSteps | None = None
@@ -104,26 +109,28 @@ class CpuContext:
         Outputs are fresh arrays, except those given in `outputs`, which are written in place. Raises InputError for
         anything that does not fit the plan.
         """
-        arrays = [_aligned(array, ARGUMENT_ALIGNMENT) for array in self._arguments.host_inputs(inputs)]
+        arrays = [_Placed.of(array) for array in self._arguments.host_inputs(inputs)]
         with self._lock:
-            prepared = self._prepare(tuple([array.shape for array in arrays]))
+            prepared = self._prepare(tuple([placed.array.shape for placed in arrays]))
             results = self._results(prepared, arrays, outputs)
-            written = [_aligned(result, ARGUMENT_ALIGNMENT) for result in results]
+            written = [_Placed.of(result) for result in results]
             self._point(prepared, arrays, written)
             symbols = prepared.steps.run()
-            for result, memory in zip(results, written, strict=True):
-                if memory is not result:
-                    result[...] = memory
-            found = self._finished(prepared, results, symbols) | dict(outputs or {})
+            for result, placed in zip(results, written, strict=True):
+                if placed.array is not result:
+                    result[...] = placed.array
+            found = self._finished(prepared, results, symbols)
+            if outputs:
+                found |= outputs
         return checked(self._plan, found, symbols) if self._plan.index_checks else found
 
     def profile(self, inputs: Mapping[str, Any]) -> list[StepTime]:
         """Run once, step by step, and return what each launch, copy and host function took."""
-        arrays = [_aligned(array, ARGUMENT_ALIGNMENT) for array in self._arguments.host_inputs(inputs)]
+        arrays = [_Placed.of(array) for array in self._arguments.host_inputs(inputs)]
         with self._lock:
-            prepared = self._prepare(tuple([array.shape for array in arrays]))
+            prepared = self._prepare(tuple([placed.array.shape for placed in arrays]))
             results = self._results(prepared, arrays, None)  # held until the run is over
-            self._point(prepared, arrays, results)
+            self._point(prepared, arrays, [_Placed.of(result) for result in results])
             if prepared.timed_steps is None:
                 prepared.timed_steps = CpuSteps(
                     self._device.builder,
@@ -174,7 +181,7 @@ class CpuContext:
             self._memory.arena(0, size)
 
     def _results(
-        self, prepared: _Prepared, inputs: Sequence[np.ndarray], given: Mapping[str, Any] | None
+        self, prepared: _Prepared, inputs: Sequence[_Placed], given: Mapping[str, Any] | None
     ) -> list[np.ndarray]:
         """Memory for each output: what the caller gave, or a fresh array (flat where the shape is not known yet)."""
         own = self._arguments.host_outputs(given) if given else {}
@@ -188,21 +195,19 @@ class CpuContext:
             results.append(array)
         return results
 
-    def _point(self, prepared: _Prepared, inputs: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
+    def _point(self, prepared: _Prepared, inputs: Sequence[_Placed], outputs: Sequence[_Placed]) -> None:
         """Write the addresses of this run's inputs and outputs into the table."""
-        table = prepared.table
-        for slot, index, offset in prepared.input_slots:
-            table[slot] = inputs[index].__array_interface__["data"][0] + offset
-            if slot in prepared.objects:
-                prepared.objects[slot] = inputs[index]
-        for slot, index, offset in prepared.output_slots:
-            table[slot] = outputs[index].__array_interface__["data"][0] + offset
-            if slot in prepared.objects:
-                prepared.objects[slot] = outputs[index]
+        for slots, arguments in ((prepared.input_slots, inputs), (prepared.output_slots, outputs)):
+            for slot, index, offset in slots:
+                prepared.table[slot] = arguments[index].address + offset
+                if slot in prepared.objects:
+                    prepared.objects[slot] = arguments[index].array
 
     def _finished(
         self, prepared: _Prepared, results: list[np.ndarray], symbols: Mapping[str, int]
     ) -> dict[str, np.ndarray]:
+        if prepared.is_plain:
+            return dict(zip(self._names, results, strict=True))
         for index, (_, shape, _) in enumerate(prepared.outputs):
             if shape is None:
                 final = tuple(evaluate(size, symbols) for size in self._plan.outputs[index].shape)
@@ -235,7 +240,7 @@ def _capacity(layout: Layout, output: int, spec: TensorSpec) -> int:
 
 
 def _check_output(
-    spec: TensorSpec, shape: tuple[int, ...] | None, array: np.ndarray, inputs: Sequence[np.ndarray]
+    spec: TensorSpec, shape: tuple[int, ...] | None, array: np.ndarray, inputs: Sequence[_Placed]
 ) -> None:
     if shape is None:
         raise InputError(
@@ -243,8 +248,24 @@ def _check_output(
         )
     if array.shape != shape:
         raise InputError(f"output '{spec.name}': expected shape {list(shape)}, found {list(array.shape)}")
-    if any(np.may_share_memory(array, tensor) for tensor in inputs):
+    if any(np.may_share_memory(array, placed.array) for placed in inputs):
         raise InputError(f"output '{spec.name}' lies in the memory of an input", "give it memory of its own")
+
+
+class _Placed(NamedTuple):
+    """An argument in dense, aligned memory, and its address, which NumPy takes a microsecond to tell."""
+
+    array: np.ndarray
+    address: int
+
+    @staticmethod
+    def of(array: np.ndarray) -> _Placed:
+        """`array` itself, or a copy where it is not placed so."""
+        address = array.__array_interface__["data"][0]
+        if address % ARGUMENT_ALIGNMENT == 0 and array.flags.c_contiguous:
+            return _Placed(array, address)
+        copy = _aligned(array, ARGUMENT_ALIGNMENT)
+        return _Placed(copy, copy.ctypes.data)
 
 
 def _aligned(tensor: np.ndarray, alignment: int) -> np.ndarray:

@@ -9,7 +9,7 @@ weights. Weights are packed alike: [channels / channels of a tile][pair, tap][ch
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,22 +24,33 @@ from ...ir.target import CpuTarget
 from ...ir.types import MemRefType, VectorType, bf16
 from .access import Memory
 from .body import TileBody
-from .cpu_conv import ConvSchedule, DirectConv, Geometry, direct_geometry, flat_shape, staged_share, storing, turning
+from .cpu_conv import SCRATCH_BYTES, STAGING, ConvSchedule, DirectConv, Geometry, direct_geometry, flat_shape, storing
 from .cpu_conv_rows import RowWindow, input_rows, place_in, vectors
-from .cpu_micro import multiply_pairs, timed_micro_tile, unroll_of
+from .cpu_micro import MicroTile, multiply_pairs, ranked_micro_tiles, unroll_of
 from .frame import only_root, open_frame, returned, tensor_type
 from .packing import leading, padded, repack, reshape, transpose
-from .strategies import AnyTarget, register
+from .schedule import Schedule
+from .strategies import AnyTarget, RankedStrategy, register
+
+LINE = 1.0
+"""What bringing a cache line of weights near costs an item, in multiply-adds of a vector."""
+FAR_LINE = 3.0
+"""The same where the weights of an item are more than stays near until the next one."""
+NEAR_BYTES = 512 * 1024
+MOST_TILES = 16
+"""Register tiles along a row that an item takes at most."""
+MOST_OPTIONS = 24
+"""Register tiles of which shares are compared."""
 
 
 @dataclass(frozen=True)
-class CpuConvPairs:
+class CpuConvPairs(RankedStrategy):
     """Direct convolution of bf16 by dot products of pairs of channels."""
 
     name: str = "conv_pairs"
     priority: int = 105
 
-    def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+    def ranked(self, func: kernel.Func, target: AnyTarget) -> Sequence[Schedule] | str:
         geometry = direct_geometry(func, target)
         if isinstance(geometry, str):
             return geometry
@@ -50,7 +61,7 @@ class CpuConvPairs:
             return "its elements are not bf16, or the processor has no products of their pairs"
         if geometry.inputs == 1 or (geometry.inputs % 2 and geometry.group > 1):
             return "the channels of a group are no pairs"
-        return _schedule(func, _in_pairs(geometry), target).to_attribute()
+        return _Costs(_in_pairs(geometry), geometry.is_flat(func), target).schedules()
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         sizes = ConvSchedule.from_attribute(schedule)
@@ -72,19 +83,63 @@ def _in_pairs(geometry: Geometry) -> Geometry:
     return dataclasses.replace(geometry, inputs=-(-geometry.inputs // 2))
 
 
-def _schedule(func: kernel.Func, geometry: Geometry, target: CpuTarget) -> ConvSchedule:
-    flat = geometry.is_flat(func)
-    row = geometry.out[0] * geometry.out[1] if flat else geometry.out[1]
-    inner = geometry.inputs * geometry.taps
-    by_channel, best = timed_micro_tile(target, row, geometry.outputs, inner, turning)
-    pixels, channels, by_pixel = best.rows, best.columns, False
-    if geometry.strides[1] == 1:
-        time, other = timed_micro_tile(target, geometry.outputs, row, inner, storing)
-        if time < by_channel and other.columns <= row:
-            pixels, channels, by_pixel = other.columns, other.rows, True
-    unroll = unroll_of(geometry.inputs, 4 if geometry.taps == 1 else 1)
-    tiles, panels = staged_share(geometry, (pixels, channels), row, 1 if flat else geometry.out[0], target)
-    return ConvSchedule(pixels, channels, tiles, panels, unroll, flat, staged=True, by_pixel=by_pixel)
+class _Costs:
+    """Estimated times of schedules, in multiply-adds of a vector."""
+
+    def __init__(self, geometry: Geometry, flat: bool, target: CpuTarget) -> None:
+        self.g, self.flat, self.target, self.lanes = geometry, flat, target, target.lanes(32)
+        self.row = geometry.out[0] * geometry.out[1] if flat else geometry.out[1]
+        self.inner = geometry.inputs * geometry.taps
+
+    def schedules(self) -> list[Schedule]:
+        """The best share of every register tile, the fastest first."""
+        options = [(time, tile, False) for time, tile in self._ranked(self.row, self.g.outputs, _turned)]
+        if self.g.strides[1] == 1:
+            by_pixel = self._ranked(self.g.outputs, self.row, storing)
+            options += [(time, tile, True) for time, tile in by_pixel if tile.columns <= self.row]
+        options.sort(key=lambda option: option[0])
+        unroll = unroll_of(self.g.inputs, 4 if self.g.taps == 1 else 1)
+        found: list[tuple[float, ConvSchedule]] = []
+        for time, micro, by_pixel in options[:MOST_OPTIONS]:
+            pixels, channels = (micro.columns, micro.rows) if by_pixel else (micro.rows, micro.columns)
+            tiles, panels = -(-self.row // pixels), -(-self.g.outputs // channels)
+            each = time / (tiles * panels)
+            best, share = min((self._time(s, pixels, channels, each), s) for s in self._shares(tiles, panels, pixels))
+            found.append((best, ConvSchedule(pixels, channels, *share, unroll, self.flat, True, by_pixel)))
+        return [schedule for _, schedule in sorted(found, key=lambda one: one[0])]
+
+    def _ranked(self, rows: int, columns: int, finish: Callable[[MicroTile], float]) -> list[tuple[float, MicroTile]]:
+        return ranked_micro_tiles(self.target, rows, columns, self.inner, finish)
+
+    def _shares(self, tiles: int, panels: int, pixels: int) -> list[tuple[int, int]]:
+        """How many register tiles along a row and panels of channels an item may take."""
+        along = [t for t in range(1, min(tiles, MOST_TILES) + 1) if self._scratch(t * pixels) <= SCRATCH_BYTES]
+        across = dict.fromkeys(-(-panels // parts) for parts in range(1, panels + 1))
+        return [(t, p) for t in along or [1] for p in across]
+
+    def _scratch(self, pixels: int) -> int:
+        return self.g.inputs * self.g.kernel[0] * 4 * self.g.row_width(pixels)
+
+    def _time(self, share: tuple[int, int], pixels: int, channels: int, each: float) -> float:
+        """All items with `share`, of which a register tile takes `each`."""
+        g, (tiles, panels) = self.g, share
+        row_tiles, all_panels = -(-self.row // pixels), -(-g.outputs // channels)
+        rows = 1 if self.flat else g.out[0]
+        items = rows * g.group * -(-row_tiles // tiles) * -(-all_panels // panels)
+        width = -(-g.row_width(tiles * pixels) // self.lanes)
+        lines = panels * self.inner * -(-channels // self.lanes)
+        line = LINE if lines * 64 <= NEAR_BYTES else FAR_LINE
+        item = tiles * panels * each + STAGING * g.inputs * g.kernel[0] * width + line * lines
+        return -(-items // self.target.cores) * item
+
+
+def _turned(option: MicroTile) -> float:
+    """What turning, finishing and storing a register tile of pixels by channels costs.
+
+    Rows of other than a power of two pixels are stored in parts.
+    """
+    squares = -(-option.rows // 16) * (option.columns / 16)
+    return squares * (24 + 2.5 * min(option.rows, 16)) + option.columns * (2 + 2 * option.rows.bit_count())
 
 
 def _pack_weights(func: kernel.Func, root: Conv, geometry: Geometry, columns: int) -> None:

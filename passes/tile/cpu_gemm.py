@@ -78,7 +78,8 @@ class GemmSchedule(Schedule):
     """`rows` x `columns` is the register tile; `row_tiles` of them, one after the other, are an item. 0 rows: all.
 
     `packed`: 0 reads the right operand in place, 1 packs it at compile time, 2 packs it into local memory. `depth`: how
-    many k a step takes, 2 for pairs of bf16.
+    many k a step takes, 2 for pairs of bf16. `across`: items follow each other along columns, so that workers share out
+    the rows.
     """
 
     subject = "a matrix product"
@@ -89,6 +90,7 @@ class GemmSchedule(Schedule):
     unroll: int = 4
     packed: int = 0
     depth: int = 1
+    across: bool = False
 
 
 @dataclass(frozen=True)
@@ -122,8 +124,9 @@ class CpuGemm(RankedStrategy):
         stores = list(zip(returned(func), frame.results, places, strict=True))
         gemm = Gemm(frame, root, shape, sizes, stores, weights)
         indices, builder = frame.body.indices, frame.body.builder
-        gemm.emit([indices.scalar(builder.pure(tile.ProgramId(i)), extent) for i, extent in enumerate(gemm.grid)])
-        frame.finish(gemm.grid, None)
+        axes = (1, 0, 2) if sizes.across else (0, 1, 2)
+        gemm.emit([indices.scalar(builder.pure(tile.ProgramId(axes[i])), n) for i, n in enumerate(gemm.grid)])
+        frame.finish([gemm.grid[axis] for axis in axes], None)
 
 
 def gemm_schedules(func: kernel.Func, root: MatMul, target: CpuTarget) -> list[GemmSchedule]:
@@ -136,8 +139,17 @@ def gemm_schedules(func: kernel.Func, root: MatMul, target: CpuTarget) -> list[G
         if packed is not None:
             tiles, depth = _row_tiles(shape, micro, packed, target), _depth(root, packed, target)
             unroll = unroll_of(symbols.floordiv(shape.inner, depth))
-            found.append(GemmSchedule(micro.rows, micro.columns, tiles, unroll, packed, depth))
+            across = packed == 1 and _is_tall(shape, tensor_type(root.b).scalar.bytes, target)
+            found.append(GemmSchedule(micro.rows, micro.columns, tiles, unroll, packed, depth, across))
     return found
+
+
+def _is_tall(shape: Shape, bytes: int, target: CpuTarget) -> bool:
+    """Whether workers should rather share the weights, which stay near, than write columns of the same rows."""
+    rows, columns, inner = shape.rows, shape.columns, shape.inner
+    if not isinstance(rows, int) or not isinstance(columns, int) or not isinstance(inner, int):
+        return False
+    return rows > columns and inner * columns * bytes <= target.l2_bytes // 2
 
 
 def _depth(root: MatMul, packed: int, target: CpuTarget) -> int:
@@ -325,7 +337,7 @@ class Gemm:
         The weights of a net are more than the caches keep, and the first row tile of a panel would wait for memory.
         """
         blocks, unroll = self.grid[0], self.sizes.unroll
-        if self.weights is None or not isinstance(blocks, int) or blocks < 2:
+        if self.weights is None or not isinstance(blocks, int) or blocks < 2 or self.sizes.across:
             return
         body, packed = self.frame.body, self.frame.body.memories[self.weights]
         _, steps, width = packed.shape

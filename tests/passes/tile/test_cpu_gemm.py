@@ -181,3 +181,12 @@ def test_overlapping_tiles_are_not_in_place() -> None:
     func = one.tile(host())
     rows = dict(func.schedule.items)["rows"].value  # type: ignore[union-attr]
     assert 37 % rows != 0 and func.in_place is None
+
+
+@pytest.mark.parametrize(("rows", "columns", "across"), [(300, 64, 1), (64, 300, 0)])
+def test_workers_share_out_the_longer_side(rows: int, columns: int, across: int) -> None:
+    func = Product(rows, columns, 32).kernel().tile(host())
+    sizes = {name: value.value for name, value in func.schedule.items}  # type: ignore[union-attr]
+    assert sizes["across"] == across
+    tiles = -(-rows // sizes["rows"]), -(-columns // sizes["columns"])
+    assert func.grid == (*(tiles[::-1] if across else tiles), 1)
