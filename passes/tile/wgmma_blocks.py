@@ -65,6 +65,10 @@ class WgmmaSchedule(Schedule):
     def stage_bytes(self, dtype: Scalar) -> int:
         return (self.m + self.n) * self.k * dtype.bytes
 
+    def read_bytes(self, dtype: Scalar) -> int:
+        """What the instructions of a step read: each its rows and all columns."""
+        return (self.m + self.m // ROWS * self.n) * self.k * dtype.bytes
+
     def shared_bytes(self, dtype: Scalar, result_bytes: int) -> int:
         """With what barriers and alignment take at most."""
         staging = self.groups * ROWS * self.chunk * result_bytes
@@ -119,8 +123,8 @@ EXCHANGE = 9.0e-7
 """Two meetings of a cluster, and what its blocks read of each other."""
 SUSTAINED = 0.89
 """The part of the peak rate that the power of the card allows."""
-SM_BANDWIDTH = 1.55e11
-"""Bytes a second into the shared memory of one multiprocessor."""
+SHARED_BANDWIDTH = 2.25e11
+"""Bytes a second of one multiprocessor's shared memory: what TMA writes and `wgmma` reads."""
 COLD = 0.6
 """The part of the memory's bandwidth that operands are read with."""
 MEMORY = 0.91
@@ -169,7 +173,8 @@ def seconds(schedule: WgmmaSchedule, work: Work, target: CudaTarget) -> float:
     kind = "tf32" if work.dtype.name == "f32" else work.dtype.name
     rate = SUSTAINED * target.matrix_flops[kind] / target.multiprocessors
     products = 2 * schedule.m * schedule.n * schedule.k / rate
-    load = max(schedule.stage_bytes(work.dtype) / SM_BANDWIDTH, LATENCY / schedule.stages)
+    moved = schedule.stage_bytes(work.dtype) + schedule.read_bytes(work.dtype)
+    load = max(moved / SHARED_BANDWIDTH, LATENCY / schedule.stages)
     bytes = work.batch * work.dtype.bytes / target.bandwidth
     operands = (work.rows / work.taps + work.columns) * work.inner
     loop = max(rounds * steps * (max(products, load) + STEP), operands * bytes / COLD)
