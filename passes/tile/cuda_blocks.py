@@ -53,6 +53,7 @@ class Work:
 
     `gathered`: an operand is loaded element by element, each step waiting for memory; `run` positions of the inner
     dimension belong to one tap. Of a convolution's `taps`, all but the first read the left operand from the cache.
+    `beside` operands of what follows have an element for each one of the result.
     """
 
     rows: int
@@ -64,6 +65,7 @@ class Work:
     gathered: bool = False
     run: int = 1
     taps: int = 1
+    beside: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,8 @@ GATHERED_ELEMENT = 1.2e-8
 """One element gathered by each thread."""
 GATHERED_ELEMENTS = 96
 """The most elements that each thread holds on their way to shared memory."""
+EPILOGUE = 3.5e-6
+"""What 128 x 128 elements of a multiprocessor's second and later blocks take after their products."""
 SUSTAINED = 0.48
 """The part of the peak rate that warp matrix instructions reach."""
 L2_BANDWIDTH = 5.0e12
@@ -202,7 +206,8 @@ def seconds(schedule: BlockSchedule, work: Work, target: CudaTarget) -> float:
     traffic = blocks * (schedule.m + schedule.n) * steps * schedule.k * work.dtype.bytes / L2_BANDWIDTH
     exchange = EXCHANGE if schedule.splits > 1 else 0.0
     work_of_step = max(step + schedule.k // depth * slice, LATENCY / (schedule.stages - 1))
-    return START + exchange + max(waves * steps * work_of_step, traffic)
+    finish = EPILOGUE * schedule.m * schedule.n / (128 * 128) * max(blocks / room - 1, 0.0)
+    return START + exchange + max(waves * steps * work_of_step, traffic) + finish
 
 
 def _rate(work: Work, target: CudaTarget) -> float:

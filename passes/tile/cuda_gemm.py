@@ -59,7 +59,9 @@ def work_of(func: kernel.Func, shape: Shape, dtype: Scalar, instruction: str) ->
     """The product of a kernel at its usual sizes, as the model of time sees it."""
     number = usual_sizes(func)
     rows, columns, inner = number(shape.rows), number(shape.columns), number(shape.inner)
-    return Work(rows, columns, inner, number(product(shape.batch)), dtype, instruction)
+    types = {value.type for value in returned(func)}
+    beside = sum(argument.type in types and argument.has_one_use for argument in func.block.arguments)
+    return Work(rows, columns, inner, number(product(shape.batch)), dtype, instruction, beside=beside)
 
 
 def _is_plain(value: Value) -> bool:

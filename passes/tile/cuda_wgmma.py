@@ -7,6 +7,7 @@ multiplies while another stores. Results go through swizzled shared memory and l
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from .access import Memory
 from .builder import Role
 from .cuda_gemm import Product
 from .cuda_stages import SPAN, BoxOperand, PixelsOperand
+from .cuda_wgmma_beside import Beside, operands_beside
 from .elements import Element
 from .epilogue import Placement
 from .frame import returned
@@ -106,6 +108,8 @@ class WgmmaGemm:
         self.tiles = product((*shape.batch, self.tile_rows, self.tile_columns))
         self.grid = symbols.minimum(self.tiles, blocks)
         self.steps = ceildiv(shape.inner, sizes.k)
+        self.beside: list[Beside] = []
+        self.done: Dim = 0
 
     def build(self) -> None:
         sizes, builder = self.sizes, self.builder
@@ -117,10 +121,11 @@ class WgmmaGemm:
         self.a = self._operand("a", left, lambda batch: self.gemm.left(batch, sizes.k), sizes.m)
         self.b = self._operand("b", right, lambda batch: self.gemm.right(batch, sizes.k), sizes.n)
         self.staging = self._staging()
+        self.beside = self._beside()
         consumers = 1 if sizes.pingpong else sizes.groups
-        self.full = self._barriers("full", sizes.stages, 1)
-        self.free = self._barriers("free", sizes.stages, WARPGROUP * consumers)
-        self.turns = self._barriers("turns", sizes.groups, WARPGROUP) if sizes.pingpong else None
+        self.full = self.barriers("full", sizes.stages, 1)
+        self.free = self.barriers("free", sizes.stages, WARPGROUP * consumers)
+        self.turns = self.barriers("turns", sizes.groups, WARPGROUP) if sizes.pingpong else None
         builder.effect(tile.Barrier())
         self.early = [side for side, box in ((self.a, left), (self.b, right)) if box.is_weight] if self.overlap else []
         builder.roles(
@@ -144,7 +149,7 @@ class WgmmaGemm:
 
         panel, k = SPAN // self.gemm.dtype.bytes, self.sizes.k
         shape = (k // panel, size, panel) if is_k_major(box) else (size // panel, k, panel)
-        memory = self._alloc(f"{name}_tiles", (self.sizes.stages, *shape), self.gemm.dtype, self.sizes.stages)
+        memory = self.alloc(f"{name}_tiles", (self.sizes.stages, *shape), self.gemm.dtype, self.sizes.stages)
         return _Operand(boxes, size, k, memory, is_k_major(box))
 
     def _staging(self) -> Value | None:
@@ -154,14 +159,21 @@ class WgmmaGemm:
             return None
         (dtype,) = {memory.dtype for memory in staged[:1]}
         panel = SPAN // dtype.bytes
-        return self._alloc("results", (self.sizes.groups, self.sizes.chunk // panel, ROWS, panel), dtype, None)
+        return self.alloc("results", (self.sizes.groups, self.sizes.chunk // panel, ROWS, panel), dtype, None)
 
-    def _alloc(self, name: str, shape: tuple[int, ...], dtype: Scalar, stages: int | None) -> Value:
+    def _beside(self) -> list[Beside]:
+        """What is loaded beside the operands."""
+        if not self.sizes.beside or self.staging is None:
+            return []
+        found = [one for one in operands_beside(self.gemm) if self._fits_staging(self.body.memories[one])]
+        return [Beside.of(self, argument) for argument in found[: self.sizes.beside]]
+
+    def alloc(self, name: str, shape: tuple[int, ...], dtype: Scalar, stages: int | None) -> Value:
         op = tile.Alloc(1024, SPAN, stages, result_types=[MemRefType(shape, dtype, "shared")])
         op.result.name = name
         return self.builder.effect(op).results[0]
 
-    def _barriers(self, name: str, count: int, arrivals: int) -> Value:
+    def barriers(self, name: str, count: int, arrivals: int) -> Value:
         op = tile.AllocBarriers(count, arrivals)
         op.result.name = name
         return self.builder.effect(op).results[0]
@@ -176,10 +188,10 @@ class WgmmaGemm:
             number = self.indices.scalar(counter, self.tiles)
             done = self.indices.scalar(carried[0], 1 << 31)
             body(self._place(number), number, done)
-            return (self._code(done + stride * self.steps),)
+            return (self.code(done + stride * self.steps),)
 
-        bounds = (self._code(start), self._code(self.tiles), self._code(stride * self.blocks))
-        self.builder.loop(bounds, (self._code(first * self.steps),), one)
+        bounds = (self.code(start), self.code(self.tiles), self.code(stride * self.blocks))
+        self.builder.loop(bounds, (self.code(first * self.steps),), one)
 
     def _place(self, number: Dim) -> TilePlace:
         """Tiles in bands of rows: along a band, column by column."""
@@ -216,8 +228,8 @@ class WgmmaGemm:
             first = started and self._select("eq", number, self.block, started, 0, symbols.add(started, 1))
 
             def step(k: Dim, stage: Dim, parity: Value, carried: Sequence[Value]) -> Sequence[Value]:
-                self._wait(self.free, stage, self._flip(parity))
-                self._arrive(self.full, stage, self.sizes.stage_bytes(self.gemm.dtype))
+                self.wait(self.free, stage, self._flip(parity))
+                self.arrive(self.full, stage, self.sizes.stage_bytes(self.gemm.dtype))
                 self._copy((self.a, self.b), place, k, stage)
                 return ()
 
@@ -234,7 +246,7 @@ class WgmmaGemm:
         else:
             return 0
         for step in range(count):
-            self._arrive(self.full, step, self.sizes.stage_bytes(self.gemm.dtype))
+            self.arrive(self.full, step, self.sizes.stage_bytes(self.gemm.dtype))
             self._copy(self.early, place, step, step)
         return count
 
@@ -256,14 +268,14 @@ class WgmmaGemm:
                 op = tile.CopyAsync(
                     box.memory.value,
                     side.memory,
-                    self._codes(*start),
-                    self._codes(stage, panel, 0, 0),
+                    self.codes(*start),
+                    self.codes(stage, panel, 0, 0),
                     sizes,
                     dims,
                     (2, 3),
                     tuple(sorted(dims)),
                     barriers=self.full,
-                    slot=self._code(stage),
+                    slot=self.code(stage),
                     engine="tma",
                 )
                 self.builder.effect(op)
@@ -273,14 +285,14 @@ class WgmmaGemm:
             op = tile.CopyPixelsAsync(
                 pixels.memory.value,
                 side.memory,
-                self._codes(*pixels.place(first, step * side.k + panel * side.panel)),
-                self._codes(stage, panel, 0, 0),
+                self.codes(*pixels.place(first, step * side.k + panel * side.panel)),
+                self.codes(stage, panel, 0, 0),
                 (side.size, side.panel),
                 (0, len(pixels.memory.shape) - 1),
                 (2, 3),
                 pixels.checked,
                 barriers=self.full,
-                slot=self._code(stage),
+                slot=self.code(stage),
                 engine="tma",
                 out=pixels.out,
                 steps=pixels.steps,
@@ -297,9 +309,13 @@ class WgmmaGemm:
         rows = 0 if self.sizes.pingpong else number * self.sizes.group_rows
 
         def one(place: TilePlace, _: Dim, done: Dim) -> None:
+            place = TilePlace(place.batch, place.row + rows, place.column)
+            for operand in self.beside:
+                operand.fetch(place, number)
             self._wait_turn(number, done)
             acc = self._multiply(rows, done, number)
-            self._finish(TilePlace(place.batch, place.row + rows, place.column), number, acc)
+            self.done = done
+            self._finish(place, number, acc)
 
         first, stride = (number, self.sizes.groups) if self.sizes.pingpong else (0, 1)
         self._tiles(first, stride, one)
@@ -315,13 +331,13 @@ class WgmmaGemm:
         first = self._select("eq", group, 0, 1, 0, 2)
         phase = before + first
         parity = self.indices.derived(phase - 2 * symbols.floordiv(phase, 2), 2)
-        self._wait(self.turns, group, self._code(parity))
+        self.wait(self.turns, group, self.code(parity))
 
     def _pass_turn(self, group: Dim) -> None:
         if self.turns is not None:
             groups = self.sizes.groups
             following = self._select("eq", group, groups - 1, 0, group + 1, groups)
-            self._arrive(self.turns, following)
+            self.arrive(self.turns, following)
 
     def _multiply(self, rows: Dim, done: Dim, group: Dim) -> Value:
         """The products of all steps of a tile, one step in flight while the next is started.
@@ -333,25 +349,25 @@ class WgmmaGemm:
         start = self.builder.op("vector.broadcast", (zero,), VectorType((self.sizes.group_rows, self.sizes.n), f32))
 
         def first(k: Dim, stage: Dim, parity: Value, carried: Sequence[Value]) -> Sequence[Value]:
-            self._wait(self.full, stage, parity)
-            return (self._mma(rows, stage, start), self._code(stage))
+            self.wait(self.full, stage, parity)
+            return (self._mma(rows, stage, start), self.code(stage))
 
         def step(k: Dim, stage: Dim, parity: Value, carried: Sequence[Value]) -> Sequence[Value]:
-            self._wait(self.full, stage, parity)
+            self.wait(self.full, stage, parity)
             acc = self._mma(rows, stage, carried[0])
             acc = self.builder.effect(tile.MmaWait(acc, 1)).results[0]
-            self._arrive(self.free, self._known(carried[1], self.sizes.stages))
+            self.arrive(self.free, self._known(carried[1], self.sizes.stages))
             if early:
                 last = self.indices.compare("eq", k, self.steps - 1)
                 self.builder.branch(last.value, lambda: self._pass_turn(group))
-            return (acc, self._code(stage))
+            return (acc, self.code(stage))
 
         # The wait follows the loop at once: ptxas may read accumulators before a wait that has other work before it.
         acc, last = self._pipeline(0, done, first, step)
         acc = self.builder.effect(tile.MmaWait(acc, 0)).results[0]
         if not early:
             self._pass_turn(group)
-        self._arrive(self.free, self._known(last, self.sizes.stages))
+        self.arrive(self.free, self._known(last, self.sizes.stages))
         return acc
 
     def _mma(self, rows: Dim, stage: Dim, acc: Value) -> Value:
@@ -368,7 +384,7 @@ class WgmmaGemm:
         shape = (side.k // panel, size, panel) if side.k_major else (size // panel, side.k, panel)
         start = (stage, 0, first, 0) if side.k_major else (stage, symbols.floordiv(first, panel), 0, 0)
         window = MemRefType(shape, self.gemm.dtype, "shared")
-        op = tile.View(side.memory, self._codes(*start), (1, 2, 3), result_types=[window])
+        op = tile.View(side.memory, self.codes(*start), (1, 2, 3), result_types=[window])
         op.result.name = "a_tile" if side is self.a else "b_tile"
         return self.builder.effect(op).results[0]
 
@@ -385,20 +401,35 @@ class WgmmaGemm:
 
     def _finish(self, place: TilePlace, group: Dim, acc: Value) -> None:
         """The element-wise ops behind the product on its accumulators, a chunk at a time."""
-        for first_row in range(0, self.sizes.group_rows, ROWS):
-            for first_column in range(0, self.sizes.n, self.sizes.chunk):
-                part = vector.ExtractStridedSlice.at(acc, (first_row, first_column), (ROWS, self.sizes.chunk))
-                value = self.builder.effect(part).results[0]
-                chunk = TilePlace(place.batch, place.row + first_row, place.column + first_column)
-                self._finish_chunk(chunk, group, value)
+        rows, columns = range(0, self.sizes.group_rows, ROWS), range(0, self.sizes.n, self.sizes.chunk)
+        starts = list(itertools.product(rows, columns))
+        chunks = [TilePlace(place.batch, place.row + row, place.column + column) for row, column in starts]
+        for number, (start, chunk) in enumerate(zip(starts, chunks, strict=True)):
+            part = vector.ExtractStridedSlice.at(acc, start, (ROWS, self.sizes.chunk))
+            value = self.builder.effect(part).results[0]
 
-    def _finish_chunk(self, place: TilePlace, group: Dim, acc: Value) -> None:
+            def take(lanes: tuple[int, int], number: int = number) -> None:
+                for operand in self.beside:
+                    operand.take(number, len(chunks), self.done, group, lanes)
+                if self.beside and number + 1 < len(chunks):
+                    self.builder.effect(tile.Barrier())
+                    for operand in self.beside:
+                        operand.fetch(chunks[number + 1], group)
+
+            self._finish_chunk(chunk, group, value, take)
+
+    def _finish_chunk(
+        self, place: TilePlace, group: Dim, acc: Value, take: Callable[[tuple[int, int]], None] | None = None
+    ) -> None:
+        """`take` has operands beside the product ready, along its lanes."""
         indices, shape = self.indices, self.gemm.shape
         assert isinstance(acc.type, VectorType)
         lanes = indices.lane(acc.type.shape[0]), indices.lane(acc.type.shape[1])
         row = self._limited(place.row, lanes[0], shape.rows, self.sizes.m)
         column = self._limited(place.column, lanes[1], shape.columns, self.sizes.n)
         numbers = indices.lane_of(lanes[0]), indices.lane_of(lanes[1])
+        if take is not None:
+            take(numbers)
         self.gemm.bind(Element(acc, f32, numbers), row, column)
         at = self.gemm.index(place.batch, row, column)
         self._send_results(place, group, at, (row, column), numbers)
@@ -438,7 +469,7 @@ class WgmmaGemm:
         value = builder.op("vector.shape_cast", (value,), VectorType((ROWS, panels, panel), memory.dtype))
         builder.elect(self._wait_stores)
         builder.effect(tile.Barrier())
-        start = self._codes(group, 0, 0, 0)
+        start = self.codes(group, 0, 0, 0)
         builder.effect(tile.Store(value, staging, start, (2, 1, 3), (1, 1, 1), alignment=16))
         builder.effect(tile.FenceAsync())
         builder.effect(tile.Barrier())
@@ -450,8 +481,8 @@ class WgmmaGemm:
                 op = tile.CopyAsync(
                     staging,
                     memory.value,
-                    self._codes(group, number, 0, 0),
-                    self._codes(*there),
+                    self.codes(group, number, 0, 0),
+                    self.codes(*there),
                     (ROWS, panel),
                     (2, 3),
                     (rank - 2, rank - 1),
@@ -483,9 +514,9 @@ class WgmmaGemm:
         before = done + first
         turn = symbols.floordiv(before, stages)
         stage = self.indices.derived(before - stages * turn, stages)
-        parity = self._code(self.indices.derived(turn - 2 * symbols.floordiv(turn, 2), 2))
+        parity = self.code(self.indices.derived(turn - 2 * symbols.floordiv(turn, 2), 2))
         carried: Sequence[Value] = ()
-        place = self._code(stage)
+        place = self.code(stage)
         if callable(start):
             carried = start(first, stage, parity, ())
             place, parity = self._next(place, parity)
@@ -496,7 +527,7 @@ class WgmmaGemm:
             passed = step(self.indices.scalar(counter, self.steps), self._known(now, stages), phase, rest)
             return (*self._next(now, phase), *passed)
 
-        bounds = (self._code(first), self._code(self.steps), self._code(1))
+        bounds = (self.code(first), self.code(self.steps), self.code(1))
         return self.builder.loop(bounds, (place, parity, *carried), body)[2:]
 
     def _next(self, stage: Value, parity: Value) -> tuple[Value, Value]:
@@ -522,14 +553,14 @@ class WgmmaGemm:
     def _known(self, value: Value, extent: Dim) -> Dim:
         return self.indices.scalar(value, extent)
 
-    def _wait(self, barriers: Value, slot: Dim, parity: Value) -> None:
-        self.builder.effect(tile.Wait(barriers, self._code(slot), parity))
+    def wait(self, barriers: Value, slot: Dim, parity: Value) -> None:
+        self.builder.effect(tile.Wait(barriers, self.code(slot), parity))
 
-    def _arrive(self, barriers: Value, slot: Dim, bytes: int = 0) -> None:
-        self.builder.effect(tile.Arrive(barriers, self._code(slot), bytes))
+    def arrive(self, barriers: Value, slot: Dim, bytes: int = 0) -> None:
+        self.builder.effect(tile.Arrive(barriers, self.code(slot), bytes))
 
-    def _code(self, value: Dim) -> Value:
+    def code(self, value: Dim) -> Value:
         return self.indices.scalar_code(value)
 
-    def _codes(self, *values: Dim) -> tuple[Value, ...]:
-        return tuple(map(self._code, values))
+    def codes(self, *values: Dim) -> tuple[Value, ...]:
+        return tuple(map(self.code, values))

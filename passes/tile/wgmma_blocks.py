@@ -34,7 +34,8 @@ class WgmmaSchedule(Schedule):
     `groups` warpgroups multiply. With `pingpong` each has tiles of its own, else each has `m` / `groups` rows of one.
     `stages` tiles of the operands are under way. A result leaves in chunks of `chunk` columns. Tiles follow each other
     along `band` rows of tiles first, so that blocks at work share operands in the cache. With `splits` the inner
-    dimension is split among so many blocks, a cluster, which compute a tile together.
+    dimension is split among so many blocks, a cluster, which compute a tile together. So many operands of what follows
+    are loaded `beside` the product's.
     """
 
     subject = "a wgmma product"
@@ -48,6 +49,7 @@ class WgmmaSchedule(Schedule):
     chunk: int
     band: int
     splits: int = 1
+    beside: int = 0
 
     @property
     def threads(self) -> int:
@@ -71,7 +73,7 @@ class WgmmaSchedule(Schedule):
 
     def shared_bytes(self, dtype: Scalar, result_bytes: int) -> int:
         """With what barriers and alignment take at most."""
-        staging = self.groups * ROWS * self.chunk * result_bytes
+        staging = self.groups * ROWS * self.chunk * result_bytes * (1 + self.beside)
         if self.splits > 1:
             staging = self.groups * self.group_rows * (self.n + EXCHANGE_PADDING) * 4
         return self.stages * self.stage_bytes(dtype) + staging + _SPARE
@@ -157,8 +159,11 @@ def _deepest(
 ) -> WgmmaSchedule | None:
     """With as many stages as fit."""
     chunk = math.gcd(tile.n, 128 if result.bytes <= 2 else 64)
+    beside = min(work.beside, 1) if splits == 1 else 0
     for stages in range(min(MOST_STAGES, max(2, steps * (2 if tile.pingpong else 1))), 1, -1):
-        schedule = WgmmaSchedule(tile.m, tile.n, k, tile.groups, int(tile.pingpong), stages, chunk, BAND, splits)
+        schedule = WgmmaSchedule(
+            tile.m, tile.n, k, tile.groups, int(tile.pingpong), stages, chunk, BAND, splits, beside
+        )
         if schedule.shared_bytes(work.dtype, result.bytes) <= target.shared_bytes_per_block:
             return schedule
     return None
@@ -181,4 +186,5 @@ def seconds(schedule: WgmmaSchedule, work: Work, target: CudaTarget) -> float:
     finish = EPILOGUE * schedule.group_rows * schedule.n / (128 * 128)
     exchange = EXCHANGE if schedule.splits > 1 else 0.0
     busy = loop + exchange + (finish if schedule.pingpong else rounds * finish)
-    return START + max(busy, (operands + work.rows * work.columns) * bytes / MEMORY)
+    results = work.rows * work.columns * (1 + work.beside)
+    return START + max(busy, (operands + results) * bytes / MEMORY)

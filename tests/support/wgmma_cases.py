@@ -29,6 +29,7 @@ SMALL = WgmmaSchedule(64, 64, 64, 1, 0, 3, 64, 8)
 SPLIT = WgmmaSchedule(64, 64, 64, 1, 0, 2, 64, 8, 4)
 SPLIT_GROUPS = WgmmaSchedule(128, 64, 64, 2, 0, 2, 64, 8, 2)
 TF32 = WgmmaSchedule(128, 128, 32, 2, 0, 3, 64, 8)
+BESIDE = WgmmaSchedule(128, 128, 64, 2, 0, 3, 64, 8, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,8 @@ WGMMA_CASES = [
     WgmmaCase("weights-shared-tile", SHARED, 264, 264, 520, trans_b=True, weight=True, blocks=2),
     WgmmaCase("weights-pingpong", PINGPONG, 260, 264, 520, weight=True, blocks=1),
     WgmmaCase("wide", WIDE, 200, 392, 264, weight=True),
+    WgmmaCase("beside", BESIDE, 300, 264, 136, weight=True, blocks=2),
+    WgmmaCase("beside-batched", BESIDE, 130, 136, 72, batch=(2,), blocks=3),
     WgmmaCase("bf16", SHARED, 100, 136, 136, dtype="bf16", tolerance=1e-2),
     WgmmaCase("tf32-weights", TF32, 130, 136, 100, weight=True, dtype="f32", tolerance=2e-3),
     WgmmaCase("tf32", TF32, 130, 136, 68, trans_b=True, dtype="f32", tolerance=2e-3),

@@ -23,6 +23,8 @@ from kernelwright.passes.tile.wgmma_blocks import WgmmaSchedule
 nn: Any = dialect
 
 TF32 = WgmmaSchedule(128, 64, 32, 2, 0, 3, 64, 8)
+BESIDE = WgmmaSchedule(128, 256, 64, 2, 0, 2, 128, 8, 1, 1)
+PINGPONG_BESIDE = WgmmaSchedule(128, 128, 64, 2, 1, 3, 128, 2, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,9 @@ WGMMA_CONV_CASES = [
     WgmmaConvCase("1x1-strided", SMALL, (7, 6), 40, 64, (1, 1), images=3, strides=(2, 2)),
     WgmmaConvCase("1x1-split", SPLIT, (5, 7), 520, 72, (1, 1), images=2),
     WgmmaConvCase("3x3-split", SPLIT, (5, 3), 64, 72, (3, 3), images=2, pads=ONE),
+    WgmmaConvCase("1x1-beside", BESIDE, (9, 7), 72, 264, (1, 1), images=5, blocks=2),
+    WgmmaConvCase("3x3-beside", BESIDE, (9, 7), 24, 136, (3, 3), images=3, pads=ONE, dynamic=True, blocks=1),
+    WgmmaConvCase("pingpong-beside", PINGPONG_BESIDE, (9, 7), 72, 136, (1, 1), images=9, blocks=1),
     WgmmaConvCase("line", SMALL, (45,), 16, 24, (5,), images=3, strides=(2,), pads=(2, 1), dilations=(1,)),
     WgmmaConvCase("cube", SMALL, (4, 5, 3), 16, 24, (3, 2, 3), images=2, strides=(1, 2, 1), pads=(1, 0, 1, 1, 1, 1),
                   dilations=(1, 1, 1)),
