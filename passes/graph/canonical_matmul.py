@@ -8,6 +8,7 @@ from ...ir.dialects import nn
 from ...ir.dialects.nn.base import scalar_type, tensor_type
 from ...ir.symbols import Dim
 from ..rewrite import Rewriter, canonicalization
+from .canonical_views import order_before_reshape
 from .match import either_way, number, producer
 
 
@@ -35,6 +36,57 @@ def matmul_of_transposed(op: nn.MatMul, rw: Rewriter) -> None:
         precision=op.precision,
     )
     rw.replace(op, new)
+
+
+@canonicalization(nn.MatMul)
+def matmul_of_permuted_rows(op: nn.MatMul, rw: Rewriter) -> None:
+    """matmul(transpose(a), w) = transpose(matmul(a, w)) where only rows move
+
+    A product reads rows as they lie; the transpose then meets the views behind it.
+    """
+    inner = producer(op.a, nn.Transpose)
+    if inner is None or op.trans_a or tensor_type(op.b).rank != 2 or inner.perm[-1] != tensor_type(op.a).rank - 1:
+        return
+    product = rw.insert(nn.MatMul(inner.x, op.b, trans_b=op.trans_b, to=op.to, precision=op.precision))
+    rw.replace(op, nn.Transpose(product.result, inner.perm), merging=[inner])
+
+
+@canonicalization(nn.Elementwise)
+def elementwise_of_permuted_product(op: nn.Elementwise, rw: Rewriter) -> None:
+    """f(transpose(matmul(a, w)), bias) = transpose(f(matmul(a, w), bias)) where only rows move"""
+    first, *others = op.operands
+    inner = producer(first, nn.Transpose)
+    if inner is None or not first.has_one_use or inner.perm[-1] != tensor_type(first).rank - 1:
+        return
+    if not _is_rowwise(inner.x) or any(producer(o, nn.Constant) is None or tensor_type(o).rank > 1 for o in others):
+        return
+    copy = op.clone({first: inner.x})
+    assert isinstance(copy, nn.NnOp)
+    copy.results[0].type = copy.infer()[0]
+    rw.replace(op, nn.Transpose(rw.insert(copy).results[0], inner.perm), merging=[inner])
+
+
+def _is_rowwise(value: Value) -> bool:
+    """Whether a product makes `value`, with element-wise ops behind it that are the same for every row."""
+    chain = _rowwise_chain(value)
+    return bool(chain) or (value.has_one_use and producer(value, nn.MatMul) is not None)
+
+
+@canonicalization(nn.Transpose)
+def transpose_of_product_of_transposed(op: nn.Transpose, rw: Rewriter) -> None:
+    """transpose(matmul(reshape(transpose(a)), w)) = matmul(reshape(transpose(a)), w) where only rows move
+
+    So attention's result is turned once.
+    """
+    matmul = producer(op.x, nn.MatMul)
+    if matmul is None or matmul.trans_a or not op.x.has_one_use or tensor_type(matmul.b).rank != 2:
+        return
+    regrouped = producer(matmul.a, nn.Reshape)
+    if regrouped is None or op.perm[-1] != len(op.perm) - 1 or order_before_reshape(regrouped, op.perm) is None:
+        return
+    turned = rw.insert(nn.Transpose(matmul.a, op.perm)).result
+    product = nn.MatMul(turned, matmul.b, trans_b=matmul.trans_b, to=matmul.to, precision=matmul.precision)
+    rw.replace(op, product, merging=[matmul])
 
 
 @canonicalization(nn.MatMul)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -80,22 +81,64 @@ def transpose_of_reshape(op: nn.Transpose, rw: Rewriter) -> None:
     Exporters merge batch and heads before they transpose keys.
     """
     inner = producer(op.x, nn.Reshape)
-    if inner is None or producer(inner.x, nn.Transpose) is None:
+    perm = order_before_reshape(inner, op.perm) if inner is not None else None
+    if inner is None or perm is None:
         return
-    before, after = tensor_type(inner.x).dims, tensor_type(op.x).dims
+    turned = rw.insert(nn.Transpose(inner.x, perm)).result
+    rw.replace(op, nn.Reshape(turned, result_types=[op.result.type]), merging=[inner])
+
+
+def order_before_reshape(op: nn.Reshape, perm: Sequence[int]) -> tuple[int, ...] | None:
+    """The permutation of a reshaped transpose that gives the same as `perm` behind the reshape; None where groups of
+    axes that the reshape regroups do not stay whole."""
+    if producer(op.x, nn.Transpose) is None:
+        return None
+    before, after = tensor_type(op.x).dims, tensor_type(op.result).dims
     groups = _regrouped_axes(before, after)
-    moved = [axis for axis in op.perm if after[axis] != 1]
+    moved = [axis for axis in perm if after[axis] != 1]
     order: list[int] = []
     while moved:
         group = next((g for _, g in groups if g and g == moved[: len(g)]), None)
         if group is None:
-            return
+            return None
         order += next(axes for axes, g in groups if g == group)
         moved = moved[len(group) :]
-    ones = iter([axis for axis in range(len(before)) if axis not in order])
-    perm = (*order, *ones)
-    turned = rw.insert(nn.Transpose(inner.x, perm)).result
-    rw.replace(op, nn.Reshape(turned, result_types=[op.result.type]), merging=[inner])
+    return (*order, *(axis for axis in range(len(before)) if axis not in order))
+
+
+@canonicalization(nn.Reshape)
+def reshape_of_transpose(op: nn.Reshape, rw: Rewriter) -> None:
+    """reshape(transpose(x)) = transpose(reshape(x)) where axes are split alone
+
+    Behind the reshape, the transpose meets others, and products that read it where it lies.
+    """
+    inner = producer(op.x, nn.Transpose)
+    if inner is None:
+        return
+    source, before, after = tensor_type(inner.x), tensor_type(op.x).dims, tensor_type(op.result).dims
+    groups = _regrouped_axes(before, after)
+    ones = [axis for axis, dim in enumerate(after) if dim == 1]
+    if any(len(axes) != 1 for axes, _ in groups) or len(groups) != sum(dim != 1 for dim in before):
+        return
+    parts = {inner.perm[axes[0]]: group for axes, group in groups}
+    order = [*ones, *(axis for old in range(source.rank) for axis in parts.get(old, ()))]
+    if sorted(order) != list(range(len(after))):
+        return
+    split = rw.insert(nn.Reshape(inner.x, result_types=[source.with_shape(tuple(after[axis] for axis in order))])).result
+    perm = tuple(order.index(axis) for axis in range(len(after)))
+    rw.replace(op, nn.Transpose(split, perm), merging=[inner])
+
+
+@canonicalization(nn.Slice)
+def slice_of_transpose(op: nn.Slice, rw: Rewriter) -> None:
+    """slice(transpose(x)) = transpose(slice(x))"""
+    inner = producer(op.x, nn.Transpose)
+    if inner is None:
+        return
+    where = [inner.perm.index(axis) for axis in range(len(inner.perm))]
+    starts, ends, steps = (tuple(part[axis] for axis in where) for part in (op.starts, op.ends, op.steps))
+    part = rw.insert(nn.Slice(inner.x, starts, ends, steps)).result
+    rw.replace(op, nn.Transpose(part, inner.perm), merging=[inner])
 
 
 def _regrouped_axes(before: tuple[Dim, ...], after: tuple[Dim, ...]) -> list[tuple[list[int], list[int]]]:
