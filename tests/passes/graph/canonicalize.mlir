@@ -291,3 +291,57 @@ func.func @padding(%pad: tensor<2x3xi1>) -> tensor<2x1x3x3xf32> {
   %3 = "nn.where"(%2, %zero, %low) : (tensor<2x1x3x3xi1>, tensor<f32>, tensor<f32>) -> tensor<2x1x3x3xf32>
   return %3 : tensor<2x1x3x3xf32>
 }
+
+// -----
+
+// Queries of a transformer that keeps the sequence first: transposed rows, split into three and into heads.
+// CHECK-LABEL: func.func @sequence_first
+func.func @sequence_first(%x: tensor<2x5x4xf32>, %w: tensor<4x24xf32>) -> tensor<2x2x5x4xf32> {
+  // CHECK: %[[P:.*]] = "nn.matmul"(%x, %w) {{.*}} -> tensor<2x5x24xf32>
+  // CHECK-NEXT: %[[B:.*]] = "nn.add"(%[[P]], %{{.*}}) : {{.*}} -> tensor<2x5x24xf32>
+  // CHECK-NEXT: %[[R:.*]] = "nn.reshape"(%[[B]]) : (tensor<2x5x24xf32>) -> tensor<2x5x3x8xf32>
+  // CHECK-NEXT: %[[S:.*]] = "nn.slice"(%[[R]]) {{.*}} -> tensor<2x5x1x8xf32>
+  // CHECK-NEXT: %[[H:.*]] = "nn.reshape"(%[[S]]) : (tensor<2x5x1x8xf32>) -> tensor<2x5x2x4xf32>
+  // CHECK-NEXT: %[[T:.*]] = "nn.transpose"(%[[H]]) {perm = array<i64: 0, 2, 1, 3>}
+  // CHECK-NEXT: return %[[T]]
+  %bias = "nn.constant"() {value = dense<0.5> : tensor<24xf32>} : () -> tensor<24xf32>
+  %0 = "nn.transpose"(%x) {perm = array<i64: 1, 0, 2>} : (tensor<2x5x4xf32>) -> tensor<5x2x4xf32>
+  %1 = "nn.matmul"(%0, %w) {trans_a = false, trans_b = false, precision = "ieee"} : (tensor<5x2x4xf32>, tensor<4x24xf32>) -> tensor<5x2x24xf32>
+  %2 = "nn.add"(%1, %bias) : (tensor<5x2x24xf32>, tensor<24xf32>) -> tensor<5x2x24xf32>
+  %3 = "nn.reshape"(%2) : (tensor<5x2x24xf32>) -> tensor<1x5x2x3x8xf32>
+  %4 = "nn.transpose"(%3) {perm = array<i64: 3, 1, 2, 0, 4>} : (tensor<1x5x2x3x8xf32>) -> tensor<3x5x2x1x8xf32>
+  %5 = "nn.reshape"(%4) : (tensor<3x5x2x1x8xf32>) -> tensor<3x5x2x8xf32>
+  %6 = "nn.slice"(%5) {starts = array<i64: 1, 0, 0, 0>, ends = array<i64: 2, 5, 2, 8>, steps = array<i64: 1, 1, 1, 1>} : (tensor<3x5x2x8xf32>) -> tensor<1x5x2x8xf32>
+  %7 = "nn.reshape"(%6) : (tensor<1x5x2x8xf32>) -> tensor<5x4x4xf32>
+  %8 = "nn.transpose"(%7) {perm = array<i64: 1, 0, 2>} : (tensor<5x4x4xf32>) -> tensor<4x5x4xf32>
+  %9 = "nn.reshape"(%8) : (tensor<4x5x4xf32>) -> tensor<2x2x5x4xf32>
+  return %9 : tensor<2x2x5x4xf32>
+}
+
+// -----
+
+// Merged axes of which one has moved are no split.
+// CHECK-LABEL: func.func @merged_after_transpose
+func.func @merged_after_transpose(%x: tensor<2x3x4xf32>) -> tensor<6x4xf32> {
+  // CHECK-NEXT: %[[T:.*]] = "nn.transpose"(%x)
+  // CHECK-NEXT: "nn.reshape"(%[[T]])
+  %0 = "nn.transpose"(%x) {perm = array<i64: 1, 0, 2>} : (tensor<2x3x4xf32>) -> tensor<3x2x4xf32>
+  %1 = "nn.reshape"(%0) : (tensor<3x2x4xf32>) -> tensor<6x4xf32>
+  return %1 : tensor<6x4xf32>
+}
+
+// -----
+
+// What attention gives is turned once for the product behind it.
+// CHECK-LABEL: func.func @attention_result
+func.func @attention_result(%x: tensor<2x3x5x4xf32>, %w: tensor<12x8xf32>) -> tensor<2x5x8xf32> {
+  // CHECK-NEXT: %[[T:.*]] = "nn.transpose"(%x) {perm = array<i64: 0, 2, 1, 3>}
+  // CHECK-NEXT: %[[R:.*]] = "nn.reshape"(%[[T]]) : (tensor<2x5x3x4xf32>) -> tensor<2x5x12xf32>
+  // CHECK-NEXT: %[[P:.*]] = "nn.matmul"(%[[R]], %w)
+  // CHECK-NEXT: return %[[P]]
+  %0 = "nn.transpose"(%x) {perm = array<i64: 2, 0, 1, 3>} : (tensor<2x3x5x4xf32>) -> tensor<5x2x3x4xf32>
+  %1 = "nn.reshape"(%0) : (tensor<5x2x3x4xf32>) -> tensor<5x2x12xf32>
+  %2 = "nn.matmul"(%1, %w) {trans_a = false, trans_b = false, precision = "ieee"} : (tensor<5x2x12xf32>, tensor<12x8xf32>) -> tensor<5x2x8xf32>
+  %3 = "nn.transpose"(%2) {perm = array<i64: 1, 0, 2>} : (tensor<5x2x8xf32>) -> tensor<2x5x8xf32>
+  return %3 : tensor<2x5x8xf32>
+}
