@@ -16,6 +16,7 @@ from ..passes.graph.cse import Cse
 from ..passes.graph.dce import Dce
 from ..passes.graph.fold_batch_norm import FoldBatchNorm
 from ..passes.graph.fold_constants import FoldConstants
+from ..passes.graph.fold_indices import FoldIndices
 from ..passes.graph.infer_shapes import InferShapes
 from ..passes.graph.join_convolutions import JoinConvolutions
 from ..passes.graph.join_products import JoinProducts
@@ -60,6 +61,7 @@ REWRITE: tuple[Entry, ...] = (
     (CheckIndices(), "for --debug-bounds: ops still have the indices that the model gives them"),
     (Canonicalize(), "one form for equal things, so that the passes below have fewer to know"),
     (FoldConstants(), "what is known is not computed"),
+    (FoldIndices(), "nor is what is known for every size: masks of nothing, gathers in order"),
     (Canonicalize(), "folded constants are neutral elements, sizes and indices"),
     (Cse(), "exporters repeat shape arithmetic and masks"),
     (RecognizeActivations(), "one op for one function, which has an accurate formula"),

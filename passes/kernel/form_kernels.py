@@ -18,6 +18,7 @@ from ..base import Pass, PassContext
 from .groups import (
     Group,
     Kind,
+    is_cheap,
     is_linear_reshape,
     is_source,
     is_strided,
@@ -138,7 +139,7 @@ def _replace_empty(block: Block) -> None:
 def _copy_sources_to_users(block: Block) -> None:
     """Give every user of a value made from nothing a copy of its own, so that it never stands between kernels."""
     for op in reversed(block):
-        shared = is_source(op) or isinstance(op, nn.BroadcastTo)
+        shared = is_source(op) or isinstance(op, nn.BroadcastTo) or _is_made_of_sources(op, _CHAIN)
         if not shared or stays_in_main(op):
             continue
         uses = [(user, index) for user, index in op.results[0].uses if not isinstance(user, Return | nn.Yield)]
@@ -152,6 +153,25 @@ def _copy_sources_to_users(block: Block) -> None:
             user.set_operand(index, copy.results[0])
         if not op.results[0].uses:
             op.erase()
+
+
+_CHAIN = 3
+"""The most ops that follow each other of which copies are made."""
+
+
+def _is_made_of_sources(op: Operation, most: int) -> bool:
+    """Whether `op` computes positions or masks from indices and sizes, at little cost, in at most `most` steps."""
+    if not isinstance(op, nn.Elementwise | nn.Reshape) or not is_cheap(op) or not most:
+        return False
+    makers = [value.owner for value in op.operands]
+    return all(
+        isinstance(maker, Operation) and (_is_free_source(maker) or _is_made_of_sources(maker, most - 1))
+        for maker in makers
+    )
+
+
+def _is_free_source(op: Operation) -> bool:
+    return is_source(op) and not (isinstance(op, nn.Constant) and not op.is_splat)
 
 
 def _free_views(main: Func) -> set[Operation]:

@@ -35,7 +35,7 @@ _ROOTS = (nn.MatMul, nn.Attention, nn.Conv, nn.ConvTranspose, nn.MaxPool, nn.Avg
 _STRIDED = (nn.Transpose, nn.Slice, nn.BroadcastTo, nn.Reshape)
 _MASK = 3  # its position among the operands of attention
 _STRIDED_READERS = (nn.MatMul, nn.Attention)
-# Masks are computed again for every head and query, so they are made of these.
+# Masks and indices are computed again for every head, query or slice, so they are made of these.
 _CHEAP = (
     nn.Add, nn.Sub, nn.Mul, nn.Min, nn.Max, nn.Neg, nn.Abs, nn.Cast, nn.Where, nn.And, nn.Or, nn.Xor, nn.Not,
     nn.Eq, nn.Ne, nn.Lt, nn.Le, nn.Gt, nn.Ge, nn.Transpose, nn.Slice, nn.BroadcastTo, nn.Reshape,
@@ -227,7 +227,7 @@ def _reduce_objection(op: nn.Reduce, group: Group) -> str | None:
 
 
 def _pointwise_objection(op: Operation, group: Group) -> str | None:
-    if _is_cheap(op) and _leads_to_mask(op.results[0], group):
+    if is_cheap(op) and _leads_to_mask(op.results[0], group):
         return None
     reader = _reader_through_views(op.result, group)
     if isinstance(reader, nn.Concat | nn.Pad) and isinstance(op, nn.Cast) and not isinstance(op.x.owner, Operation):
@@ -253,7 +253,8 @@ def _reader_through_views(value: Value, group: Group) -> Operation | None:
     return None
 
 
-def _is_cheap(op: Operation) -> bool:
+def is_cheap(op: Operation) -> bool:
+    """Whether computing `op` again costs less than keeping its result."""
     return isinstance(op, _CHEAP) or is_source(op)
 
 
@@ -263,6 +264,15 @@ def _leads_to_mask(value: Value, group: Group) -> bool:
         (user is group.root and isinstance(user, nn.Attention) and index == _MASK)
         or (user is not group.sink and user in group.ops and _leads_to_mask(user.results[0], group))
         for user, index in value.uses
+    )
+
+
+def _leads_to_index(value: Value, group: Group) -> bool:
+    """Whether the group reads `value` for nothing but the indices of a gather."""
+    return all(
+        (isinstance(user, nn.Gather) and user.indices is value)
+        or (user in group.ops and is_cheap(user) and user is not group.sink and _leads_to_index(user.results[0], group))
+        for user in value.users
     )
 
 
@@ -294,6 +304,8 @@ def _recomputation(op: Operation, group: Group) -> str | None:
     if group.rows is not None and same_elements(shape, group.space[: len(group.space) - group.rows]):
         return None
     if kind_of(op) is Kind.VIEW or tensor_type(op.result).size == 1 or _leads_to_rows(op, group):
+        return None
+    if is_cheap(op) and _leads_to_index(op.result, group):
         return None
     views_only = all(kind_of(u) is Kind.VIEW and not isinstance(u, nn.BroadcastTo) for u in op.result.users)
     return None if views_only else "it is broadcast, and would be computed again for every element"

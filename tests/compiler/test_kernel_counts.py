@@ -20,7 +20,12 @@ LAYERS = {"bert_base": 12, "bert_large": 24, "vit_b_16": 12, "gpt2": 12, "gpt2_p
 TRANSFORMERS = {name: 6 * layers + 6 for name, layers in LAYERS.items()}
 T5 = {"t5_small_enc": 7 * 6 + 6, "t5_small_dec": 11 * 6 + 6}
 CNNS = {"mobilenet_v3_large": 60, "efficientnet_b0": 80, "resnet50": 56, "inception_v3": 90, "densenet121": 125}
-MOST = {"cpu": CNNS | TRANSFORMERS | T5, "cuda": CNNS | T5}
+MOST = {
+    "cpu": CNNS | TRANSFORMERS | T5,
+    "cuda": CNNS | T5,
+    # Of several images, channels that are joined do not lie side by side.
+    "open sizes": CNNS | TRANSFORMERS | T5 | {"inception_v3": 119, "densenet121": 180},
+}
 """Launches that a net may never need again, whatever is recorded."""
 NEAR_BOUND = 1.05
 """How much more than the largest live set an arena may take."""
@@ -45,7 +50,10 @@ def test_no_more_launches_and_memory_than_recorded(model: str, kernel_counts: Mo
     for configuration in kernel_counts.CONFIGURATIONS:
         figure = kernel_counts.count(model, *configuration)
         recorded = FIGURES[model][kernel_counts.name(*configuration)]
-        most = MOST[configuration[0].partition(":")[0]].get(model.partition(".")[0], recorded["launches"])
+        bounds = MOST["open sizes" if "open sizes" in configuration else configuration[0].partition(":")[0]]
+        most = bounds.get(model.partition(".")[0], recorded["launches"])
         assert figure["launches"] <= min(recorded["launches"], most)
+        if "arena_bytes" not in figure:
+            continue
         assert figure["arena_bytes"] <= recorded["arena_bytes"]
         assert figure["arena_bytes"] <= NEAR_BOUND * figure["largest_live_set_bytes"]

@@ -167,6 +167,17 @@ spelled (float[37, 1024] x, float[1024] g0, float[1024] b0) => (float[37, 1024] 
 }
 """
 
+MASKED = """
+masked (float[2, length] x) => (float[2, length] y)
+    <int64 zero = {0}, int64 one = {1}, float low = {-10000.0}> {
+  size = Shape <start = 1, end = 2> (x)
+  length = Squeeze (size)
+  places = Range (zero, length, one)
+  inside = GreaterOrEqual (places, zero)
+  y = Where (inside, x, low)
+}
+"""
+
 
 def _model(text: str) -> onnx.ModelProto:
     """The graph with all inputs but `x` as random weights; norms' variances are near one."""
@@ -194,10 +205,11 @@ MODELS: dict[str, Callable[[], onnx.ModelProto]] = {
     "recurrent": lambda: _model(RECURRENT),
     "cache": lambda: _model(CACHE),
     "spelled": lambda: _model(SPELLED),
+    "masked": lambda: _model(MASKED),
 }
 
 
 def inputs(model: onnx.ModelProto) -> dict[str, np.ndarray]:
-    """A seeded `x`."""
-    shape = [dim.dim_value for dim in model.graph.input[0].type.tensor_type.shape.dim]
+    """A seeded `x`, of length 6 where its length is open."""
+    shape = [dim.dim_value or 6 for dim in model.graph.input[0].type.tensor_type.shape.dim]
     return {"x": np.random.default_rng(3).standard_normal(shape, dtype=np.float32)}
