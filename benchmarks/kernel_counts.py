@@ -37,7 +37,12 @@ CONFIGURATIONS = (("cpu", "fp32"), ("cuda:sm_90a", "fp32"), ("cuda:sm_90a", "fp1
 def count(model: str, target: str, precision: str, sizes: str = "") -> dict[str, int]:
     """What one run of `model` launches; with all sizes known its arena's bytes and the largest live set's too."""
     case = zoo.cases(model)[0]
-    options = CompileOptions(host.resolve(target), precision, shapes={} if sizes else case.shapes(), stop="kernels")
+    options = CompileOptions(
+        host.resolve(target),
+        precision,
+        shapes={} if sizes and model not in zoo.STATIC else case.shapes(),
+        stop="kernels",
+    )
     module = compile_model(str(case.path), options).module
     # Steps do not depend on how kernels are tiled, which takes most of a compilation.
     PassManager([LowerToPlan(), AssignOffsets()]).run(module)
@@ -76,9 +81,8 @@ def table(figures: dict[str, dict[str, dict[str, int]]]) -> str:
         [
             "# Kernels and memory of the zoo's graphs",
             "",
-            "Launches and copies in one run, all sizes known or as the model leaves them (open); the arena of a run on the",
-            "CPU, and its ratio",
-            "to the largest set of tensors alive at one step, below which no placement can go. Written by",
+            "Launches and copies in one run, all sizes known or left open; the arena of one run on the CPU, and its",
+            "ratio to the largest set of tensors alive at one step, below which no placement can go. Written by",
             "`benchmarks/kernel_counts.py`; `tests/compiler/test_kernel_counts.py` holds the figures.",
             "",
             f"| graph | {' | '.join(names)} | arena MB | of the largest live set |",
@@ -102,9 +106,9 @@ def main() -> None:
         TABLE.write_text(table(figures))
 
 
-def name(target: str, precision: str) -> str:
+def name(target: str, precision: str, sizes: str = "") -> str:
     """A configuration as tables head it."""
-    return f"{target.partition(':')[0]} {precision}"
+    return f"{target.partition(':')[0]} {precision} {sizes}".rstrip()
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from ..ir.dialects.builtin import Func, Module
 from ..ir.interpreter import argument_names
 from ..ir.profile import Profile
 from ..ir.symbols import Symbol, free_symbols, substitute
-from ..ir.tile_interpreter import TileInterpreter
+from ..ir.tile_interpreter import CallResults, TileInterpreter
 from ..ir.types import Scalar, TensorType
 from .base import PassContext, is_builtin
 from .manager import Event, Instrument
@@ -34,10 +34,12 @@ _ROUNDING = {"f16": 1e-2, "bf16": 5e-2, "f8E4M3FN": 0.2, "f8E5M2": 0.4}
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a module computes: the results of `main`, and by ONNX node the value of the last op that bears its name."""
+    """What a module computes: the results of `main`, by ONNX node the value of the last op that bears its name, and the
+    results of every call of a kernel."""
 
     results: tuple[np.ndarray, ...]
     by_node: dict[str, tuple[Operation, np.ndarray]]
+    calls: Sequence[CallResults]
 
 
 @dataclass
@@ -59,7 +61,7 @@ class CheckNumerics(Instrument):
         if not is_interpretable(event.module):
             return
         self._inputs = self._inputs or sample_inputs(event.module, self.seed)
-        self._before = evaluate(event.module, self._inputs)
+        self._before = evaluate(event.module, self._inputs, before.calls if before is not None else ())
         if before is not None:
             self.compared += 1
             _compare(event, before, self._before)
@@ -92,15 +94,17 @@ def sample_inputs(module: Module, seed: int = 0) -> dict[str, np.ndarray]:
     return inputs
 
 
-def evaluate(module: Module, inputs: dict[str, np.ndarray]) -> Evaluation:
-    """Interpret the module. Raises CompileError where an op refuses."""
+def evaluate(module: Module, inputs: dict[str, np.ndarray], expected: Sequence[CallResults] = ()) -> Evaluation:
+    """Interpret the module; of large tile programs some workers, where results are expected. Raises CompileError where
+    an op refuses."""
     by_node: dict[str, tuple[Operation, np.ndarray]] = {}
 
     def note(op: Operation, results: Sequence[Any]) -> None:
         if op.operands and op.location.names and len(results) == 1:
             by_node[op.location.names[-1]] = (op, np.asarray(results[0]))
 
-    return Evaluation(TileInterpreter(module, note).run(inputs), by_node)
+    interpreter = TileInterpreter(module, note, expected)
+    return Evaluation(interpreter.run(inputs), by_node, interpreter.calls)
 
 
 def relative_error(found: np.ndarray, expected: np.ndarray) -> float:

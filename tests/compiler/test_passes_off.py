@@ -18,7 +18,7 @@ from kernelwright.compiler.options import CompileOptions, PassOptions
 from kernelwright.compiler.pipelines import optional_passes
 
 IDLE = {"check-indices", "infer-shapes", "choose-layout", "dce"}
-"""Passes that these models, almost all static, on CPUs and without --debug-bounds, give nothing to do that would show."""
+"""Passes that these models, most of them static, on CPUs and without --debug-bounds, give nothing to do that shows."""
 
 BOUND = 2e-5
 

@@ -8,7 +8,7 @@ import pytest
 from kernelwright.ir.dialects import kernel, tile
 from kernelwright.ir.dialects.builtin import Module
 from kernelwright.ir.parser import parse
-from kernelwright.ir.tile_interpreter import TileInterpreter, run_kernel
+from kernelwright.ir.tile_interpreter import SAMPLE, TileInterpreter, run_kernel
 
 PREFIX = """
     %zero = "arith.constant"() {value = 0 : index} : () -> index
@@ -240,3 +240,40 @@ def test_calls_of_tile_programs_run_in_a_module(sizes: tuple[int, int]) -> None:
     x = np.arange(6, dtype=np.float32).reshape(2, 3)[: sizes[0]]
     (y,) = TileInterpreter(module).run([x])
     np.testing.assert_array_equal(y, x.sum(1, keepdims=True))
+
+
+MANY = """
+module {
+  "kernel.func"() ({
+  ^bb0(%x: memref<100xf32>, %y: memref<100xf32>):
+    %p = "tile.program_id"() {axis = 0 : i64} : () -> index
+    %v = "tile.load"(%x, %p) {dims = array<i64>, steps = array<i64>} : (memref<100xf32>, index) -> f32
+    "tile.store"(%v, %y, %p) {dims = array<i64>, steps = array<i64>} : (f32, memref<100xf32>, index) -> ()
+    "kernel.return"() : () -> ()
+  }) {sym_name = "k", grid = array<i64: 100>, arg_shapes = ["100", "100"]} : () -> ()
+  func.func @main(%x: tensor<100xf32>) -> tensor<100xf32> {
+    %y = "kernel.call"(%x) {callee = @k} : (tensor<100xf32>) -> tensor<100xf32>
+    return %y : tensor<100xf32>
+  }
+}"""
+
+
+def test_where_results_are_expected_a_sample_of_workers_runs() -> None:
+    module = parse(MANY)
+    assert isinstance(module, Module)
+    x, others = np.arange(100, dtype=np.float32), np.full(100, -1, np.float32)
+    (y,) = TileInterpreter(module, expected=[("k", (others,))]).run([x])
+    ran = y == x
+    assert ran.sum() == SAMPLE
+    assert ran[0] and ran[-1]
+    np.testing.assert_array_equal(y[~ran], others[~ran])
+
+
+@pytest.mark.parametrize("expected", [[], [("other", (np.zeros(100, np.float32),))]])
+def test_without_results_of_the_same_kernel_all_workers_run(expected: list[tuple[str, tuple[np.ndarray]]]) -> None:
+    module = parse(MANY)
+    assert isinstance(module, Module)
+    x = np.arange(100, dtype=np.float32)
+    interpreter = TileInterpreter(module, expected=expected)
+    np.testing.assert_array_equal(interpreter.run([x])[0], x)
+    assert interpreter.calls[0][0] == "k"

@@ -13,7 +13,7 @@ from .memory import Alloc, Copy, CopyAsync, Flatten, Gather, Load, Peer, Peers, 
 from .on_tiles import ON_TILES, CmpF, CmpI, ExtSI, ExtUI, FPToSI, FPToUI, IndexCast, Select, SIToFP, TruncI, UIToFP
 from .ordering import Agent, Barriers, ExecutionError
 from .pixels import CopyPixelsAsync
-from .state import Buffer, Worker, register_type
+from .state import UNWRITTEN, Buffer, Worker, register_type
 from .sync import (
     AllocBarriers,
     Arrive,
@@ -35,6 +35,7 @@ from .sync import (
 __all__ = [
     "DOT_BF16",
     "ON_TILES",
+    "UNWRITTEN",
     "Agent",
     "Alloc",
     "AllocBarriers",

@@ -23,6 +23,10 @@ def register_type(dtype: Scalar) -> Scalar:
     return _SIGNLESS.get(dtype.name, dtype)
 
 
+UNWRITTEN = 0x5A
+"""What the bytes of new memory are."""
+
+
 @dataclass
 class Buffer:
     """Memory of a memref; `array` has its shape and storage type."""
@@ -35,7 +39,7 @@ class Buffer:
     def allocate(type: MemRefType, agents: int = 1) -> Buffer:
         """Memory with arbitrary contents, here a pattern that shows up in results."""
         shape = tuple(int(d or 0) for d in type.shape)
-        array = np.frombuffer(np.full(int(np.prod(shape)) * type.dtype.bytes, 0x5A, np.uint8), type.dtype.numpy)
+        array = np.frombuffer(np.full(int(np.prod(shape)) * type.dtype.bytes, UNWRITTEN, np.uint8), type.dtype.numpy)
         marks = Marks.of(shape, agents) if type.space == "shared" else None
         return Buffer(array.reshape(shape).copy(), type.space, marks)
 
