@@ -12,7 +12,7 @@ from ...ir import symbols
 from ...ir.core import Value
 from ...ir.dialects import nn
 from ...ir.symbols import Dim
-from ...ir.types import f32, f64, i64
+from ...ir.types import Scalar, f32, f64, i64
 from .content import dims, scalar
 from .node import Node
 from .registry import UnsupportedError, legalize
@@ -82,15 +82,26 @@ def attention(n: Node) -> list[Value | None]:
         past = dims(n[4])[2]
         k, v = n.concat([n[4], k], 2), n.concat([n[5], v], 2)
     scale = n.float("scale") if n.attribute("scale") is not None else None
-    heads = heads_of(n, q, k, v, scale, n.float("softcap"))
+    wide = _common_type(scalar(q), scalar(v))
+    heads = heads_of(n, n.cast(q, wide), n.cast(k, wide), n.cast(v, wide), scale, n.float("softcap"))
     mask, causal = _mask(n, heads, past), n.flag("is_causal")
+    scores: Value | None = None
     if not mask and not heads.softcap and not n.wants(3):
-        y = n(nn.Attention(heads.q, k, v, scale=heads.scale, causal=causal, offset=past))
-        return [join_heads(n, y) if flat else y, k, v]
-    if causal:
-        mask.conditions.append(_causal(n, heads, past))
-    y, scores = attend(n, heads, mask, n.int("qk_matmul_output_mode") if n.wants(3) else None)
+        y = n(nn.Attention(heads.q, heads.k, heads.v, scale=heads.scale, causal=causal, offset=past))
+    else:
+        if causal:
+            mask.conditions.append(_causal(n, heads, past))
+        y, scores = attend(n, heads, mask, n.int("qk_matmul_output_mode") if n.wants(3) else None)
+        scores = None if scores is None else n.cast(scores, scalar(q))
+    y = n.cast(y, scalar(q))
     return [join_heads(n, y) if flat else y, k, v, scores]
+
+
+def _common_type(a: Scalar, b: Scalar) -> Scalar:
+    """The type that holds the numbers of both."""
+    if a == b or a.bits != b.bits:
+        return max(a, b, key=lambda dtype: dtype.bits)
+    return f32
 
 
 def split_heads(n: Node, x: Value, count: Dim) -> Value:

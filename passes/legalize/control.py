@@ -26,14 +26,31 @@ def if_(n: Node) -> list[Value]:
         return n.inline(n.region("then_branch" if bool(condition.reshape(-1)[0]) else "else_branch"))
     branches = [_legalized(n, n.region(name)) for name in ("then_branch", "else_branch")]
     then, otherwise = ([v.type for v in branch.block.terminator.operands] for branch in branches)
-    types = [_common(a, b) for a, b in zip(then, otherwise, strict=True)]
+    types = [_common(n, a, b) for a, b in zip(then, otherwise, strict=True)]
+    for branch in branches:
+        _reshape_yielded(n, branch.block, types)
     return list(n.all(nn.If(n.reshape(n[0], ()), branches[0], branches[1], result_types=types)))
 
 
-def _common(a: Type, b: Type) -> Type:
-    if a != b:
-        raise UnsupportedError(f"its branches give {a} and {b}; a result needs one shape")
-    return a
+def _common(n: Node, a: Type, b: Type) -> TensorType:
+    """The type of a result that is `a` or `b`: sizes that differ are read from the condition."""
+    assert isinstance(a, TensorType) and isinstance(b, TensorType)
+    if (a.dtype, a.rank) != (b.dtype, b.rank):
+        raise UnsupportedError(f"its branches give {a} and {b}; a result needs one rank")
+    differ = [axis for axis, (m, k) in enumerate(zip(a.dims, b.dims, strict=True)) if m != k]
+    if not differ:
+        return a
+    condition = n.reshape(n[0], ())
+    sizes = [n(nn.Where(condition, n.number(a.dims[axis]), n.number(b.dims[axis]))) for axis in differ]
+    read = dict(zip(differ, n.read(n.concat([n.reshape(size, (1,)) for size in sizes], 0)), strict=True))
+    return a.with_shape([read.get(axis, size) for axis, size in enumerate(a.dims)])
+
+
+def _reshape_yielded(n: Node, block: Block, types: Sequence[TensorType]) -> None:
+    """Give what a branch yields the types of the results; its sizes are equal where the branch is taken."""
+    end = block.terminator
+    inner = Builder(end, n.contents, n.learn)
+    end.set_operands([inner.reshape(value, type.dims) for value, type in zip(end.operands, types, strict=True)])
 
 
 def _legalized(n: Node, region: Region) -> Region:

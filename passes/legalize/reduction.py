@@ -9,7 +9,7 @@ from ...ir import symbols
 from ...ir.core import Value
 from ...ir.dialects import nn
 from ...ir.dialects.nn.reduction import Kind
-from ...ir.types import i1, i64
+from ...ir.types import f64, i1, i64
 from .content import dims, scalar
 from .node import Node, normal_axis
 from .registry import UnsupportedError, legalize
@@ -120,8 +120,15 @@ def _plain(kind: Kind) -> Callable[[Node], Value]:
 
 
 legalize("ReduceSum")(_plain("add"))
-legalize("ReduceMean")(_plain("mean"))
 legalize("ReduceProd")(_plain("mul"))
+
+
+@legalize("ReduceMean")
+def reduce_mean(n: Node) -> Value:
+    """The mean of integers is cut off."""
+    if scalar(n[0]).is_float:
+        return _reduce(n, "mean", n[0])
+    return n.cast(_reduce(n, "mean", n.cast(n[0], f64)), scalar(n[0]))
 
 
 @legalize("ReduceMax", "ReduceMin")
@@ -138,7 +145,10 @@ def reduce_l1(n: Node) -> Value:
 
 @legalize("ReduceL2")
 def reduce_l2(n: Node) -> Value:
-    return n(nn.Sqrt(_reduce(n, "add", n(nn.Mul(n[0], n[0])))))
+    total = _reduce(n, "add", n(nn.Mul(n[0], n[0])))
+    if scalar(total).is_float:
+        return n(nn.Sqrt(total))
+    return n.cast(n(nn.Sqrt(n.cast(total, f64))), scalar(total))
 
 
 @legalize("ReduceSumSquare")

@@ -13,12 +13,39 @@ from ...ir import symbols
 from ...ir.core import Value
 from ...ir.dialects import nn
 from ...ir.symbols import Dim
-from ...ir.types import i1, i64
+from ...ir.types import Scalar, f32, f64, i1, i64
 from .content import dims, scalar
 from .contraction import padding, window
 from .node import Node
 from .registry import legalize
 from .run_time import Integers
+
+
+@legalize("AffineGrid")
+def affine_grid(n: Node) -> Value:
+    """theta [batch, rank, rank + 1] of the places in an image [batch, channels, spatial…], which lie in [-1, 1]."""
+    theta, (batch, _, *sizes) = n[0], n.sizes(1)
+    rank = len(sizes)
+    n.require(dims(theta)[1:] == (rank, rank + 1), f"theta is {theta.type} for an image of {rank} spatial axes")
+    wide = f64 if scalar(theta) == f64 else f32
+    count = symbols.product(sizes)
+    columns = [n.reshape(_evenly(n, sizes, axis, wide), (1, count, 1)) for axis in reversed(range(rank))]
+    grid = n.concat([*columns, n.full(1, (1, count, 1), wide)], 2)
+    moved = n.cast(n(nn.MatMul(grid, n.cast(theta, wide), trans_b=True)), scalar(theta))
+    n.equal(dims(theta)[0], batch)
+    return n.reshape(moved, (dims(theta)[0], *sizes, rank))
+
+
+def _evenly(n: Node, sizes: Sequence[Dim], axis: int, dtype: Scalar) -> Value:
+    """-1 to 1 along an axis: at the centres of its first and last element, or at their outer edges."""
+    place, count = n.cast(n.iota(sizes, axis), dtype), n.cast(n.number(sizes[axis]), dtype)
+    one, two = n.constant(1, dtype), n.constant(2, dtype)
+    place = n(nn.Mul(place, two))
+    if n.flag("align_corners"):
+        count = n(nn.Max(n(nn.Sub(count, one)), one))
+    else:
+        place = n(nn.Add(place, one))
+    return n(nn.Sub(n(nn.Div(place, count)), one))
 
 
 @legalize("GridSample")

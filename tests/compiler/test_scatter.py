@@ -40,7 +40,7 @@ def test_scatter_elements(type: str, reduction: str) -> None:
     x, updates = (rng.integers(1, 4, shape).astype(TYPES[type]) for shape in ((37, 9), (11, 9)))
     indices = np.stack([places(rng, 11, 37, reduction) for _ in range(9)], 1)
     node = f'ScatterElements <axis = 0, reduction = "{reduction}"> (x, i, u)'
-    text = f"({type}[n, 9] x, int64[11, 9] i, {type}[11, 9] u) => ({type} y) {{ y = {node} }}"
+    text = f"({type}[n, 9] x, int64[11, 9] i, {type}[11, 9] u) => ({type}[a, b] y) {{ y = {node} }}"
     check(text, x=x, i=indices, u=updates)
 
 
@@ -55,13 +55,15 @@ def test_scatter_nd(depth: int, reduction: str) -> None:
     updates = rng.integers(1, 4, (7, *shape[depth:])).astype(np.float32)
     rest = "".join(f", {size}" for size in shape[depth:])
     node = f'ScatterND <reduction = "{reduction}"> (x, i, u)'
-    text = f"(float[7, 6, 5] x, int64[m, {depth}] i, float[m{rest}] u) => (float y) {{ y = {node} }}"
+    text = f"(float[7, 6, 5] x, int64[m, {depth}] i, float[m{rest}] u) => (float[a, b, c] y) {{ y = {node} }}"
     check(text, x=x, i=indices, u=updates)
 
 
 def test_places_that_do_not_exist_are_left_out() -> None:
     """Next to the end of an axis begins the next row, which no update of this one may reach."""
-    text = "(float[4, 5] x, int64[4, 7] i, float[4, 7] u) => (float y) { y = ScatterElements <axis = 1> (x, i, u) }"
+    text = (
+        "(float[4, 5] x, int64[4, 7] i, float[4, 7] u) => (float[4, 5] y) { y = ScatterElements <axis = 1> (x, i, u) }"
+    )
     indices = np.array([[0, 5, 4, -6, 1, 100, -100]] * 4)
     updates = np.arange(28, dtype=np.float32).reshape(4, 7)
     wanted = np.zeros((4, 5), np.float32)
@@ -74,7 +76,7 @@ def test_places_that_do_not_exist_are_left_out() -> None:
 
 def test_many_updates_take_linear_time() -> None:
     size = 1 << 18
-    text = f"(float[{size}] x, int64[{size}] i, float[{size}] u) => (float y) {{ y = ScatterElements (x, i, u) }}"
+    text = f"(float[{size}] x, int64[{size}] i, float[{size}] u) => (float[a] y) {{ y = ScatterElements (x, i, u) }}"
     order = np.random.default_rng(0).permutation(size)
     updates = np.arange(size, dtype=np.float32)
     with driver.compile(graph(text, 18)) as engine:

@@ -17,7 +17,6 @@ from kernelwright.ir.dialects.host import GAP
 pytestmark = pytest.mark.slow
 
 MISSING = {
-    "affine_grid_3d_align_corners": "a branch gives a vector of one element, the other a number",
     "affine_grid_3d_align_corners_expanded": "a branch gives a vector of one element, the other a number",
     "gradient_of_add": "derivatives",
     "gradient_of_add_and_mul": "derivatives",

@@ -125,16 +125,27 @@ def test_defaults_of_attributes_are_of_f32() -> None:
 
 
 def test_branches_that_are_given_up_leave_nothing_behind() -> None:
-    """The first branch becomes nn ops before the second turns out to have another shape; the host runs the whole."""
+    """The first branch becomes nn ops before the second turns out to have another rank; the host runs the whole."""
     compare(
-        """(float[4] x, bool c) => (float[n] y) {
+        """(float[4] x, bool c) => (float[a, b] y) <int64[1] axes = {0}> {
             s = Neg (x)
             y = If (c) <then_branch = t () => (float[4] a) { a = Mul (s, s) },
-                        else_branch = e () => (float[8] b) { b = Concat <axis = 0> (s, s) }>
+                        else_branch = e () => (float[1, 4] b) { b = Unsqueeze (s, axes) }>
         }""",
         x=normal(4),
         c=np.array(False),
     )
+
+
+@pytest.mark.parametrize("condition", [True, False])
+def test_branches_of_different_shapes(condition: bool) -> None:
+    text = """(float[n, 4] x, bool c) => (float[a, b] y, float[d, e] z) {
+        s = Neg (x)
+        y = If (c) <then_branch = t () => (float[m, 4] a) { a = Mul (s, s) },
+                    else_branch = e () => (float[k, 8] b) { b = Concat <axis = 1> (s, s) }>
+        z = Relu (y)
+    }"""
+    compare(text, x=normal(3, 4), c=np.array(condition))
 
 
 @pytest.mark.parametrize("target", [(3, 1, 1), (3, 11, 1), (1, 1, 8)])
@@ -174,17 +185,18 @@ KEPT = "p = Cast <to = 9> (x)  u = Compress (x, p)  q = Cast <to = 9> (z)  v = C
 
 @pytest.mark.parametrize("count", [1, 3])
 @pytest.mark.parametrize(
-    "nodes",
+    ("nodes", "rank"),
     [
-        "y = Add (u, w)",
-        "c = Less (w, u)  y = Where (c, u, w)",
-        "y = Mul (u, v)",
-        "t = Unsqueeze (u, axes)  r = Tile (t, repeats)  y = MatMul (r, f)",
-        "y = Expand (u, s)",
+        ("y = Add (u, w)", 1),
+        ("c = Less (w, u)  y = Where (c, u, w)", 1),
+        ("y = Mul (u, v)", 1),
+        ("t = Unsqueeze (u, axes)  r = Tile (t, repeats)  y = MatMul (r, f)", 3),
+        ("y = Expand (u, s)", 1),
     ],
 )
-def test_a_size_of_run_time_may_be_1(nodes: str, count: int) -> None:
-    text = f"""(float[n] x, float[m] z, float[3] w, float[3, 2, 4] f, int64[1] s) => (float y)
+def test_a_size_of_run_time_may_be_1(nodes: str, rank: int, count: int) -> None:
+    y = ", ".join("abc"[:rank])
+    text = f"""(float[n] x, float[m] z, float[3] w, float[3, 2, 4] f, int64[1] s) => (float[{y}] y)
         <int64[2] axes = {{1, 2}}, int64[3] repeats = {{1, 4, 2}}> {{ {KEPT} {nodes} }}"""
     x = np.arange(count + 1, dtype=np.float32)
     for other in (1, 3):
@@ -194,7 +206,7 @@ def test_a_size_of_run_time_may_be_1(nodes: str, count: int) -> None:
 
 def test_a_size_of_run_time_that_fits_nothing() -> None:
     model = graph(
-        "(float[n] x, float[3] w) => (float y) { p = Cast <to = 9> (x)  u = Compress (x, p)  y = Add (u, w) }"
+        "(float[n] x, float[3] w) => (float[a] y) { p = Cast <to = 9> (x)  u = Compress (x, p)  y = Add (u, w) }"
     )
     with driver.compile(model) as engine, pytest.raises(SizeError, match=r"'y' needs 'run_0' = 2 and .* = 3"):
         engine.run({"x": np.arange(3, dtype=np.float32), "w": normal(3)})
@@ -219,7 +231,7 @@ def test_attention_of_heads_whose_size_is_symbolic() -> None:
 def test_windows_of_lp_pool_that_reach_beyond(ceil_mode: int, p: int) -> None:
     """What is outside of the image adds nothing, and no window is scaled up to its full size."""
     node = f"LpPool <kernel_shape = [3], strides = [3], pads = [1, 0], ceil_mode = {ceil_mode}, p = {p}> (x)"
-    compare(f"(float[1, 2, n] x) => (float y) {{ y = {node} }}", x=normal(1, 2, 7))
+    compare(f"(float[1, 2, n] x) => (float[a, b, c] y) {{ y = {node} }}", x=normal(1, 2, 7))
 
 
 @pytest.mark.parametrize("inner", [8, 33, 40])

@@ -35,6 +35,14 @@ def test_a_mask_that_hides_all_keys_of_a_query_gives_zeros(causal: int) -> None:
     check(text.replace("H", "4").replace("G", "4"), opset=24, judge="onnx", m=mask, **qkv(5, 7))
 
 
+@pytest.mark.parametrize(("type", "value"), [("float16", "float"), ("float", "float16")])
+def test_values_of_another_type(type: str, value: str) -> None:
+    dtypes = {"float": np.float32, "float16": np.float16}
+    given = {name: x.astype(dtypes[value if name == "v" else type]) for name, x in qkv(5, 7).items()}
+    text = f"({type}[2, 4, 5, 8] q, {type}[2, 4, 7, 8] k, {value}[2, 4, 7, 6] v) => ({type}[?, ?, ?, ?] y)"
+    check(f"{text} {{ y = Attention (q, k, v) }}", opset=24, judge="onnx", **given)
+
+
 def test_attention_on_a_cache() -> None:
     text = """(float[2, 3, 32] q, float[2, 3, 32] k, float[2, 3, 24] v, float[2, 4, P, 8] pk, float[2, 4, P, 6] pv)
     => (float[?, ?, ?] y, float[?, ?, ?, ?] k2, float[?, ?, ?, ?] v2) {

@@ -25,6 +25,19 @@ def test_linear_attention(rule: str, decay: int, past: str) -> None:
     check(text, opset=27, judge="onnx", q=q, k=k, v=v, s=s, g=g, b=b)
 
 
+@pytest.mark.parametrize("length", [20, "n"])
+@pytest.mark.parametrize("rule", ["linear", "gated_delta"])
+def test_long_sequences(rule: str, length: int | str) -> None:
+    gates = "g, b" if rule == "gated_delta" else ""
+    text = f"""(float[2, {length}, 8] q, float[2, {length}, 8] k, float[2, {length}, 6] v, float[2, {length}, 2] g,
+        float[2, {length}, 2] b) => (float[2, {length}, 6] y, float[2, 2, 4, 3] z) {{
+        y, z = LinearAttention<update_rule = "{rule}", q_num_heads = 2, kv_num_heads = 2>(q, k, v, , {gates})
+    }}"""
+    q, k, v = normal(2, 20, 8), 0.3 * normal(2, 20, 8, seed=1), normal(2, 20, 6, seed=2)
+    g, b = -np.abs(normal(2, 20, 2, seed=4)), 0.1 * np.abs(normal(2, 20, 2, seed=5))
+    check(text, opset=27, judge="onnx", q=q, k=k, v=v, g=g, b=b)
+
+
 def test_a_rule_without_its_gate_is_refused() -> None:
     text = """(float[2, 3, 4] q, float[2, 3, 4] k, float[2, 3, 4] v) => (float[2, 3, 4] y, float[2, 1, 4, 4] z) {
         y, z = LinearAttention<update_rule = "gated", q_num_heads = 1, kv_num_heads = 1>(q, k, v)

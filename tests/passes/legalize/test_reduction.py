@@ -80,3 +80,11 @@ def test_no_axes_are_all_axes() -> None:
         x=normal(2, 3),
         axes=np.zeros(0, np.int64),
     )
+
+
+@pytest.mark.parametrize("operator", ["ReduceMean", "ReduceL2"])
+@pytest.mark.parametrize("type", ["int32", "int64"])
+def test_integers_are_cut_off(operator: str, type: str) -> None:
+    x = np.array([[1, -4, 2], [5, 5, 5]], type)
+    text = f"({type}[2, 3] x) => ({type}[2, 1] y) <int64[1] axes = {{1}}> {{ y = {operator}(x, axes) }}"
+    check(text, judge="onnx", x=x)

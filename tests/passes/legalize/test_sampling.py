@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from onnx_graphs import check, normal
+from onnx_graphs import check, graph, normal
+
+from kernelwright.compiler import driver
 
 
 @pytest.mark.parametrize("mode", ["linear", "nearest"])
@@ -77,3 +79,23 @@ def test_columns_to_an_image_of_run_time(attributes: str, result: str) -> None:
         y = Col2Im{attributes}(x, image, block)
     }}"""
     check(text, judge="onnx", x=normal(2, 18, size), image=np.array([6, 6]), block=np.array([2, 3]))
+
+
+@pytest.mark.parametrize("sizes", [(3, 4), (1, 5), (2, 1, 3)])
+@pytest.mark.parametrize("corners", [0, 1])
+@pytest.mark.parametrize("known", [True, False])
+def test_affine_grid(sizes: tuple[int, ...], corners: int, known: bool) -> None:
+    rank, count = len(sizes), len(sizes) + 2
+    given = ", ".join(map(str, (2, 1, *sizes)))
+    weight = f"<int64[{count}] size = {{{given}}}>" if known else ""
+    parameter = "" if known else f", int64[{count}] size"
+    text = f"""(float[2, {rank}, {rank + 1}] theta{parameter}) => (float[{", ".join("?" * (rank + 2))}] y) {weight}
+        {{ y = AffineGrid <align_corners = {corners}> (theta, size) }}"""
+    theta, rest = normal(2, rank, rank + 1), {} if known else {"size": np.array([2, 1, *sizes])}
+    places = [np.linspace(-1, 1, n) if corners and n > 1 else (2 * np.arange(n) + 1) / n - 1 for n in sizes]
+    if corners:
+        places = [np.array([-1.0]) if n == 1 else p for n, p in zip(sizes, places, strict=True)]
+    grid = np.stack([*np.meshgrid(*places, indexing="ij")[::-1], np.ones(sizes)], -1)
+    wanted = np.einsum("...j,nij->n...i", grid, theta)
+    with driver.compile(graph(text, 20)) as engine:
+        np.testing.assert_allclose(engine.run({"theta": theta, **rest})["y"], wanted, rtol=1e-5, atol=1e-5)
