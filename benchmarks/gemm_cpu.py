@@ -51,7 +51,8 @@ def loop_source(dtype: str, lanes: int, features: tuple[str, ...]) -> tuple[str,
     """LLVM IR of `peak`, which multiplies and adds `symbols` times, and the operations a turn of it takes."""
     vector = f"<{lanes} x float>"
     if dtype == "bf16":
-        intrinsic, width = next(bf16.DOT_INSTRUCTIONS[name] for name in bf16.DOT_INSTRUCTIONS if name in features)
+        widths = next(widths for name, widths in bf16.DOT_INSTRUCTIONS.items() if name in features)
+        width, intrinsic = next(iter(widths.items()))
         vector, operand, work = f"<{width} x float>", f"<{2 * width} x bfloat>", 4 * width
         declaration = f"declare {vector} @{intrinsic}({vector}, {operand}, {operand})"
         call = f"call {vector} @{intrinsic}({vector} %a{{0}}, {operand} splat (bfloat 1.0), {operand} zeroinitializer)"

@@ -13,10 +13,10 @@ from .tiles import mask
 DOT, ROUND = "dot_bf16", "to_bf16"
 FUNCTIONS = (DOT, ROUND)
 DOT_INSTRUCTIONS = {
-    "avx512bf16": ("llvm.x86.avx512bf16.dpbf16ps.512", 16),
-    "bf16": ("llvm.aarch64.neon.bfdot.v4f32.v8bf16", 4),
+    "avx512bf16": {lanes: f"llvm.x86.avx512bf16.dpbf16ps.{32 * lanes}" for lanes in (16, 8, 4)},
+    "bf16": {4: "llvm.aarch64.neon.bfdot.v4f32.v8bf16"},
 }
-"""The intrinsic that adds products of pairs, and its lanes, by the feature that has it."""
+"""The intrinsics that add products of pairs by their lanes, the widest first, by the feature that has them."""
 
 
 def dot(builder: Builder, lanes: Lanes, acc: str, pair: str, pairs: str) -> str:
@@ -88,9 +88,10 @@ def _write_dot(builder: Builder, lanes: Lanes, features: Collection[str]) -> str
         one = builder.define("lane", f"insertelement {lanes.of('i32')} poison, i32 %pair, i64 0")
         every = mask([0] * lanes.count)
         pair = builder.define("every", f"shufflevector {lanes.of('i32')} {one}, {lanes.of('i32')} poison, {every}")
-    for feature, (intrinsic, width) in DOT_INSTRUCTIONS.items():
-        if feature in features and lanes.count is not None and lanes.count % width == 0:
-            return _by_instruction(builder, lanes, pair, intrinsic, width)
+    for feature, widths in DOT_INSTRUCTIONS.items():
+        fitting = [width for width in widths if feature in features and lanes.count and lanes.count % width == 0]
+        if fitting:
+            return _by_instruction(builder, lanes, pair, widths[fitting[0]], fitting[0])
     total = "%acc"
     for half in (_odd, _even):
         factors = ", ".join(f"{lanes} {half(builder, lanes, value)}" for value in (pair, "%pairs"))

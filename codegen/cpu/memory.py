@@ -129,7 +129,7 @@ def store(emitter: KernelEmitter, op: Operation) -> None:
 
 def _is_interleaved(op: tile.Store, shape: Sequence[int]) -> bool:
     """Whether the last two dims together fill a stretch of memory, with the outer one's elements side by side."""
-    if len(shape) < 2 or op.dims[-1] != op.dims[-2] or op.dims[-1] in op.checked or op.combine is not None:
+    if len(shape) < 2 or op.dims[-1] != op.dims[-2] or op.combine is not None:
         return False
     return tuple(op.steps[-2:]) == (1, shape[-2])
 

@@ -96,7 +96,9 @@ class _Costs:
         options = [(time, tile, False) for time, tile in self._ranked(self.row, self.g.outputs, _turned)]
         if self.g.strides[1] == 1:
             by_pixel = self._ranked(self.g.outputs, self.row, storing)
-            options += [(time, tile, True) for time, tile in by_pixel if tile.columns <= self.row]
+            # Broadcast weights beyond the outputs would be multiplied, and their rows checked, for nothing.
+            fitting = [(time, tile) for time, tile in by_pixel if not self.g.outputs % tile.rows]
+            options += [(time, tile, True) for time, tile in fitting if tile.columns <= self.row]
         options.sort(key=lambda option: option[0])
         unroll = unroll_of(self.g.inputs, 4 if self.g.taps == 1 else 1)
         found: list[tuple[float, ConvSchedule]] = []

@@ -90,6 +90,11 @@ CONVOLUTIONS = {
     "strided-depthwise": Convolution(
         (1, 5, 15, 70), (5, 1, 5, 5), strides=(2, 2), pads=(2, 2, 2, 2), group=5, tactic="depthwise"
     ),
+    "rows-of-depthwise": Convolution((1, 3, 13, 80), (3, 1, 5, 3), pads=(2, 0, 1, 1), group=3, tactic="depthwise"),
+    "even-depthwise": Convolution((2, 3, 9, 7), (6, 1, 3, 4), pads=(1, 2, 1, 1), group=3, tactic="depthwise"),
+    "dilated-rows-of-depthwise": Convolution(
+        (1, 4, 15, 33), (4, 1, 3, 3), strides=(1, 2), pads=(2, 1, 2, 1), dilations=(2, 1), group=4, tactic="depthwise"
+    ),
     "dilated-depthwise": Convolution(
         (1, 3, 11, 9), (6, 1, 3, 2), pads=(0, 1, 2, 0), dilations=(2, 3), group=3, tactic="depthwise"
     ),
@@ -145,7 +150,9 @@ def test_smaller_registers(name: str) -> None:
         check(convolution, result)
 
 
-OF_PAIRS = [name for name, one in CONVOLUTIONS.items() if one.tactic == "conv" and one.dtype is np.float32]
+OF_PAIRS = [
+    name for name, one in CONVOLUTIONS.items() if one.tactic in ("conv", "depthwise") and one.dtype is np.float32
+]
 
 
 @pytest.mark.parametrize("name", OF_PAIRS)
@@ -154,8 +161,8 @@ def test_pairs(name: str) -> None:
     convolution, with_dots = dataclasses.replace(CONVOLUTIONS[name], dtype=ml_dtypes.bfloat16), targets_of_pairs()[0]
     one = convolution.kernel()
     func = one.tile(with_dots)
-    has_odd_groups = convolution.group > 1 and convolution.w[1] % 2
-    assert func.tactic == ("conv" if has_odd_groups else "conv_pairs")
+    without = ("groups", "dilated-depthwise")  # three channels a group, and neighbours apart
+    assert func.tactic == convolution.tactic + ("" if name in without else "_pairs")
     inputs, sizes = one.arrays([convolution.arrays[0], convolution.arrays[3]]), {"batch": convolution.x[0]}
     found = [run_kernel(func, inputs, sizes)]
     found += [NativeKernel(func, level)(inputs, sizes) for level in targets_of_pairs() if runs_here(level)]
