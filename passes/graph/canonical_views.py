@@ -124,7 +124,9 @@ def reshape_of_transpose(op: nn.Reshape, rw: Rewriter) -> None:
     order = [*ones, *(axis for old in range(source.rank) for axis in parts.get(old, ()))]
     if sorted(order) != list(range(len(after))):
         return
-    split = rw.insert(nn.Reshape(inner.x, result_types=[source.with_shape(tuple(after[axis] for axis in order))])).result
+    split = rw.insert(
+        nn.Reshape(inner.x, result_types=[source.with_shape(tuple(after[axis] for axis in order))])
+    ).result
     perm = tuple(order.index(axis) for axis in range(len(after)))
     rw.replace(op, nn.Transpose(split, perm), merging=[inner])
 
@@ -136,8 +138,8 @@ def slice_of_transpose(op: nn.Slice, rw: Rewriter) -> None:
     if inner is None:
         return
     where = [inner.perm.index(axis) for axis in range(len(inner.perm))]
-    starts, ends, steps = (tuple(part[axis] for axis in where) for part in (op.starts, op.ends, op.steps))
-    part = rw.insert(nn.Slice(inner.x, starts, ends, steps)).result
+    starts, ends = (tuple(part[axis] for axis in where) for part in (op.starts, op.ends))
+    part = rw.insert(nn.Slice(inner.x, starts, ends, tuple(op.steps[axis] for axis in where))).result
     rw.replace(op, nn.Transpose(part, inner.perm), merging=[inner])
 
 

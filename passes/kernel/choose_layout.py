@@ -83,7 +83,7 @@ class _Choice:
         kernels = [value.owner, *value.users]
         calls = [op for op in kernels if isinstance(op, kernel.Call) and op.parent is self.main.block]
         tastes = [self._taste(op) for op in calls]
-        return len(calls) == len(kernels) > 1 and Taste.LOSES not in tastes and Taste.SUITS in tastes
+        return len(calls) == len(kernels) > 1 and Taste.LOSES not in tastes
 
     def _taste(self, call: kernel.Call) -> Taste:
         if call not in self.tastes:
@@ -98,7 +98,8 @@ class _Choice:
         maker = value.owner
         assert isinstance(maker, kernel.Call)
         if self._taste(maker) is not Taste.SUITS:
-            return not any(operand in chosen for operand in maker.operands)
+            read_so = any(self._passes_on(user, chosen) for user in value.users)
+            return not read_so or not any(operand in chosen for operand in maker.operands)
         conv = _convolution(maker.kernel)
         assert conv is not None
         image = _image(conv, maker)
@@ -113,12 +114,16 @@ class _Choice:
         return self._taste(user) is Taste.SUITS or user.results[0] in chosen
 
 
+_AROUND = nn.MaxPool | nn.AvgPool | nn.SumPool | nn.Reduce | nn.Concat | nn.Constant
+"""What stands between convolutions and computes neighbours in memory together, whichever these are."""
+
+
 def _taste(call: kernel.Call) -> Taste:
     func = call.kernel
     if len(call.results) != 1:
         return Taste.LOSES
     roots = [op for op in func.block if not isinstance(op, nn.Elementwise | kernel.Return)]
-    if all(isinstance(op, nn.MaxPool | nn.AvgPool | nn.SumPool | nn.Reduce | nn.Constant) for op in roots):
+    if all(isinstance(op, _AROUND) for op in roots):
         return Taste.WORKS
     conv = _convolution(func)
     if conv is None or conv.group != 1 or len(roots) > 1:

@@ -103,3 +103,43 @@ module {
     return %1, %4 : tensor<2x8x5x5xf16>, tensor<2x8xf16>
   }
 }
+
+// -----
+
+// Concatenations of several images' channels, and what is pooled for them, keep to the layout of the convolutions.
+// CHECK: "nn.concat"
+// CHECK-NEXT: "nn.transpose"
+// CHECK-SAME: -> tensor<2x6x6x16xf16>
+// CHECK: func.func @main
+// CHECK: -> tensor<2x6x6x8xf16>
+// CHECK: "kernel.call"{{.*}} -> tensor<2x6x6x8xf16>
+// CHECK: "kernel.call"{{.*}} -> tensor<2x6x6x16xf16>
+// CHECK: return
+module {
+  func.func @main(%x: tensor<2x3x6x6xf16>) -> tensor<2x8x5x5xf16> {
+    %w = "nn.constant"() {value = dense_resource<w> : tensor<8x3x3x3xf16>} : () -> tensor<8x3x3x3xf16>
+    %v = "nn.constant"() {value = dense_resource<v> : tensor<8x16x3x3xf16>} : () -> tensor<8x16x3x3xf16>
+    %0 = "nn.conv"(%x, %w) {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : (tensor<2x3x6x6xf16>, tensor<8x3x3x3xf16>) -> tensor<2x8x6x6xf16>
+    %1 = "nn.max_pool"(%0) {kernel = array<i64: 3, 3>, strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : (tensor<2x8x6x6xf16>) -> tensor<2x8x6x6xf16>
+    %2 = "nn.concat"(%0, %1) {axis = 1 : i64} : (tensor<2x8x6x6xf16>, tensor<2x8x6x6xf16>) -> tensor<2x16x6x6xf16>
+    %3 = "nn.conv"(%2, %v) {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : (tensor<2x16x6x6xf16>, tensor<8x16x3x3xf16>) -> tensor<2x8x6x6xf16>
+    %4 = "nn.max_pool"(%3) {kernel = array<i64: 2, 2>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<2x8x6x6xf16>) -> tensor<2x8x5x5xf16>
+    return %4 : tensor<2x8x5x5xf16>
+  }
+}
+
+// -----
+
+// What is pooled for the model's result alone is not turned on the way.
+// CHECK: func.func @main
+// CHECK: "kernel.call"{{.*}} -> tensor<2x8x6x6xf16>
+// CHECK: "kernel.call"{{.*}} -> tensor<2x8x5x5xf16>
+// CHECK: return
+module {
+  func.func @main(%x: tensor<2x3x6x6xf16>) -> tensor<2x8x5x5xf16> {
+    %w = "nn.constant"() {value = dense_resource<w> : tensor<8x3x3x3xf16>} : () -> tensor<8x3x3x3xf16>
+    %0 = "nn.conv"(%x, %w) {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : (tensor<2x3x6x6xf16>, tensor<8x3x3x3xf16>) -> tensor<2x8x6x6xf16>
+    %1 = "nn.max_pool"(%0) {kernel = array<i64: 2, 2>, strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<2x8x6x6xf16>) -> tensor<2x8x5x5xf16>
+    return %1 : tensor<2x8x5x5xf16>
+  }
+}
