@@ -13,7 +13,7 @@ from ..base import Pass, PassContext
 from .groups import Kind, kind_of
 from .joining import JoinedCalls, readers
 
-MOST_CALLS = 8
+MOST_CALLS = 32
 """The most calls that become one."""
 
 
