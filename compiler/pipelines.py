@@ -34,6 +34,7 @@ from ..passes.kernel.form_kernels import FormKernels
 from ..passes.kernel.fuse_norms import FuseNorms
 from ..passes.kernel.join_launches import JoinLaunches
 from ..passes.kernel.project_recurrent_inputs import ProjectRecurrentInputs
+from ..passes.kernel.rematerialize import Rematerialize
 from ..passes.kernel.split_reductions import SplitReductions
 from ..passes.kernel.split_sums import SplitSums
 from ..passes.legalize.legalize_onnx import LegalizeOnnx
@@ -92,6 +93,7 @@ KERNELS: tuple[Entry, ...] = (
     (FuseNorms(), "the rows that a product makes are in caches still"),
     (JoinLaunches(), "kernels are as large as they get by what they compute of each other"),
     (ChainProducts(), "kernels too small for launches of their own are known now"),
+    (Rematerialize(), "the order of launches, and with it what is in memory at once, is final"),
 )
 
 TILE: dict[str, tuple[Entry, ...]] = {

@@ -11,7 +11,7 @@ from ...ir.dialects.nn.base import tensor_type
 from ...ir.symbols import Dim
 from ..base import Pass, PassContext
 from .groups import Kind, kind_of
-from .joining import JoinedCalls, readers
+from .joining import JoinedCalls, is_pointwise, readers
 
 MOST_CALLS = 32
 """The most calls that become one."""
@@ -54,7 +54,7 @@ class _Group:
 def _groups(calls: list[kernel.Call], order: dict[Operation, int]) -> list[_Group]:
     found: list[_Group] = []
     for call in calls:
-        if not _is_pointwise(call):
+        if not is_pointwise(call) or call.kernel.in_place is not None:
             continue
         dims = tensor_type(call.results[0]).dims
         group = next((group for group in found if group.dims == dims and _fits(call, group, order)), None)
@@ -62,12 +62,6 @@ def _groups(calls: list[kernel.Call], order: dict[Operation, int]) -> list[_Grou
             found.append(group := _Group(dims))
         group.calls.append(call)
     return found
-
-
-def _is_pointwise(call: kernel.Call) -> bool:
-    """Whether a kernel computes each element of its one result from a few elements, and could not do so in place."""
-    kinds = {kind_of(op) for op in call.kernel.block if not isinstance(op, kernel.Return)}
-    return len(call.results) == 1 and call.kernel.in_place is None and kinds <= {Kind.ELEMENTWISE, Kind.VIEW}
 
 
 def _fits(call: kernel.Call, group: _Group, order: dict[Operation, int]) -> bool:

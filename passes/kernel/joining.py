@@ -11,6 +11,7 @@ from ...ir.dialects.builtin import Module
 from ...ir.location import fuse
 from ...ir.symbols import Dim
 from ..analysis.cost import bytes_moved
+from .groups import Kind, kind_of
 
 Accept = Callable[[kernel.Func], bool]
 
@@ -175,6 +176,12 @@ def _erase_unread(ops: Sequence[Operation]) -> None:
 
 def _nodes(ops: Sequence[Operation]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(node for op in ops for node in op.location.names))
+
+
+def is_pointwise(call: kernel.Call) -> bool:
+    """Whether a kernel computes each element of its one result from a few elements."""
+    kinds = {kind_of(op) for op in call.kernel.block if not isinstance(op, kernel.Return)}
+    return len(call.results) == 1 and kinds <= {Kind.ELEMENTWISE, Kind.VIEW}
 
 
 def readers(value: Value) -> Iterator[Operation]:

@@ -7,13 +7,10 @@ from typing import ClassVar
 
 from ...ir.dialects import plan
 from ...ir.dialects.builtin import Func, Module
-from ...ir.profile import Profile
-from ...ir.symbols import Dim, free_symbols, substitute
 from ..analysis.liveness import Lifetime, arena_lifetimes, conflict
+from ..analysis.sizes import size_at, typical_sizes
 from ..base import Pass, PassContext
 
-TYPICAL_SIZE = 64
-"""What an unbounded symbolic dimension is taken for when buffers are ordered; any other value still works."""
 TRIES = 16
 """How many orders of placing buffers are tried while gaps are left."""
 
@@ -42,7 +39,7 @@ class AssignOffsets(Pass):
             by_segment.setdefault(segment_of[life.op.result], []).append(life)
         typical = typical_sizes(module)
         for _, lifetimes in sorted(by_segment.items(), reverse=True):
-            sizes = {life.op: _align(_size_at(life.bytes, typical)) for life in lifetimes}
+            sizes = {life.op: _align(size_at(life.bytes, typical)) for life in lifetimes}
             offsets = place(lifetimes, sizes)
             if all(isinstance(life.bytes, int) for life in lifetimes):
                 for op, offset in offsets.items():
@@ -50,17 +47,6 @@ class AssignOffsets(Pass):
             else:
                 _order_by_offset(module, lifetimes, offsets)
         _place_segments(module.main, set(segment_of.values()))
-
-
-def typical_sizes(module: Module) -> dict[str, int]:
-    """The optimum of each symbol's profile."""
-    return {name: known.opt for name, known in Profile.of(module).ranges.items()}
-
-
-def _size_at(size: Dim, sizes: dict[str, int]) -> int:
-    known = substitute(size, {name: sizes.get(name, TYPICAL_SIZE) for name in free_symbols(size)})
-    assert isinstance(known, int)
-    return known
 
 
 def _align(size: int) -> int:

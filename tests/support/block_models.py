@@ -178,6 +178,17 @@ masked (float[2, length] x) => (float[2, length] y)
 }
 """
 
+KEPT = """
+kept (float[67, 1] x, float[67, 67] w0, float[67, 290] w1, float[290, 67] w2) => (float[67, 67] y) {
+  row = Transpose <perm = [1, 0]> (x)
+  mask = Mul (x, row)
+  a = MatMul (w0, mask)
+  b = MatMul (a, w1)
+  c = MatMul (b, w2)
+  y = MatMul (c, mask)
+}
+"""
+
 
 def _model(text: str) -> onnx.ModelProto:
     """The graph with all inputs but `x` as random weights; norms' variances are near one."""
@@ -206,6 +217,7 @@ MODELS: dict[str, Callable[[], onnx.ModelProto]] = {
     "cache": lambda: _model(CACHE),
     "spelled": lambda: _model(SPELLED),
     "masked": lambda: _model(MASKED),
+    "kept": lambda: _model(KEPT),
 }
 
 
