@@ -65,7 +65,7 @@ class _Span:
 
 @dataclass(frozen=True)
 class _Split:
-    """Ops that read the result of a call late, in order; its memory for those that read it early, if any, and theirs."""
+    """Ops that read the result of a call late, in order; its memory for early readers, if any, and for these."""
 
     call: kernel.Call
     late: tuple[Operation, ...]
