@@ -252,6 +252,16 @@ def test_outputs_stay_on_the_device() -> None:
     np.testing.assert_array_equal(run.context.run({"x": ys[0]})["y"], run.expected(ys[0].numpy()))
 
 
+def test_a_run_is_timed_between_events() -> None:
+    run = Run()
+    outputs = run.context.run({"x": run.tensor(5)}, on_device=True)
+    assert run.context.seconds({"x": run.tensor(5)}, outputs) > 0
+    np.testing.assert_array_equal(outputs["y"].numpy(), run.expected(np.arange(5, dtype=np.float32)))
+    outputs.clear()
+    run.context.close()
+    assert not run.driver.events
+
+
 def test_device_outputs_into_given_memory() -> None:
     run = Run()
     x, y = run.tensor(64), run.tensor(64)
