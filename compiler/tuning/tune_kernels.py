@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from concurrent.futures import wait
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ from .workers import workers
 
 LEVELS: dict[int, int | None] = {0: 0, 1: 2, 2: 4, 3: 8, 4: 16, 5: None}
 """How many candidates of a kernel are timed at each builder level; None is all of them."""
+HOPELESS = 2.0
+"""A candidate that takes so many times as long as the fastest before it is run once."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,11 @@ class _Tuner:
             choice.func.timings = tuple(map(str, known))
             self.context.count("tuned")
 
+    def _least(self, choice: Choice) -> float:
+        """The shortest time so far; infinity before any is taken."""
+        known = (self._known(choice.key, one).seconds for one in choice.candidates)
+        return min((seconds for seconds in known if seconds is not None), default=math.inf)
+
     def _missing(self, choice: Choice) -> list[Candidate]:
         return [one for one in choice.candidates if self._known(choice.key, one).seconds is None]
 
@@ -162,7 +170,8 @@ class _Tuner:
                 wait(builds)
             for number, ((choice, one), built) in enumerate(zip(jobs.values(), builds, strict=True), 1):
                 try:
-                    seconds = stopwatch.seconds(built.result(), self.options.runs)
+                    limit = HOPELESS * self._least(choice)
+                    seconds = stopwatch.seconds(built.result(), self.options.runs, limit)
                 except DeviceError as error:
                     raise self._no_device(error) from None
                 except CompileError as error:
