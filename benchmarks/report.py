@@ -69,6 +69,19 @@ pairs alone (bf16), reaches on as many threads in the same run (`benchmarks/gemm
 """
 
 
+MOVEMENT = """## Kernels that move memory on a GPU
+
+Gigabytes a second, read and written, over tensors of {megabytes} MB, the share of the driver's copy in that and how many
+times faster than PyTorch's op (`benchmarks/movement.py`).
+"""
+
+TUNING = """## Tuning
+
+Seconds of `kernelwright compile` on {cores} cores: with the cost model alone, with an empty timing cache, with the one
+that this has filled, which gives the same plan again; and milliseconds of the plans (`benchmarks/tuning.py`).
+"""
+
+
 def load(name: str) -> dict[str, Any]:
     return json.loads((RESULTS / f"{name}.json").read_text())
 
@@ -185,6 +198,40 @@ def gemm_cpu() -> str:
     return "\n".join([GEMM_CPU, table(header, rows.values()), text, machine(result)])
 
 
+def movement() -> str:
+    """A row an op and type."""
+    result = load("movement")
+    rows = []
+    for case in _cases(result):
+        rates = case["gigabytes_per_second"]
+        cells = [
+            case["case"],
+            " × ".join(map(str, case["shape"])),
+            *(str(rates[who]) for who in ("kernelwright", "pytorch")),
+        ]
+        rows.append([*cells, f"{case['share_of_copy']:.2f}", f"{case['speedup']:.2f}"])
+    header = ["case", "shape", "Kernelwright", "PyTorch", "share of a copy", "speedup"]
+    introduction = MOVEMENT.format(megabytes=result["figures"]["megabytes"])
+    return "\n".join([introduction, table(header, rows), machine(result)])
+
+
+def tuning() -> str:
+    """A row a model."""
+    result = load("tuning")
+    rows = []
+    for case in _cases(result):
+        seconds, latency = case["build_seconds"], case["milliseconds"]
+        cells = [
+            case["case"],
+            str(case["candidates"]),
+            *(f"{seconds[name]:.1f}" for name in ("untuned", "cold", "warm")),
+        ]
+        rows.append([*cells, *(f"{latency[name]:.3g}" for name in ("untuned", "tuned")), f"{case['speedup']:.2f}"])
+    header = ["case", "candidates", "untuned s", "cold s", "warm s", "untuned ms", "tuned ms", "speedup"]
+    introduction = TUNING.format(cores=result["environment"]["cores"])
+    return "\n".join([introduction, table(header, rows), machine(result)])
+
+
 def page() -> str:
     """The text of the page."""
     parts = [INTRODUCTION, accuracy()]
@@ -196,6 +243,7 @@ def page() -> str:
     parts += [gemm(name) for name in ("gemm", "gemm_tf32") if (RESULTS / f"{name}.json").exists()]
     if (RESULTS / "attention.json").exists():
         parts.append(latency("attention", ATTENTION, ["sdpa"]))
+    parts += [part() for part in (movement, tuning) if (RESULTS / f"{part.__name__}.json").exists()]
     if (RESULTS / "passes.json").exists():
         parts.append(passes())
     return "\n".join(parts)

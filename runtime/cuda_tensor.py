@@ -81,6 +81,11 @@ class DeviceTensor(dlpack.OwnTensor):
         number = self._driver.number
         return dlpack.View(self.pointer, dlpack.CUDA, number, self.dtype, self.shape, self._strides, self)
 
+    def identity(self, stream: int) -> object | None:
+        """Of an own tensor, where it is used in the order of its stream."""
+        own = (self._stream or _LEGACY_STREAM) == stream
+        return (self._driver.number, self.pointer, self.dtype, self.shape) if own else None
+
     def _make_wait(self, stream: int) -> None:
         """Have `stream` wait for everything that is on the tensor's stream now."""
         self._driver.enter()

@@ -6,6 +6,7 @@ It is strict where the real one is: freed memory must not be touched, and while 
 from __future__ import annotations
 
 import ctypes
+import struct
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -245,3 +246,35 @@ class FakeTensor:
             raise DeviceError("a consumer of GPU memory says on which stream")
         name = dtype_name(self.array.dtype)
         return export_tensor(self.pointer, self.__dlpack_device__(), name, self.array.shape, self)
+
+
+class ExchangeTensor(FakeTensor):
+    """One of a library that has DLPack's table of functions; `stream` is what the library works on."""
+
+    stream = 0
+
+    def describe(self, target: int) -> int:
+        self.shape = (ctypes.c_int64 * self.array.ndim)(*self.array.shape)
+        words = struct.pack("<Qiiihh", self.pointer, 2, self._device, self.array.ndim, 2 | 32 << 8, 1)
+        words += struct.pack("<QQQ", ctypes.addressof(self.shape), 0, 0)
+        ctypes.memmove(target, words, len(words))
+        return 0
+
+
+@ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.py_object, ctypes.c_void_p)
+def _from_object(tensor: ExchangeTensor, target: int) -> int:
+    return tensor.describe(target)
+
+
+@ctypes.PYFUNCTYPE(ctypes.c_int, ctypes.c_int32, ctypes.c_int32, ctypes.c_void_p)
+def _current_stream(kind: int, device: int, target: int) -> int:
+    ctypes.c_void_p.from_address(target).value = ExchangeTensor.stream
+    return 0
+
+
+_functions = [ctypes.cast(function, ctypes.c_void_p).value for function in (_from_object, _current_stream)]
+_table = ctypes.create_string_buffer(struct.pack("<IIQQQQQQ", 1, 3, 0, 0, 0, 0, *_functions))
+_capsule = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p)
+_name = b"dlpack_exchange_api"
+_new_capsule = _capsule(("PyCapsule_New", ctypes.pythonapi))
+setattr(ExchangeTensor, "__dlpack_c_exchange_api__", _new_capsule(ctypes.addressof(_table), _name, None))  # noqa: B010

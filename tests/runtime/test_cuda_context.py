@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import gc
 import inspect
+from collections import Counter
 from typing import Any, cast
 
 import numpy as np
 import pytest
-from fake_cuda import FakeDriver, FakeFunction, FakeTensor, floats
+from fake_cuda import ExchangeTensor, FakeDriver, FakeFunction, FakeTensor, floats
 
 from kernelwright.runtime.cuda_context import CudaContext, stream_handle
 from kernelwright.runtime.cuda_device import CudaDevice
@@ -250,6 +251,38 @@ def test_outputs_stay_on_the_device() -> None:
         assert y.__cuda_array_interface__["shape"] == (64,)
     # one context's output is another's input
     np.testing.assert_array_equal(run.context.run({"x": ys[0]})["y"], run.expected(ys[0].numpy()))
+
+
+def test_tensors_that_come_again_are_not_imported_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run()
+    monkeypatch.setattr(ExchangeTensor, "stream", run.context.stream)
+    x, y = (ExchangeTensor(run.driver, np.arange(8, dtype=np.float32)) for _ in range(2))
+
+    def again(value: float) -> None:
+        x.array[:], y.array[:] = value, 0
+        run.context.run({"x": x}, {"y": y})
+        np.testing.assert_array_equal(y.array, run.expected(x.array))
+
+    imports = Counter[str]()
+    imported = FakeTensor.__dlpack__
+    monkeypatch.setattr(FakeTensor, "__dlpack__", lambda *a, **k: imports.update("t") or imported(*a, **k))
+    again(1)
+    again(2)
+    again(3)
+    seen, held = imports.total(), len(run.driver.events)
+    again(4)
+    again(5)
+    assert (imports.total(), len(run.driver.events)) == (seen, held)
+    monkeypatch.setattr(ExchangeTensor, "stream", run.context.stream + 1)  # the library has to order the streams
+    again(6)
+    assert imports.total() == seen + 2
+    run.check(64)  # more memory drops all graphs
+    run.check(4000)
+    monkeypatch.setattr(ExchangeTensor, "stream", run.context.stream)
+    again(7)
+    other = ExchangeTensor(run.driver, np.arange(4, dtype=np.float32))
+    with pytest.raises(InputError, match="expected shape"):
+        run.context.run({"x": x}, {"y": other})
 
 
 def test_a_run_is_timed_between_events() -> None:
