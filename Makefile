@@ -16,15 +16,17 @@ export PYTHONPATH := $(CURDIR)/dev$(if $(PYTHONPATH),:$(PYTHONPATH))
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 SEEDS ?= 0:200
+SANITIZER ?= memcheck
 PROCESSES ?= 0
 
-.PHONY: help demo docs test fuzz test-gpu lint lint-style lint-types lint-layers format clean distclean mlir-opt
+.PHONY: help demo docs test fuzz test-gpu sanitize lint lint-style lint-types lint-layers format clean distclean mlir-opt
 
 help:
 	@echo 'make demo      compile resnet50 for this CPU, run it, compare it with the ONNX reference'
 	@echo 'make test      all tests that need no GPU (PYTEST_ARGS="-n 2 tests/ir" selects)'
 	@echo 'make fuzz      random graphs next to ONNX Runtime (SEEDS=0:2000 PROCESSES=16 tries those, 16 at a time)'
 	@echo 'make test-gpu  the tests that need an NVIDIA GPU'
+	@echo 'make sanitize  their kernels under compute-sanitizer (SANITIZER=racecheck for another of its tools)'
 	@echo 'make lint      ruff, pyright, import-linter'
 	@echo 'make docs      the op reference and the list of ONNX operators, docs/ops.md and operators.md, and the tables'
 	@echo 'make format    rewrite the sources as ruff wants them'
@@ -42,6 +44,10 @@ fuzz: $(TEST)
 
 test-gpu: $(TEST)
 	$(PYTHON) -m pytest -m gpu tests/gpu
+
+sanitize: $(TEST)
+	compute-sanitizer --tool $(SANITIZER) --report-api-errors no --error-exitcode 1 \
+	  $(PYTHON) -m pytest -m gpu tests/gpu/test_strategies.py
 
 lint: lint-style lint-types lint-layers
 

@@ -71,8 +71,8 @@ pairs alone (bf16), reaches on as many threads in the same run (`benchmarks/gemm
 
 MOVEMENT = """## Kernels that move memory on a GPU
 
-Gigabytes a second, read and written, over tensors of {megabytes} MB, the share of the driver's copy in that and how many
-times faster than PyTorch's op (`benchmarks/movement.py`).
+Gigabytes a second, read and written, over tensors of {megabytes} MB, the share that this is of the driver's copy, and
+how many times faster than PyTorch's op (`benchmarks/movement.py`).
 """
 
 TUNING = """## Tuning
