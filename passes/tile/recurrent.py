@@ -36,6 +36,8 @@ from .strategies import AnyTarget, register
 GPU_UNITS = 4
 GPU_LANES = 256
 """The most positions along k that a thread block takes at a time."""
+AHEAD_BYTES = 4096
+"""Weights fetched while a cell computes: about as many as its time would stream."""
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,11 @@ class RecurrentLayer:
         sizes = RecurrentSchedule.from_attribute(schedule)
         root = only_root(func, Recurrent)
         assert isinstance(root, Recurrent)
+        weights = root.r
         if sizes.packed:
             pack_recurrent_weights(func, root, sizes.units)
         space = "local" if isinstance(target, CpuTarget) else "shared"
-        _Layer(open_frame(func), root, sizes, space).build()
+        _Layer(open_frame(func), root, weights, sizes, space).build()
 
 
 register(RecurrentLayer())
@@ -118,6 +121,7 @@ def pack_recurrent_weights(func: kernel.Func, root: Recurrent, units: int) -> No
 
 @dataclass
 class _Layer(Places):
+    weights: Value
     sizes: RecurrentSchedule
     space: str
 
@@ -152,8 +156,9 @@ class _Layer(Places):
         """`work(direction, block, batch row)` for all items of this worker."""
         body, indices = self.frame.body, self.frame.body.indices
         items = self.root.directions * self.blocks
-        first = body.builder.pure(tile.ProgramId(0))
-        stride = body.builder.pure(tile.NumPrograms(0))
+        number, programs = (indices.scalar(body.builder.pure(op)) for op in (tile.ProgramId(0), tile.NumPrograms(0)))
+        # Neighbours follow each other: their weights are one stream, of as few directions as there can be.
+        first, last = (symbols.floordiv(items * n, programs) for n in (number, number + 1))
 
         def item(counter: Value, _: Sequence[Value]) -> Sequence[Value]:
             number = indices.scalar(counter, items)
@@ -162,7 +167,7 @@ class _Layer(Places):
             body.loop(self.batch, 1, (), lambda row, _: self._row(row, direction, block, work))
             return ()
 
-        body.builder.loop((first, indices.scalar_code(items), stride), (), item)
+        body.loop(last, 1, (), item, first=first)
 
     def _row(
         self, row: Value, direction: Expr, block: Expr, work: Callable[[Expr, Expr, Expr], None]
@@ -204,7 +209,9 @@ class _Layer(Places):
         time = self.time_of(step, direction)
         self._read_h(step, time, direction, row)
         unit = self._unit(block)
+        self._prefetch_inputs(time, direction, block, row)
         sums = self._products(direction, unit, dict.fromkeys(range(root.gates), self.scratch))
+        self._prefetch_weights(direction, block)
         place = self.state_at(direction, row, unit)
         old = [self._load(memory, place) for memory in self.last]
         old[0] = self._load(self.scratch, (unit,))
@@ -317,6 +324,30 @@ class _Layer(Places):
         sums = body.loop(self.hidden, sizes.inner, [zero] * len(states), add)
         found = [self._summed(Element(total, self.dtype, lanes), inner) for total in sums]
         return dict(zip(states, found, strict=True))
+
+    def _prefetch_inputs(self, time: Expr, direction: Expr, block: Expr, row: Expr) -> None:
+        """Bring near what the cell adds to the products: it was written by other workers."""
+        body, root, units = self.frame.body, self.root, self.sizes.units
+        if not self.sizes.packed:
+            return
+        memory = body.memories[root.x]
+        place = (row, time) if root.batch_first else (time, row)
+        for gate in range(root.gates):
+            column = (direction * root.gates + gate) * self.hidden + block * units
+            start = tuple(map(body.indices.scalar_code, (*place, column)))
+            body.builder.effect(tile.Prefetch(memory.value, start, (1, 1, units)))
+
+    def _prefetch_weights(self, direction: Expr, block: Expr) -> None:
+        """Keep the stream of weights going while the cell computes."""
+        body, root = self.frame.body, self.root
+        if not self.sizes.packed:
+            return
+        memory = body.memories[self.weights]
+        flat = body.builder.pure(tile.Flatten(memory.value))
+        size = self.hidden * root.gates * self.sizes.units
+        following = symbols.minimum(direction * self.blocks + block + 1, root.directions * self.blocks - 1)
+        start = body.indices.scalar_code(following * size)
+        body.builder.effect(tile.Prefetch(flat, (start,), (min(AHEAD_BYTES // memory.dtype.bytes, size),)))
 
     def _gate_row(self, gate: int, unit: Dim) -> Dim:
         return self.frame.body.indices.derived(gate * self.hidden + unit, self.root.gates * self.hidden)
