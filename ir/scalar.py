@@ -22,7 +22,8 @@ Numpy = Callable[..., Any]
 @dataclass(frozen=True)
 class ScalarFunction:
     """`numpy` computes it on arrays of one dtype; `float_op` and `int_op` name the upstream op, `unsigned_op` the one
-    for unsigned integers where it differs; `predicate` marks comparisons, whose result is i1."""
+    for unsigned integers where it differs; `predicate` marks comparisons, whose result is i1; `fastmath` is what the
+    float op may do by upstream's word."""
 
     arity: int
     numpy: Numpy
@@ -30,6 +31,7 @@ class ScalarFunction:
     int_op: str | None = None
     unsigned_op: str | None = None
     predicate: bool = False
+    fastmath: str | None = None
 
 
 def _is_integer(array: Any) -> bool:
@@ -75,6 +77,7 @@ FUNCTIONS: dict[str, ScalarFunction] = {
     "sub": ScalarFunction(2, np.subtract, "arith.subf", "arith.subi"),
     "mul": ScalarFunction(2, np.multiply, "arith.mulf", "arith.muli"),
     "div": ScalarFunction(2, _divide, "arith.divf", "arith.divsi", "arith.divui"),
+    "ratio": ScalarFunction(2, np.divide, "arith.divf", fastmath="arcp"),  # a / b for b >= 1
     "fmod": ScalarFunction(2, np.fmod, "arith.remf", "arith.remsi", "arith.remui"),
     "max": ScalarFunction(2, np.maximum, "arith.maximumf", "arith.maxsi", "arith.maxui"),
     "min": ScalarFunction(2, np.minimum, "arith.minimumf", "arith.minsi", "arith.minui"),

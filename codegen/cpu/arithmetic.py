@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ...ir.attributes import Attribute, BoolAttr, DenseAttr, FloatAttr, IntegerAttr, StringAttr
+from ...ir.attributes import Attribute, BoolAttr, DenseAttr, FloatAttr, IntegerAttr, OpaqueAttr, StringAttr
 from ...ir.core import Operation
 from ...ir.types import Scalar
 from . import math, narrow, sizes
@@ -99,8 +99,18 @@ def float_binary(emitter: KernelEmitter, op: Operation) -> None:
     if name == "remf":  # LLVM calls C's library by lane for it
         float_op(emitter, op, lambda b, t, x, y: _library_call(emitter, "fmod", t, x, y))
         return
+    fastmath = op.attributes.get("fastmath")
+    if name == "divf" and isinstance(fastmath, OpaqueAttr) and fastmath.body == "arcp":
+        float_op(emitter, op, lambda b, t, x, y: _ratio(emitter, t, x, y))
+        return
     instruction = _FLOAT[name]
     float_op(emitter, op, lambda b, t, x, y: b.define(name, f"{instruction} {t} {x}, {y}"))
+
+
+def _ratio(emitter: KernelEmitter, lanes: Lanes, x: str, y: str) -> str:
+    if lanes.element != "float":
+        return emitter.builder.define("divf", f"fdiv {lanes} {x}, {y}")
+    return _library_call(emitter, "ratio", lanes, x, y)
 
 
 @handles("arith.negf")

@@ -17,6 +17,7 @@ from .builder import Builder, Lanes
 _MAGIC = 12582912.0  # 1.5 * 2**23: adding it rounds to an integer, which the low bits of the sum hold
 _MAGIC_BITS = 0x4B400000
 _MAGIC64 = 6755399441055744.0  # 1.5 * 2**52
+_WIDTH = 16  # lanes of a 512-bit register
 _LN2_HIGH, _LN2_LOW = 0.693145751953125, 1.428606765330187045e-06  # the high part times an exponent is exact
 
 
@@ -28,11 +29,11 @@ class Arithmetic:
     type: Lanes
     scales: bool = False
 
-    def _operand(self, value: str | float) -> str:
+    def operand(self, value: str | float) -> str:
         return value if isinstance(value, str) else self.type.constant(value)
 
     def _binary(self, instruction: str, a: str | float, b: str | float) -> str:
-        text = f"{instruction} {self.type} {self._operand(a)}, {self._operand(b)}"
+        text = f"{instruction} {self.type} {self.operand(a)}, {self.operand(b)}"
         return self.builder.define(instruction, text)
 
     def add(self, a: str | float, b: str | float) -> str:
@@ -49,7 +50,7 @@ class Arithmetic:
 
     def fma(self, a: str | float, b: str | float, c: str | float) -> str:
         """a * b + c, rounded once."""
-        return self.builder.intrinsic("fma", self.type, *map(self._operand, (a, b, c)))
+        return self.builder.intrinsic("fma", self.type, *map(self.operand, (a, b, c)))
 
     def abs(self, a: str) -> str:
         return self.builder.intrinsic("fabs", self.type, a)
@@ -64,11 +65,11 @@ class Arithmetic:
     def compare(self, predicate: str, a: str | float, b: str | float) -> str:
         """`olt`, `oeq`, … on floats; `eq`, `slt`, … on integers."""
         kind = "fcmp" if self.type.is_float else "icmp"
-        return self.builder.define(kind, f"{kind} {predicate} {self.type} {self._operand(a)}, {self._operand(b)}")
+        return self.builder.define(kind, f"{kind} {predicate} {self.type} {self.operand(a)}, {self.operand(b)}")
 
     def select(self, condition: str, a: str | float, b: str | float) -> str:
         mask = self.type.of("i1")
-        a, b = self._operand(a), self._operand(b)
+        a, b = self.operand(a), self.operand(b)
         return self.builder.define("select", f"select {mask} {condition}, {self.type} {a}, {self.type} {b}")
 
     def bitcast(self, value: str, to: str) -> str:
@@ -82,10 +83,19 @@ class Arithmetic:
         value: str | float = coefficients[-1]
         for coefficient in reversed(coefficients[:-1]):
             value = self.fma(value, x, coefficient)
-        return self._operand(value)
+        return self.operand(value)
 
     def of(self, element: str) -> Arithmetic:
         return Arithmetic(self.builder, self.type.of(element), self.scales)
+
+
+def ratio(f: Arithmetic, x: str | float, y: str) -> str:
+    """x / y for y >= 1, zero where the quotient of 1 would be denormal."""
+    if not f.scales:
+        return f.div(x, y)
+    # A reciprocal of 14 bits and one step of Newton's, which makes not-a-number of infinite y.
+    quotient = f.builder.define("ratio", f"fdiv arcp {f.type} {f.operand(x)}, {y}")
+    return f.select(f.compare("ult", y, 2.0**126), quotient, 0.0)
 
 
 # exp(r) = 1 + r + r² q(r) for |r| <= ln(2) / 2
@@ -101,6 +111,8 @@ def exp(f: Arithmetic, x: str) -> str:
     n = f.sub(shifted, _MAGIC)
     r = f.fma(n, -_LN2_LOW, f.fma(n, -_LN2_HIGH, x))
     p = f.fma(f.mul(r, r), f.polynomial(r, _EXP), r)
+    if f.scales and (f.type.count or 0) % _WIDTH == 0:
+        return _scaled(f, f.add(p, 1.0), n)
     i = f.of("i32")
     n_bits = i.sub(f.bitcast(shifted, "i32"), _MAGIC_BITS)
     if f.scales:
@@ -110,6 +122,32 @@ def exp(f: Arithmetic, x: str) -> str:
     half = i.bits("ashr", n_bits, 1)
     scale1, scale2 = (_power_of_two(i, part) for part in (half, i.sub(n_bits, half)))
     return f.mul(f.mul(f.add(p, 1.0), scale1), scale2)
+
+
+def _scaled(f: Arithmetic, x: str, n: str) -> str:
+    """x * 2**n for integers n that are floats, as the instruction takes them."""
+    one, builder = Lanes("float", _WIDTH), f.builder
+    name = "llvm.x86.avx512.mask.scalef.ps.512"
+    builder.declarations.add(f"declare {one} @{name}({one}, {one}, {one}, i16, i32)")
+    parts = []
+    for first in range(0, f.type.count or 0, _WIDTH):
+        a, b = (_lanes(builder, f.type, v, range(first, first + _WIDTH)) for v in (x, n))
+        parts.append(builder.define("exp", f"call {one} @{name}({one} {a}, {one} {b}, {one} {a}, i16 -1, i32 4)"))
+    whole = parts[0]
+    for number, part in enumerate(parts[1:], 1):
+        # Two operands of a shuffle have one type.
+        wide = Lanes("float", number * _WIDTH)
+        spread = _lanes(builder, one, part, range(number * _WIDTH))
+        order = ", ".join(f"i32 {lane}" for lane in range((number + 1) * _WIDTH))
+        mask = f"<{(number + 1) * _WIDTH} x i32> <{order}>"
+        whole = builder.define("joined", f"shufflevector {wide} {whole}, {wide} {spread}, {mask}")
+    return whole
+
+
+def _lanes(builder: Builder, type: Lanes, value: str, wanted: range) -> str:
+    """The `wanted` lanes of a vector, undefined where it has none."""
+    order = ", ".join(f"i32 {lane}" if lane < (type.count or 1) else "i32 poison" for lane in wanted)
+    return builder.define("lanes", f"shufflevector {type} {value}, {type} poison, <{len(wanted)} x i32> <{order}>")
 
 
 def _power_of_two(i: Arithmetic, exponent: str) -> str:
@@ -148,7 +186,7 @@ def tanh(f: Arithmetic, x: str) -> str:
     magnitude = f.abs(x)
     square = f.mul(x, x)
     near = f.fma(f.mul(x, square), f.polynomial(square, _TANH), x)
-    far = f.sub(1.0, f.div(2.0, f.add(exp(f, f.add(magnitude, magnitude)), 1.0)))
+    far = f.sub(1.0, ratio(f, 2.0, f.add(exp(f, f.add(magnitude, magnitude)), 1.0)))
     return f.copysign(f.select(f.compare("olt", magnitude, 0.6), near, far), x)
 
 
@@ -260,6 +298,7 @@ def pow(f: Arithmetic, x: str, y: str) -> str:
 
 FUNCTIONS: dict[str, Callable[..., str]] = {
     "exp": exp, "log": log, "tanh": tanh, "erf": erf, "sin": sin, "cos": cos, "pow": pow,
+    "ratio": ratio,
 }  # fmt: skip
 
 LIBRARY = (
@@ -270,7 +309,7 @@ LIBRARY = (
 
 _SCALES = "avx512f"
 """The instruction set that has `vscalefps`."""
-_BINARY = ("pow", "atan2", "fmod", "ipow")
+_BINARY = ("pow", "ratio", "atan2", "fmod", "ipow")
 
 
 def function_name(name: str, type: Lanes) -> str:

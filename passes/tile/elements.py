@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...ir import scalar
-from ...ir.attributes import Attribute, IntegerAttr
+from ...ir.attributes import Attribute, IntegerAttr, OpaqueAttr
 from ...ir.core import Operation, Value
 from ...ir.dialects import tile
 from ...ir.types import SCALARS, Scalar, Type, VectorType, f32, i1, index
@@ -94,7 +94,8 @@ class Elements:
             name = entry.unsigned_op if dtype.is_unsigned and entry.unsigned_op else entry.int_op
         if name is None:
             raise ValueError(f"'{function}' is not defined on {dtype}")
-        return self.emit(name, args, dtype)
+        allowed = {} if entry.fastmath is None else {"fastmath": OpaqueAttr("arith.fastmath", entry.fastmath)}
+        return self.emit(name, args, dtype, **allowed)
 
     def _compare(self, function: str, args: Sequence[Element]) -> Element:
         dtype = args[0].dtype

@@ -25,10 +25,10 @@ def expm1_negative(body: Body[E], x: E, dtype: Scalar) -> E:
 
 
 def logistic(body: Body[E], x: E, dtype: Scalar, numerator: E | None = None) -> E:
-    """numerator (default 1) / (1 + exp(-x)): keeps its relative accuracy for every x; exp overflows to the limit."""
+    """numerator (default 1) / (1 + exp(-x)): keeps its relative accuracy while exp(-x) is finite; then 0."""
     one = body.constant(1.0, dtype)
     denominator = body.apply("add", one, body.apply("exp", body.apply("neg", x)))
-    return body.apply("div", one if numerator is None else numerator, denominator)
+    return body.apply("ratio", one if numerator is None else numerator, denominator)
 
 
 def negative(body: Body[E], x: E, dtype: Scalar) -> E:

@@ -41,11 +41,11 @@ EXACT: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def compiled(name: str, features: Collection[str] = ()):
+def compiled(name: str, features: Collection[str] = (), count: int = LANES):
     """The function on arrays, and what keeps its code alive."""
-    lanes = Lanes("float", LANES)
+    lanes = Lanes("float", count)
     body, declarations = definition(name, lanes, features)
-    arity = 2 if name == "pow" else 1
+    arity = 2 if name in ("pow", "ratio") else 1
     loads = "".join(f"  %x{i} = load {lanes}, ptr %p{i}, align 4\n" for i in range(arity))
     call = ", ".join(f"{lanes} %x{i}" for i in range(arity))
     parameters = ", ".join(f"ptr %p{i}" for i in range(arity))
@@ -64,9 +64,9 @@ def compiled(name: str, features: Collection[str] = ()):
     function = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * (arity + 1))(engine.get_function_address("apply"))
 
     def apply(*arrays: np.ndarray) -> np.ndarray:
-        padded = [np.resize(a, -(-a.size // LANES) * LANES) for a in arrays]
+        padded = [np.resize(a, -(-a.size // count) * count) for a in arrays]
         out = np.empty_like(padded[0])
-        for start in range(0, out.size, LANES):
+        for start in range(0, out.size, count):
             function(*(a[start:].ctypes.data for a in padded), out[start:].ctypes.data)
         return out[: arrays[0].size]
 
@@ -93,20 +93,39 @@ def ulps(found: np.ndarray, exact: np.ndarray) -> np.ndarray:
     return np.where(special, np.where(same, 0.0, np.inf), error)
 
 
-@pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - {"pow"}))
+@pytest.mark.parametrize("name", sorted(set(FUNCTIONS) - {"pow", "ratio"}))
 def test_unary(name: str) -> None:
     check_unary(name)
 
 
+@pytest.mark.parametrize("count", [4, 16, 48, 64])
 @pytest.mark.parametrize("name", ["exp", "tanh", "erf"])
-def test_unary_with_an_instruction_that_scales(name: str) -> None:
+def test_unary_with_an_instruction_that_scales(name: str, count: int) -> None:
+    need_avx512()
+    check_unary(name, ("avx512f",), count)
+
+
+def need_avx512() -> None:
     if not binding.get_host_cpu_features().get("avx512f"):
         pytest.skip("this processor has no AVX-512")
-    check_unary(name, ("avx512f",))
 
 
-def check_unary(name: str, features: Collection[str] = ()) -> None:
-    apply, _engine = compiled(name, features)
+@pytest.mark.parametrize("features", [(), ("avx512f",)])
+def test_ratio(features: Collection[str]) -> None:
+    """Divisors of at least 1: infinity gives zero, not-a-number itself."""
+    if features:
+        need_avx512()
+    apply, _engine = compiled("ratio", features)
+    random = np.random.default_rng(2)
+    x, y = random.uniform(-90, 90, 20_000), 2.0 ** random.uniform(0, 100, 20_000)
+    y[:4] = 1.0, math.inf, math.nan, 2.0**125
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    error = ulps(apply(x, y), x.astype(np.float64) / y.astype(np.float64))
+    assert error.max() <= 1
+
+
+def check_unary(name: str, features: Collection[str] = (), count: int = LANES) -> None:
+    apply, _engine = compiled(name, features, count)
     x = samples(RANGES[name])
     if name in ("sin", "cos"):
         x = x[np.isnan(x) | (np.abs(x) < 1e15)]
