@@ -31,6 +31,7 @@ from ..passes.kernel.chain_products import ChainProducts
 from ..passes.kernel.choose_layout import ChooseLayout
 from ..passes.kernel.decompose import Decompose
 from ..passes.kernel.form_kernels import FormKernels
+from ..passes.kernel.fuse_depthwise import FuseDepthwise
 from ..passes.kernel.fuse_norms import FuseNorms
 from ..passes.kernel.join_launches import JoinLaunches
 from ..passes.kernel.project_recurrent_inputs import ProjectRecurrentInputs
@@ -90,6 +91,7 @@ KERNELS: tuple[Entry, ...] = (
     (SplitReductions(), "one worker should not reduce a whole tensor alone"),
     (FormKernels(), "what shares a launch is decided while ops still say what they mean"),
     (ChooseLayout(), "which kernels a tensor stands between is known"),
+    (FuseDepthwise(), "what a depthwise convolution reads need not leave a core's cache"),
     (FuseNorms(), "the rows that a product makes are in caches still"),
     (JoinLaunches(), "kernels are as large as they get by what they compute of each other"),
     (ChainProducts(), "kernels too small for launches of their own are known now"),
