@@ -31,6 +31,9 @@ OPERATORS: dict[str, dict[str, str]] = {
         "CategoryMapper": _LABELS,
         "DictVectorizer": "reads a map",
         "LabelEncoder": _LABELS,
+        "LinearClassifier": _LABELS,
+        "OneHotEncoder": _LABELS,
+        "TreeEnsembleClassifier": _LABELS,
         "ZipMap": "makes maps",
     },
 }

@@ -19,6 +19,7 @@ from ..base import Pass, PassContext
 from . import (
     attention,
     cached_attention,
+    classification,
     contraction,
     control,
     einsum,
@@ -55,6 +56,7 @@ from .registry import InvalidError, Legalization, UnsupportedError, legalization
 FAMILIES = (
     attention,
     cached_attention,
+    classification,
     contraction,
     control,
     einsum,

@@ -13,8 +13,10 @@ from .node import Node
 from .registry import legalize
 from .run_time import Integers
 
-MOST_COLUMNS = 16
-"""Rows with more elements are sorted by comparing all of them."""
+MOST_COLUMNS = 8
+"""Rows of more elements are sorted by comparing all of them,"""
+FEW_ROWS = 256
+"""and so are few ones."""
 
 
 def places_of(n: Node, mask: Value) -> Value:
@@ -86,7 +88,7 @@ def _ascending(n: Node, x: Value) -> Value:
 def _ascending_rows(n: Node, x: Value) -> Value:
     """The places of a matrix' rows in lexicographic order: sorted by the last column first, and so on."""
     count, width = dims(x)
-    if not isinstance(width, int) or width > MOST_COLUMNS:
+    if not isinstance(width, int) or width > MOST_COLUMNS or (isinstance(count, int) and count <= FEW_ROWS):
         return _by_comparing(n, x)
     order = n.iota((count,), 0)
     for column in reversed(range(width)):

@@ -9,7 +9,8 @@ import numpy as np
 
 from ...ir.core import Value
 from ...ir.dialects import nn
-from ...ir.types import i1, i64
+from ...ir.types import f32, i1, i64
+from .classification import class_labels, classified, transformed
 from .content import dims, scalar
 from .node import Node
 from .registry import InvalidError, UnsupportedError, legalize
@@ -99,22 +100,12 @@ def _aggregated(n: Node, forest: _Forest, leaves: Value, how: str) -> Value:
     return n.reduce(n(nn.Gather(n.constant(weights, dtype), leaves)), "min" if how == "MIN" else "max", [1])
 
 
-def _transformed(n: Node, y: Value, how: str) -> Value:
-    if how == "NONE":
-        return y
-    if how == "LOGISTIC":
-        return n(nn.Sigmoid(y))
-    if how == "SOFTMAX":
-        return n(nn.Softmax(y, 1))
-    raise UnsupportedError(f"post_transform '{how}'")
-
-
 @legalize("TreeEnsemble", domain=DOMAIN, since=5)
 def tree_ensemble(n: Node) -> Value:
     forest = _ensemble(n)
     how = ("AVERAGE", "SUM", "MIN", "MAX")[n.int("aggregate_function", 1)]
     post = ("NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT")[n.int("post_transform")]
-    return _transformed(n, _aggregated(n, forest, _leaves(n, forest), how), post)
+    return transformed(n, _aggregated(n, forest, _leaves(n, forest), how), post)
 
 
 def _ensemble(n: Node) -> _Forest:
@@ -182,18 +173,36 @@ def _padded(table: np.ndarray, leaves: int, fill: float = 0) -> np.ndarray:
 @legalize("TreeEnsembleRegressor", domain=DOMAIN)
 def tree_ensemble_regressor(n: Node) -> Value:
     """The older form: nodes are named by tree and number, and leaves are nodes too."""
-    forest = _numbered(n)
-    x = n[0]
-    if not scalar(x).is_float:
-        raise UnsupportedError(f"features of {scalar(x)}")
+    forest = _numbered(n, "target", n.int("n_targets", 1))
     how = n.choice("aggregate_function", "SUM", "AVERAGE", "MIN", "MAX")
     y = _aggregated(n, forest, _leaves(n, forest), how)
     if (base := n.floats("base_values")) is not None:
         y = n(nn.Add(y, n.constant(list(base), scalar(y))))
-    return _transformed(n, y, n.str("post_transform", "NONE"))
+    return transformed(n, y)
 
 
-def _numbered(n: Node) -> _Forest:
+@legalize("TreeEnsembleClassifier", domain=DOMAIN)
+def tree_ensemble_classifier(n: Node) -> list[Value]:
+    """The leaves add to the scores of classes; to that of one where there are two, of which the other has the rest."""
+    labels = class_labels(n, "classlabels_int64s")
+    ids = sorted(set(_ints(n, "class_ids").tolist()))
+    forest = _numbered(n, "class", max(len(labels), *(i + 1 for i in ids)))
+    scores = _aggregated(n, forest, _leaves(n, forest), "SUM")
+    if (base := n.floats("base_values")) is not None:
+        scores = n(nn.Add(scores, n.constant(list(base), scalar(scores))))
+    scores = n.cast(scores, f32)
+    if len(ids) > 1 or len(labels) != 2:
+        return classified(n, scores, labels)
+    score = n.narrow(scores, 1, ids[0], ids[0] + 1)
+    plain = n.str("post_transform", "NONE") == "NONE"
+    other = n(nn.Sub(n.constant(1, f32), score)) if plain else n(nn.Neg(score))
+    return classified(n, n.concat([other, score], 1), labels)
+
+
+def _numbered(n: Node, prefix: str, count: int) -> _Forest:
+    """The tables of a forest whose leaves add to `count` targets or classes, as attributes named `prefix` say."""
+    if not scalar(n[0]).is_float:
+        raise UnsupportedError(f"features of {scalar(n[0])}")
     trees, numbers = _ints(n, "nodes_treeids").tolist(), _ints(n, "nodes_nodeids").tolist()
     place = {key: i for i, key in enumerate(zip(trees, numbers, strict=True))}
     modes = n.strings("nodes_modes") or ()
@@ -206,10 +215,10 @@ def _numbered(n: Node) -> _Forest:
         np.array([i if is_leaf[i] else _node(place, trees[i], int(to)) for i, to in enumerate(_ints(n, name))])
         for name in ("nodes_truenodeids", "nodes_falsenodeids")
     ]
-    weights = np.zeros((len(modes), n.int("n_targets", 1)), np.float32)
+    weights = np.zeros((len(modes), count), np.float32)
     has = np.zeros(weights.shape, bool)
-    targets = [_ints(n, name) for name in ("target_treeids", "target_nodeids", "target_ids")]
-    entries = zip(*targets, n.floats("target_weights") or (), strict=True)
+    targets = [_ints(n, f"{prefix}_{name}") for name in ("treeids", "nodeids", "ids")]
+    entries = zip(*targets, n.floats(f"{prefix}_weights") or (), strict=True)
     for tree, number, target, weight in entries:
         node = _node(place, int(tree), int(number))
         weights[node, target] += weight

@@ -126,3 +126,78 @@ def test_linear_regressor() -> None:
 def test_feature_vectorizer() -> None:
     made = model("FeatureVectorizer", {"a": [5, 3], "b": [5, 2]}, [5, 5], {"inputdimensions": [3, 2]})
     compare(made, {"a": normal(5, 3), "b": normal(5, 2, seed=1)})
+
+
+def classifier(operator: str, width: int, attributes: dict[str, Any], version: int = 3) -> onnx.ModelProto:
+    node = make_node(operator, ["x"], ["y", "z"], domain="ai.onnx.ml", **attributes)
+    outputs = [
+        make_tensor_value_info("y", onnx.TensorProto.INT64, [9]),
+        make_tensor_value_info("z", FLOAT, [9, None]),
+    ]
+    graph = make_graph([node], "m", [make_tensor_value_info("x", FLOAT, [9, width])], outputs)
+    imports = [make_opsetid("", 18), make_opsetid("ai.onnx.ml", version)]
+    return make_model(graph, opset_imports=imports, ir_version=10)
+
+
+@pytest.mark.parametrize("post", ["NONE", "LOGISTIC", "SOFTMAX"])
+@pytest.mark.parametrize("labels", [[3, 1, 7], [5, 2]])
+def test_linear_classifier(post: str, labels: list[int]) -> None:
+    count = len(labels)
+    attributes = {
+        "coefficients": normal(count * 4).tolist(),
+        "intercepts": normal(count, seed=1).tolist(),
+        "classlabels_ints": labels,
+        "post_transform": post,
+    }
+    compare(classifier("LinearClassifier", 4, attributes), {"x": normal(9, 4, seed=2)})
+
+
+@pytest.mark.parametrize("post", ["NONE", "LOGISTIC", "SOFTMAX"])
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("classes", [[0, 1, 1, 2, 0], [0, 1, 1, 0, 0], [0, 0, 0, 0, 0]])
+def test_tree_ensemble_classifier(post: str, sign: int, classes: list[int]) -> None:
+    attributes = trees(["BRANCH_LEQ", "BRANCH_LT"])
+    attributes = {name.replace("target_", "class_"): value for name, value in attributes.items() if name != "n_targets"}
+    weights = np.abs(normal(5, seed=3)) * np.where(np.arange(5) == 2, sign, 1)
+    attributes |= {
+        "class_ids": classes,
+        "class_weights": weights.tolist(),
+        "classlabels_int64s": [4, 6, 8][: max(2, max(classes) + 1)],
+        "post_transform": post,
+    }
+    # Of two classes ONNX Runtime has a definition of its own.
+    judge = "onnxruntime" if max(classes) == 2 else "onnx"
+    compare(classifier("TreeEnsembleClassifier", 3, attributes), {"x": normal(9, 3)}, judge)
+
+
+@pytest.mark.parametrize("kind", ["LINEAR", "POLY", "RBF", "SIGMOID"])
+def test_svm_regressor(kind: str) -> None:
+    attributes = {
+        "rho": [0.3],
+        "coefficients": normal(5, seed=1).tolist(),
+        "kernel_type": kind,
+        "kernel_params": [0.4, 0.2, 2.0],
+        "support_vectors": normal(20, seed=2).tolist(),
+        "n_supports": 5,
+    }
+    compare(model("SVMRegressor", {"x": [9, 4]}, [9, 1], attributes), {"x": normal(9, 4)})
+
+
+@pytest.mark.parametrize("keys", ["floats", "int64s"])
+@pytest.mark.parametrize("values", ["floats", "int64s"])
+def test_codes_of_numbers(keys: str, values: str) -> None:
+    types = {"floats": (FLOAT, np.float32), "int64s": (onnx.TensorProto.INT64, np.int64)}
+    kinds = {"floats": float, "int64s": int}
+    table: dict[str, Any] = {"default_float": -2.0, "default_int64": -3}
+    table[f"keys_{keys}"] = list(map(kinds[keys], [3, 5, 9]))
+    table[f"values_{values}"] = list(map(kinds[values], [7, 1, 4]))
+    node = make_node("LabelEncoder", ["x"], ["y"], domain="ai.onnx.ml", **table)
+    given, made = (make_tensor_value_info(n, types[k][0], [2, 3]) for n, k in (("x", keys), ("y", values)))
+    imports = [make_opsetid("", 18), make_opsetid("ai.onnx.ml", 2)]
+    built = make_model(make_graph([node], "m", [given], [made]), opset_imports=imports, ir_version=10)
+    compare(built, {"x": np.array([[9, 3, 4], [5, 5, 0]], types[keys][1])})
+
+
+def test_one_hot_encoder() -> None:
+    attributes = {"cats_int64s": [2, 0, 5], "zeros": 1}
+    compare(model("OneHotEncoder", {"x": [4]}, [4, 3], attributes), {"x": np.array([5, 2, 1, 0], np.float32)})
