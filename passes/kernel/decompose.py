@@ -12,6 +12,7 @@ from ..rewrite import Rewriter, apply_patterns, pattern
 from ..tile.strategies import specialized
 from .outline import kernel_of
 from .ranking import long_top_k
+from .updates import scatter_of_narrow_elements, scatter_of_narrow_parts
 
 
 class Decompose(Pass):
@@ -27,7 +28,8 @@ class Decompose(Pass):
         %sum = "nn.reduce"(%e) {kind = "add", axes = array<i64: 1>, keep_dims = true} : …
         %y = "nn.div"(%e, %sum) : …
 
-    `nn.top_k` of a long axis becomes a merge sort of keys (ranking.py). `nn.attention` stays whole
+    `nn.top_k` of a long axis becomes a merge sort of keys (ranking.py), and
+    scatters combine narrow numbers in wider types (updates.py). `nn.attention` stays whole
     where the target has a strategy that takes it, and always with `keep-attention`.
     """
 
@@ -44,7 +46,7 @@ class Decompose(Pass):
                 rw.remark(op, "attention is spelled out: the target has no strategy for it")
                 _spell_out(op, rw)
 
-        rules = [compound_op, long_top_k]
+        rules = [compound_op, long_top_k, scatter_of_narrow_elements, scatter_of_narrow_parts]
         apply_patterns(module, rules if self.keep_attention else [*rules, attention], context)
 
 

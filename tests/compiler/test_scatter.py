@@ -44,6 +44,27 @@ def test_scatter_elements(type: str, reduction: str) -> None:
     check(text, x=x, i=indices, u=updates)
 
 
+@pytest.mark.parametrize("type", ["float16", "uint8", "int8", "uint32"])
+@pytest.mark.parametrize("reduction", ["add", "mul", "max", "min"])
+def test_narrow_numbers(type: str, reduction: str) -> None:
+    """They are rounded, or wrap around, once; and unsigned ones are compared as such."""
+    rng = np.random.default_rng(0)
+    dtype = np.dtype(type)
+    x, updates = (rng.integers(0, 120, shape).astype(dtype) for shape in ((30, 2), (9, 2)))
+    x[0, 0] = updates[0, 0] = -1 if dtype.kind == "f" else np.iinfo(dtype).max
+    indices = rng.integers(0, 30, (9, 2))
+    wide = x.astype(np.float64 if dtype.kind == "f" else np.int64)
+    at = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}[reduction].at
+    with np.errstate(over="ignore"):
+        at(wide, (indices, np.arange(2)), updates.astype(wide.dtype))
+        wanted = wide.astype(dtype)
+    node = f'ScatterElements <reduction = "{reduction}"> (x, i, u)'
+    text = f"({type}[30, 2] x, int64[9, 2] i, {type}[9, 2] u) => ({type}[30, 2] y) {{ y = {node} }}"
+    with driver.compile(graph(text, 18)) as engine:
+        found = engine.run({"x": x, "i": indices, "u": updates})["y"]
+    np.testing.assert_array_equal(found, wanted)
+
+
 @pytest.mark.parametrize("depth", [1, 2, 3])
 @pytest.mark.parametrize("reduction", ["none", "add"])
 def test_scatter_nd(depth: int, reduction: str) -> None:
