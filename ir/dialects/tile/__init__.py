@@ -9,7 +9,8 @@ a `vector<MxN>` is M registers of N lanes.
 from __future__ import annotations
 
 from .compute import DOT_BF16, ConvertLayout, Iota, Mma, MmaWait, NumPrograms, ProgramId, Reduce, SymbolValue, TileOp
-from .memory import Alloc, Copy, CopyAsync, Flatten, Gather, Load, Peer, Peers, Prefetch, Scatter, Store, View
+from .copies import Copy, CopyAsync, Prefetch
+from .memory import Alloc, Flatten, Gather, Load, Peer, Peers, Scatter, Store, View
 from .on_tiles import ON_TILES, CmpF, CmpI, ExtSI, ExtUI, FPToSI, FPToUI, IndexCast, Select, SIToFP, TruncI, UIToFP
 from .ordering import Agent, Barriers, ExecutionError
 from .pixels import CopyPixelsAsync

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .memory import CopyAsync, box_index
+from .boxes import box_index
+from .copies import CopyAsync
 
 
 class CopyPixelsAsync(CopyAsync, name="tile.copy_pixels_async"):

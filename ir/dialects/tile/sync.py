@@ -8,7 +8,7 @@ from ...core import Region, Value
 from ...declare import TERMINATOR, Op
 from ...types import OpaqueType, Type, index
 from .compute import TileOp
-from .memory import Engine
+from .copies import Engine
 from .ordering import Barriers, ExecutionError
 from .state import Worker
 
