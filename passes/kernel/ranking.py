@@ -1,8 +1,9 @@
 """The largest elements of a long axis, by merge sort of keys that hold an element's order and its place.
 
 Numbers of up to 32 bits become 32 bits that compare as they do; 30 more bits are the place along the axis, so no two
-keys are equal, and sorting is stable. Parts of the axis are sorted by comparing all pairs. Then runs are merged, of
-which no more stays than is asked for. Numbers of 64 bits are sorted by their lower halves and then by their upper ones.
+keys are equal, and sorting is stable. Each 64 elements are sorted by comparing all pairs, then runs are merged, of
+which no more stays than is asked for; of a very long axis only the parts with the least elements are sorted at all.
+Numbers of 64 bits are sorted by their lower halves and then by their upper ones.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ SHORT = 32
 """Elements of an axis whose largest are found in one launch, by comparing all of them for each result."""
 PART = 64
 """Elements that are sorted by comparing all pairs."""
+MANY = 1 << 14
+"""Elements of which those that cannot be among the first are dropped before they are sorted."""
 PLACE_BITS = 30
+_PLACE = (1 << PLACE_BITS) - 1
 _LOW = (1 << 32) - 1
 
 
@@ -117,21 +121,53 @@ def _first(emit: _Emit, keys: Value, k: Dim) -> Value:
     *lead, size = type.dims
     place = emit(nn.Iota(type.rank - 1, result_types=[TensorType((*(1 for _ in lead), size), i64)]))
     numbered = emit(nn.Add(emit(nn.Mul(keys, emit.number(1 << PLACE_BITS))), place))
-    runs = _sorted_parts(emit, numbered, k)
-    y = _merged(emit, runs, k) if isinstance(size, int) else _merged_at_run_time(emit, runs)
-    first = emit(nn.Slice(y, (0,) * type.rank, (*lead, k), (1,) * type.rank))
-    return emit(nn.And(first, emit.number((1 << PLACE_BITS) - 1)))
+    if isinstance(k, int) and isinstance(size, int) and size >= MANY:
+        numbered = _candidates(emit, numbered, size, k)
+    return emit(nn.And(_least(emit, numbered, k), emit.number(_PLACE)))
 
 
-def _sorted_parts(emit: _Emit, x: Value, k: Dim) -> Value:
+def _least(emit: _Emit, x: Value, k: Dim) -> Value:
+    """The k least elements along the last axis, in order."""
+    type = tensor_type(x)
+    runs = _sorted_parts(emit, x)
+    y = _merged(emit, runs, k) if isinstance(type.dims[-1], int) else _merged_at_run_time(emit, runs)
+    return emit(nn.Slice(y, (0,) * type.rank, (*type.dims[:-1], k), (1,) * type.rank))
+
+
+def _candidates(emit: _Emit, x: Value, size: int, k: int) -> Value:
+    """The elements of the k parts that have the least ones: no other part has one of the k least of all."""
+    width = 1 << (size // max(k, 1)).bit_length() // 2  # about as many parts are left to sort as elements
+    if width < 4 or not k:
+        return x
+    *lead, _ = tensor_type(x).dims
+    last = len(lead)
+    padded = _filled_up(emit, x, width)
+    parts = emit.reshape(padded, (*lead, -(-size // width), width))
+    first = _least(emit, emit(nn.Reduce(parts, "min", (last + 1,))), k)
+    part = emit(nn.And(first, emit.number(_PLACE & -width)))
+    inside = emit(nn.Iota(last + 1, result_types=[TensorType((*(1 for _ in lead), 1, width), i64)]))
+    places = emit(nn.Add(emit.reshape(part, (*lead, k, 1)), inside))
+    return emit(nn.GatherElements(padded, emit.reshape(places, (*lead, k * width)), last))
+
+
+def _filled_up(emit: _Emit, x: Value, width: int) -> Value:
+    """x with what is beyond all elements behind it, so that parts of `width` fill the last axis."""
+    type = tensor_type(x)
+    *lead, size = type.dims
+    whole = mul(ceildiv(size, width), width)
+    if whole == size:
+        return x
+    high = (*(0 for _ in lead), add(whole, mul(size, -1)))
+    return emit(nn.Pad(x, (0,) * type.rank, high, value=float(BEYOND)))
+
+
+def _sorted_parts(emit: _Emit, x: Value) -> Value:
     """x with every `PART` elements along the last axis sorted, and filled up with what is beyond."""
     type = tensor_type(x)
     *lead, size = type.dims
     parts = ceildiv(size, PART)
     whole = mul(parts, PART)
-    if whole != size:
-        high = (*(0 for _ in lead), add(whole, mul(size, -1)))
-        x = emit(nn.Pad(x, (0,) * type.rank, high, value=float(BEYOND)))
+    x = _filled_up(emit, x, PART)
     this = emit.reshape(x, (*lead, parts, PART, 1))
     other = emit.reshape(x, (*lead, parts, 1, PART))
     last = type.rank + 1
