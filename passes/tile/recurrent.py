@@ -23,9 +23,10 @@ from ...ir.dialects import kernel, tile
 from ...ir.dialects.nn.recurrent import Gru, Lstm, Recurrent
 from ...ir.symbols import Dim, Expr
 from ...ir.target import CpuTarget
-from ...ir.types import MemRefType
+from ...ir.types import MemRefType, VectorType, bf16
 from . import access
 from .access import Memory, Written
+from .cpu_micro import multiply_pairs, zeros
 from .elements import Element
 from .frame import only_root, open_frame, tensor_type
 from .packing import is_constant, leading, padded, repack, reshape, transpose
@@ -45,6 +46,7 @@ class RecurrentSchedule(Schedule):
     """`units` of the hidden state are an item, `inner` positions of h are taken at a time.
 
     `workers`: the programs of the grid, all on the machine at once. `packed`: the weights are in the order of reading.
+    `depth`: how many k a step of a product takes, 2 for pairs of bf16.
     """
 
     subject = "a recurrent layer"
@@ -54,6 +56,7 @@ class RecurrentSchedule(Schedule):
     workers: int
     threads: int
     packed: int
+    depth: int = 1
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,10 @@ class RecurrentLayer:
         packed = isinstance(r, BlockArgument) and is_constant(func, r.index) and r.has_one_use
         if isinstance(target, CpuTarget):
             units = min(2 * target.lanes(32), 1 << (hidden - 1).bit_length())
-            return RecurrentSchedule(units, 1, target.cores, 0, int(packed)).to_attribute()
+            narrow = tensor_type(root.x).scalar == bf16 == tensor_type(r).scalar
+            in_pairs = packed and narrow and hidden % 2 == 0 and target.has_bf16_dots
+            depth = 2 if in_pairs else 1
+            return RecurrentSchedule(units, 1, target.cores, 0, int(packed), depth).to_attribute()
         units = next(n for n in range(GPU_UNITS, 0, -1) if hidden % n == 0)
         inner = next(n for n in range(min(hidden, GPU_LANES), 0, -1) if hidden % n == 0)
         workers = min(root.directions * (hidden // units), target.multiprocessors)
@@ -88,7 +94,7 @@ class RecurrentLayer:
         assert isinstance(root, Recurrent)
         weights = root.r
         if sizes.packed:
-            pack_recurrent_weights(func, root, sizes.units)
+            pack_recurrent_weights(func, root, sizes.units, sizes.depth)
         space = "local" if isinstance(target, CpuTarget) else "shared"
         _Layer(open_frame(func), root, weights, sizes, space).build()
 
@@ -96,27 +102,31 @@ class RecurrentLayer:
 register(RecurrentLayer())
 
 
-def pack_recurrent_weights(func: kernel.Func, root: Recurrent, units: int) -> None:
-    """Have r passed as [directions][blocks][k][gates][units], filled with zeros."""
+def pack_recurrent_weights(func: kernel.Func, root: Recurrent, units: int, depth: int) -> None:
+    """Have r passed as [directions][blocks][k / depth][gates][units, depth], filled with zeros."""
     directions, gates, hidden = root.directions, root.gates, root.hidden
     assert isinstance(hidden, int)
     blocks = -(-hidden // units)
     argument = root.r
     assert isinstance(argument, BlockArgument)
     type = tensor_type(argument)
+    shape = (directions, blocks, hidden // depth, gates, units * depth)
 
     def pack(array: np.ndarray) -> np.ndarray:
         rows = padded(array.reshape(directions, gates, hidden, hidden), directions, gates, blocks * units, hidden)
-        return np.ascontiguousarray(rows.reshape(directions, gates, blocks, units, hidden).transpose(0, 2, 4, 1, 3))
+        cut = rows.reshape(directions, gates, blocks, units, hidden // depth, depth)
+        return np.ascontiguousarray(cut.transpose(0, 2, 4, 1, 3, 5).reshape(shape))
 
-    views = [
-        transpose(0, 3, 1, 4, 2),
+    views = [transpose(0, 3, 1, 4, 2)]
+    if depth > 1:
+        views = [reshape(*shape[:-1], units, depth), transpose(0, 3, 1, 4, 2, 5)]
+    views += [
         reshape(directions, gates, blocks * units, hidden),
         leading(directions, gates, hidden, hidden),
         reshape(directions, gates * hidden, hidden),
     ]
-    packed = type.with_shape((directions, blocks, hidden, gates, units))
-    repack(func, argument.index, f"units{units}", pack, packed, views)
+    tag = f"units{units}{f'x{depth}' if depth > 1 else ''}"
+    repack(func, argument.index, tag, pack, type.with_shape(shape), views)
 
 
 @dataclass
@@ -141,7 +151,8 @@ class _Layer(Places):
 
     def _alloc(self) -> Memory:
         """Local memory for h of one row."""
-        alloc = tile.Alloc(64, result_types=[MemRefType((self.hidden,), self.dtype, self.space)])
+        dtype = self.dtype if self.sizes.depth == 1 else bf16  # as results are stored
+        alloc = tile.Alloc(64, result_types=[MemRefType((self.hidden,), dtype, self.space)])
         return Written(self.frame.body.builder.effect(alloc).results[0], (self.hidden,))
 
     def _step(self, counter: Value, _: Sequence[Value]) -> Sequence[Value]:
@@ -210,7 +221,7 @@ class _Layer(Places):
         self._read_h(step, time, direction, row)
         unit = self._unit(block)
         self._prefetch_inputs(time, direction, block, row)
-        sums = self._products(direction, unit, dict.fromkeys(range(root.gates), self.scratch))
+        sums = self._products(direction, block, unit, dict.fromkeys(range(root.gates), self.scratch))
         self._prefetch_weights(direction, block)
         place = self.state_at(direction, row, unit)
         old = [self._load(memory, place) for memory in self.last]
@@ -236,7 +247,7 @@ class _Layer(Places):
         time = self.time_of(step, direction)
         self._read_h(step, time, direction, row)
         unit = self._unit(block)
-        sums = self._products(direction, unit, {RESET: self.scratch})
+        sums = self._products(direction, block, unit, {RESET: self.scratch})
         h = self._load(self.scratch, (unit,))
         body.builder.effect(tile.Barrier())
         scaled = body.apply("mul", Cell(self, time, direction, row, unit, sums).gate(RESET), h)
@@ -249,7 +260,7 @@ class _Layer(Places):
         self._copy(self.scaled, lambda k: self._load(self.every, self.every_at(time, direction, row, k)))
         self._read_h(step, time, direction, row)
         unit = self._unit(block)
-        sums = self._products(direction, unit, {UPDATE: self.scratch, NEW: self.scaled})
+        sums = self._products(direction, block, unit, {UPDATE: self.scratch, NEW: self.scaled})
         h = self._load(self.scratch, (unit,))
         body.builder.effect(tile.Barrier())
         (state,) = Cell(self, time, direction, row, unit, sums).run([h])
@@ -304,8 +315,10 @@ class _Layer(Places):
         body.loop(self.hidden, width, (), copy)
         body.builder.effect(tile.Barrier())
 
-    def _products(self, direction: Expr, unit: Dim, states: dict[int, Memory]) -> dict[int, Element]:
+    def _products(self, direction: Expr, block: Expr, unit: Dim, states: dict[int, Memory]) -> dict[int, Element]:
         """For each gate in `states` the product of its state, which is in local memory, and rᵀ."""
+        if self.sizes.depth > 1:
+            return self._products_of_pairs(direction, block, unit, states)
         body, indices, sizes = self.frame.body, self.frame.body.indices, self.sizes
         inner = indices.lane(sizes.inner) if sizes.inner > 1 else 0
         lanes = tuple(sorted(indices.lanes_of(unit) | indices.lanes_of(inner)))
@@ -348,6 +361,34 @@ class _Layer(Places):
         following = symbols.minimum(direction * self.blocks + block + 1, root.directions * self.blocks - 1)
         start = body.indices.scalar_code(following * size)
         body.builder.effect(tile.Prefetch(flat, (start,), (min(AHEAD_BYTES // memory.dtype.bytes, size),)))
+
+    def _products_of_pairs(
+        self, direction: Expr, block: Expr, unit: Dim, states: dict[int, Memory]
+    ) -> dict[int, Element]:
+        """The same by two k a step."""
+        body, code, units = self.frame.body, self.frame.body.indices.scalar_code, self.sizes.units
+        packed = body.memories[self.weights]
+        steps = self.hidden // 2
+
+        def load(memory: Memory, place: tuple[Dim, ...], dims: tuple[int, int], width: int) -> Value:
+            type = VectorType((1, width), bf16)
+            op = tile.Load(memory.value, tuple(map(code, place)), dims, (1, 1), result_types=[type])
+            return body.builder.pure(op) if memory.is_constant else body.builder.effect(op).results[0]
+
+        def add(counter: Value, sums: Sequence[Value]) -> Sequence[Value]:
+            step = body.indices.scalar(counter, steps)
+            pairs = {memory: load(memory, (step * 2,), (-1, 0), 2) for memory in dict.fromkeys(states.values())}
+            rows = [load(packed, (direction, block, step, gate, 0), (3, 4), 2 * units) for gate in states]
+            return [
+                multiply_pairs(body, pairs[memory], row, total)
+                for memory, row, total in zip(states.values(), rows, sums, strict=True)
+            ]
+
+        sums = body.loop(steps, 1, [zeros(body, 1, units)] * len(states), add)
+        lanes = tuple(sorted(body.indices.lanes_of(unit)))
+        along = VectorType((units,), self.dtype)
+        found = [body.builder.op("vector.shape_cast", (total,), along) for total in sums]
+        return {gate: Element(value, self.dtype, lanes) for gate, value in zip(states, found, strict=True)}
 
     def _gate_row(self, gate: int, unit: Dim) -> Dim:
         return self.frame.body.indices.derived(gate * self.hidden + unit, self.root.gates * self.hidden)

@@ -9,11 +9,14 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from native import runs_here
 from tile_programs import check_kernel
 
 import kernelwright
+from kernelwright.compiler.host import resolve
 from kernelwright.ir.core import Block
 from kernelwright.ir.dialects import nn
+from kernelwright.ir.target import CpuTarget
 from kernelwright.ir.types import TensorType, scalar_of
 
 Direction = Literal["forward", "reverse", "bidirectional"]
@@ -128,3 +131,22 @@ def test_a_gru_that_resets_first_agrees_with_its_meaning(direction: Direction, t
     op = nn.Gru(x, None, r, bias, lengths, h, direction=direction)
     block.append(op)
     check_kernel(block, op.results, arrays, {}, target, 2e-6)
+
+
+@pytest.mark.parametrize("layer", [replace(layer, hidden=34, time=6, initial=True) for layer in KINDS], ids=str)
+@pytest.mark.parametrize("name", ["cpu", "cpu-avx512-bf16"])
+def test_bf16_is_multiplied_in_pairs(layer: Layer, name: str) -> None:
+    target = resolve(name)
+    if not isinstance(target, CpuTarget) or not runs_here(target):
+        pytest.skip("code for this processor does not run here")
+    model, feeds = replace(layer, direction="bidirectional").model()
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    expected = dict(zip(names, map(np.asarray, session.run(names, feeds)), strict=True))
+    engine = kernelwright.compile(model, target=target, precision="bf16")
+    (schedule,) = [kernel.schedule for kernel in engine.plan.kernels if kernel.tactic == "recurrent"]
+    assert ("depth = 2" in str(schedule)) == target.has_bf16_dots
+    found = engine.run(feeds)
+    for output, value in expected.items():
+        error = np.linalg.norm(found[output] - value) / np.linalg.norm(value)
+        assert error < 1e-2, f"{output}: relative error {error}"
