@@ -43,14 +43,21 @@ def host() -> CpuTarget:
     )
 
 
-def default_levels(target: Target) -> tuple[str, ...]:
-    """The CPU levels that a plan file holds by default: AVX2, which nearly every server has, below AVX-512."""
+def default_levels(target: Target, precision: str) -> tuple[str, ...]:
+    """The CPU levels that a plan file holds by default below its target's: AVX2, which nearly every server has.
+
+    In bf16 there is AVX-512 with dot products of bf16 too, where the target has them.
+    """
     if not isinstance(target, CpuTarget):
         return ()
-    baseline = targets.builtin("cpu-avx2")
-    assert isinstance(baseline, CpuTarget)
-    same = baseline.arch.split("-")[0] == target.arch.split("-")[0]
-    return (baseline.name,) if same and set(baseline.features) < set(target.features) else ()
+    levels = [targets.builtin(name) for name in (*(["cpu-avx512-bf16"] if precision == "bf16" else []), "cpu-avx2")]
+    return tuple(level.name for level in levels if isinstance(level, CpuTarget) and _is_below(level, target))
+
+
+def _is_below(level: CpuTarget, target: CpuTarget) -> bool:
+    """Whether processors like `target` have all that `level` needs, and more."""
+    same = level.arch.split("-")[0] == target.arch.split("-")[0]
+    return same and set(level.features) < set(target.features)
 
 
 def _nearest(features: list[str]) -> str:

@@ -34,7 +34,8 @@ _PHASE_HELP = "Stop after a phase and write its IR (weights beside it): " + ", "
     "--cpu-levels",
     "levels",
     metavar="LEVELS",
-    help="CPUs that the plan runs on besides the target, comma-separated: avx2, avx512; or none  [default: avx2].",
+    help="CPUs that the plan runs on besides the target, comma-separated: avx2, avx512, avx512-bf16; or none  "
+    "[default: avx2, in bf16 avx512-bf16 too].",
 )
 @click.option("--add-pass", "add", multiple=True, metavar="PHASE:PASSES", help="Run passes at the end of a phase.")
 @tuning_options
@@ -69,7 +70,7 @@ def command(
         passes,
         not no_host_fallback,
         debug_bounds,
-        default_levels(target) if levels is None else _levels(levels),
+        default_levels(target, precision) if levels is None else _levels(levels),
         tuning,
     )
     output = output or Path(f"{model.name.removesuffix(model.suffix)}{_suffix(stop, target)}")

@@ -5,7 +5,8 @@ make together, so the items meet at a `tile.grid_barrier` between steps and ther
 on the GPU at once). h of a step is read from the first result, where it was written, through local memory; other
 states stay with the item, in the results for the last states. A GRU whose reset gate comes before the product needs
 r * h of all units as well: items exchange it at the place of the step's result. Constant recurrent weights are packed
-[directions][blocks][k][gates][units] on a CPU, whose lanes are units; a GPU reads them as they are, its lanes along k.
+[directions][blocks][k][gates][units] on a CPU, whose lanes are units, and by pairs of k where it adds products of pairs
+of bf16; a GPU reads them as they are, its lanes along k.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from onnx_graphs import expected
 from small_models import small_model
 
 import kernelwright
+from kernelwright.compiler.host import host
 from kernelwright.ir import target as targets
 from kernelwright.ir.target import CpuTarget
 from kernelwright.runtime.errors import PlanTargetError
@@ -45,6 +46,18 @@ def test_the_first_level_that_fits_runs(tmp_path: Path, monkeypatch: pytest.Monk
     assert np.allclose(found, expected(onnx.load(str(tmp_path / "m.onnx")), {"input": x})[0], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["cpu-avx512-bf16", "cpu-avx2"])
+def test_pairs_of_bf16_run_without_dot_products_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    if not llvm.get_host_cpu_features().get("avx512bf16"):
+        pytest.skip("dot products of bf16 do not run here")
+    plan = compiled(tmp_path, "--precision=bf16")
+    pretend(monkeypatch, name)
+    x = np.random.default_rng(0).standard_normal((3, 3, 32, 32), np.float32)
+    found = kernelwright.load(str(plan)).create_context(threads=2).run({"input": x})["logits"]
+    wanted = expected(onnx.load(str(tmp_path / "m.onnx")), {"input": x})[0]
+    assert np.linalg.norm(found - wanted) <= 2e-2 * np.linalg.norm(wanted)
+
+
 def test_a_processor_without_any_level_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = compiled(tmp_path, "--target=cpu-avx512")
     monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: {"sse4.2": True})
@@ -64,6 +77,9 @@ def test_levels_are_chosen(tmp_path: Path) -> None:
     assert names("--target=cpu-avx512") == ["cpu-avx2"]
     assert names("--target=cpu-avx512", "--cpu-levels=none") == []
     assert names("--target=cpu-avx2") == []
+    assert names("--target=cpu-avx512-bf16") == ["cpu-avx2"]
+    assert names("--target=cpu-avx512-bf16", "--precision=bf16") == ["cpu-avx2"]
+    assert names("--target=cpu", "--precision=bf16")[:-1] == (["cpu-avx512-bf16"] if host().has_bf16_dots else [])
     assert names("--target=cpu-avx2", "--cpu-levels=avx512,avx2") == ["cpu-avx512", "cpu-avx2"]
 
 
