@@ -96,8 +96,6 @@ STEP = 6.0e-8
 """A step of the loop: a barrier and what it costs to fill the pipeline again."""
 COPY = 1.2e-8
 """One copy of 16 bytes by each thread."""
-LATENCY = 3.0e-7
-"""The least time of a step with one stage under way."""
 SLICE = 3.0e-8
 """From loading fragments to the matrix instruction's result."""
 EXCHANGE = 9.0e-7
@@ -177,7 +175,8 @@ def _deepest(
         if not has_clusters(target) or steps < 2 * splits or blocks > room:
             return None
     # A step's copies replace those of the step before: with a stage more than steps all are under way at once.
-    for stages in range(min(MOST_STAGES, -(-steps // splits) + 1), 1, -1):
+    useful = -(-steps // splits) + (not work.gathered)
+    for stages in range(min(MOST_STAGES, max(useful, 2)), 1, -1):
         schedule = BlockSchedule(c.m, c.n, depth, c.warps_m, c.warps_n, stages, splits)
         if schedule.shared_bytes(work.dtype) <= min(target.shared_bytes_per_block * 3 // 4, 128 * 1024):
             return schedule
@@ -203,11 +202,10 @@ def seconds(schedule: BlockSchedule, work: Work, target: CudaTarget) -> float:
         step += GATHERED_STEP + GATHERED_ELEMENT * schedule.n * schedule.k / schedule.threads
     depth = instruction_depth(work.instruction)
     slice = SLICE + together * schedule.m * schedule.n * depth / _rate(work, target)
-    traffic = blocks * (schedule.m + schedule.n) * steps * schedule.k * work.dtype.bytes / L2_BANDWIDTH
+    traffic = blocks * (schedule.m + schedule.n) * work.inner / schedule.splits * work.dtype.bytes / L2_BANDWIDTH
     exchange = EXCHANGE if schedule.splits > 1 else 0.0
-    work_of_step = max(step + schedule.k // depth * slice, LATENCY / (schedule.stages - 1))
     finish = EPILOGUE * schedule.m * schedule.n / (128 * 128) * max(blocks / room - 1, 0.0)
-    return START + exchange + max(waves * steps * work_of_step, traffic) + finish
+    return START + exchange + max(waves * steps * (step + schedule.k // depth * slice), traffic) + finish
 
 
 def _rate(work: Work, target: CudaTarget) -> float:

@@ -71,11 +71,10 @@ __device__ __forceinline__ void load_matrices(void* to, const void* row) {
                : "r"(shared_address(row)) : "memory");
 }
 
-__device__ __forceinline__ void load_matrices_transposed(void* to, const void* row) {
+__device__ __forceinline__ void load_two_matrices_transposed(void* to, const void* row) {
   unsigned* w = reinterpret_cast<unsigned*>(to);
-  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
-               : "=r"(w[0]), "=r"(w[1]), "=r"(w[2]), "=r"(w[3])
-               : "r"(shared_address(row)) : "memory");
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
+               : "=r"(w[0]), "=r"(w[1]) : "r"(shared_address(row)) : "memory");
 }
 
 // acc += a @ b: one warp, 16x8 += 16x16 @ 16x8.
@@ -99,7 +98,7 @@ __device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcont
 __device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
 // conv: no ONNX node
-// mma_conv: k = 64, m = 32, n = 32, splits = 1, stages = 2, warps_m = 2, warps_n = 2
+// mma_conv: k = 64, m = 16, n = 32, splits = 1, stages = 2, warps_m = 1, warps_n = 4
 extern "C" __global__ void __launch_bounds__(128) conv_kernel(
     const f16* x0,
     const f16* arg,
@@ -115,37 +114,32 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
   const int block_1 = (int)blockIdx.y;
   const int block_2 = (int)blockIdx.z;
   f16* a_tiles = reinterpret_cast<f16*>(shared + 0);
-  f16* b_tiles = reinterpret_cast<f16*>(shared + 8192);
-  const int matrix = (warp % 2) * 16 + (lane / 8 % 2) * 8 + lane % 8;
+  f16* b_tiles = reinterpret_cast<f16*>(shared + 4096);
+  const int matrix = (lane / 8 % 2) * 8 + lane % 8;
   const int matrix_1 = (lane / 16) * 8;
-  const int matrix_2 = (lane / 8 % 2) * 8 + lane % 8;
-  const int matrix_3 = (warp / 2) * 16 + (lane / 16) * 8;
-  const int place = lane / 4 + (warp % 2) * 16;
-  const int place_1 = (lane / 4) * 64 + (warp % 2) * 1024;
-  const int place_2 = (lane % 4) * 2 + (warp / 2) * 16;
+  const int matrix_2 = warp * 8;
+  const int place = lane / 4;
+  const int place_1 = (lane / 4) * 64;
+  const int place_2 = (lane % 4) * 2 + warp * 8;
   trigger_dependents();
-  const int n = block_1 * 32;
-  #pragma unroll
-  for (int i = 0; i < 2; ++i) {
-    const int at = thread + i * 128;
-    const int at_1 = n + at / 8;
-    const int at_2 = (at % 8) * 8;
-    const int valid = (unsigned)at_1 < 40u ? 16 : 0;
-    copy_async<16>(a_tiles + swizzled<128, 2>((at / 8) * 64 + (at % 8) * 8), valid ? arg + at_1 * 64 + at_2 : arg, valid);
-  }
+  const int n = block_1 * 16;
+  const int at = n + thread / 8;
+  const int at_1 = (thread % 8) * 8;
+  const int valid = (unsigned)at < 40u ? 16 : 0;
+  copy_async<16>(a_tiles + swizzled<128, 2>((thread / 8) * 64 + (thread % 8) * 8), valid ? arg + at * 64 + at_1 : arg, valid);
   wait_dependencies();
   const int n_1 = block * 32;
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
-    const int at_3 = thread + i * 128;
-    const int at_4 = at_3 / 4;
-    const int at_5 = n_1 + (at_3 % 4) * 8;
-    copy_async<16>(b_tiles + swizzled<64, 2>((at_3 / 4) * 32 + (at_3 % 4) * 8), x0 + block_2 * 4096 + at_4 * 64 + at_5);
+    const int at_2 = thread + i * 128;
+    const int at_3 = at_2 / 4;
+    const int at_4 = n_1 + (at_2 % 4) * 8;
+    copy_async<16>(b_tiles + swizzled<64, 2>((at_2 / 4) * 32 + (at_2 % 4) * 8), x0 + block_2 * 4096 + at_3 * 64 + at_4);
   }
   commit_group();
-  alignas(16) float v[8];
+  alignas(16) float v[4];
   #pragma unroll
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < 4; ++i) {
     v[i] = 0.f;
   }
   for (int n_2 = 0; n_2 < 1; ++n_2) {
@@ -154,65 +148,49 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
     const int n_3 = n_2 * 64;
     const int n_4 = n_3 + 64;
     const int n_5 = n_2 + 1;
+    const int at_5 = n + thread / 8;
+    const int at_6 = n_4 + (thread % 8) * 8;
+    const int valid_1 = (unsigned)at_5 < 40u && (unsigned)at_6 < 64u ? 16 : 0;
+    copy_async<16>(a_tiles + swizzled<128, 2>(n_5 * 1024 + (thread / 8) * 64 + (thread % 8) * 8), valid_1 ? arg + at_5 * 64 + at_6 : arg, valid_1);
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int at_6 = thread + i * 128;
-      const int at_7 = n + at_6 / 8;
-      const int at_8 = n_4 + (at_6 % 8) * 8;
-      const int valid_1 = (unsigned)at_7 < 40u && (unsigned)at_8 < 64u ? 16 : 0;
-      copy_async<16>(a_tiles + swizzled<128, 2>(n_5 * 2048 + (at_6 / 8) * 64 + (at_6 % 8) * 8), valid_1 ? arg + at_7 * 64 + at_8 : arg, valid_1);
-    }
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      const int at_9 = thread + i * 128;
-      const int at_10 = n_4 + at_9 / 4;
-      const int at_11 = n_1 + (at_9 % 4) * 8;
-      const int valid_2 = (unsigned)at_10 < 64u ? 16 : 0;
-      copy_async<16>(b_tiles + swizzled<64, 2>(n_5 * 2048 + (at_9 / 4) * 32 + (at_9 % 4) * 8), valid_2 ? x0 + block_2 * 4096 + at_10 * 64 + at_11 : x0, valid_2);
+      const int at_7 = thread + i * 128;
+      const int at_8 = n_4 + at_7 / 4;
+      const int at_9 = n_1 + (at_7 % 4) * 8;
+      const int valid_2 = (unsigned)at_8 < 64u ? 16 : 0;
+      copy_async<16>(b_tiles + swizzled<64, 2>(n_5 * 2048 + (at_7 / 4) * 32 + (at_7 % 4) * 8), valid_2 ? x0 + block_2 * 4096 + at_8 * 64 + at_9 : x0, valid_2);
     }
     commit_group();
-    const int a_tile = n_2 * 2048;
+    const int a_tile = n_2 * 1024;
     const int b_tile = n_2 * 2048;
     alignas(16) f16 a[8];
     load_matrices(&a[0], a_tiles + swizzled<128, 2>(a_tile + matrix * 64 + matrix_1));
-    alignas(16) f16 b[8];
-    load_matrices_transposed(&b[0], b_tiles + swizzled<64, 2>(b_tile + matrix_2 * 32 + matrix_3));
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      mma_m16n8k16(&v[i * 4], &a[0], &b[i * 4]);
-    }
+    alignas(16) f16 b[4];
+    load_two_matrices_transposed(&b[0], b_tiles + swizzled<64, 2>(b_tile + matrix * 32 + matrix_2));
+    mma_m16n8k16(&v[0], &a[0], &b[0]);
     alignas(16) f16 a_1[8];
     load_matrices(&a_1[0], a_tiles + swizzled<128, 2>(a_tile + matrix * 64 + matrix_1 + 16));
-    alignas(16) f16 b_1[8];
-    load_matrices_transposed(&b_1[0], b_tiles + swizzled<64, 2>(b_tile + (matrix_2 + 16) * 32 + matrix_3));
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      mma_m16n8k16(&v[i * 4], &a_1[0], &b_1[i * 4]);
-    }
+    alignas(16) f16 b_1[4];
+    load_two_matrices_transposed(&b_1[0], b_tiles + swizzled<64, 2>(b_tile + (matrix + 16) * 32 + matrix_2));
+    mma_m16n8k16(&v[0], &a_1[0], &b_1[0]);
     alignas(16) f16 a_2[8];
     load_matrices(&a_2[0], a_tiles + swizzled<128, 2>(a_tile + matrix * 64 + matrix_1 + 32));
-    alignas(16) f16 b_2[8];
-    load_matrices_transposed(&b_2[0], b_tiles + swizzled<64, 2>(b_tile + (matrix_2 + 32) * 32 + matrix_3));
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      mma_m16n8k16(&v[i * 4], &a_2[0], &b_2[i * 4]);
-    }
+    alignas(16) f16 b_2[4];
+    load_two_matrices_transposed(&b_2[0], b_tiles + swizzled<64, 2>(b_tile + (matrix + 32) * 32 + matrix_2));
+    mma_m16n8k16(&v[0], &a_2[0], &b_2[0]);
     alignas(16) f16 a_3[8];
     load_matrices(&a_3[0], a_tiles + swizzled<128, 2>(a_tile + matrix * 64 + matrix_1 + 48));
-    alignas(16) f16 b_3[8];
-    load_matrices_transposed(&b_3[0], b_tiles + swizzled<64, 2>(b_tile + (matrix_2 + 48) * 32 + matrix_3));
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      mma_m16n8k16(&v[i * 4], &a_3[0], &b_3[i * 4]);
-    }
+    alignas(16) f16 b_3[4];
+    load_two_matrices_transposed(&b_3[0], b_tiles + swizzled<64, 2>(b_tile + (matrix + 48) * 32 + matrix_2));
+    mma_m16n8k16(&v[0], &a_3[0], &b_3[0]);
   }
   alignas(16) f16 v_1[2];
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
-    const int at_12 = n + place + i * 8;
-    v_1[i] = (unsigned)at_12 < 40u ? *(arg_1 + at_12) : from_float<f16>(0.f);
+    const int at_10 = n + place + i * 8;
+    v_1[i] = (unsigned)at_10 < 40u ? *(arg_1 + at_10) : from_float<f16>(0.f);
   }
-  const int n_6 = block_1 * 2048;
+  const int n_6 = block_1 * 1024;
   const int n_7 = n_1 + n_6;
   const int n_8 = block_2 * 2560;
   const int n_9 = n_7 + n_8;
@@ -221,17 +199,17 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
   for (int i = 0; i < 2; ++i) {
     v_2[i] = to_float(v_1[i]);
   }
-  alignas(16) float v_3[8];
+  alignas(16) float v_3[4];
   #pragma unroll
-  for (int i = 0; i < 8; ++i) {
-    v_3[i] = v[i] + v_2[(i / 2 % 2)];
+  for (int i = 0; i < 4; ++i) {
+    v_3[i] = v[i] + v_2[i / 2];
   }
-  alignas(16) f16 v_4[8];
+  alignas(16) f16 v_4[4];
   #pragma unroll
-  for (int i = 0; i < 8; i += 2) {
-    const int at_13 = n_9 + place_1 + (i / 2 % 2) * 512 + place_2 + (i / 4) * 8;
-    if ((unsigned)at_13 < 5120u) {
-      move<4>(&v_4[i], x1 + at_13);
+  for (int i = 0; i < 4; i += 2) {
+    const int at_11 = n_9 + place_1 + (i / 2) * 512 + place_2;
+    if ((unsigned)at_11 < 5120u) {
+      move<4>(&v_4[i], x1 + at_11);
     }
     else {
       #pragma unroll
@@ -240,20 +218,20 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
       }
     }
   }
-  alignas(16) f16 v_5[8];
+  alignas(16) f16 v_5[4];
   #pragma unroll
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < 4; ++i) {
     const float x = to_float(v_4[i]);
     const float x_1 = v_3[i] + x;
     const float x_2 = maximum(x_1, 0.f);
     v_5[i] = from_float<f16>(x_2);
   }
   #pragma unroll
-  for (int i = 0; i < 8; i += 2) {
-    const int at_14 = n + place + (i / 2 % 2) * 8;
-    const int at_15 = n_1 + place_2 + (i / 4) * 8;
-    if ((unsigned)at_14 < 40u) {
-      move<4>(arg_2 + block_2 * 2560 + at_14 * 64 + at_15, &v_5[i]);
+  for (int i = 0; i < 4; i += 2) {
+    const int at_12 = n + place + (i / 2) * 8;
+    const int at_13 = n_1 + place_2;
+    if ((unsigned)at_12 < 40u) {
+      move<4>(arg_2 + block_2 * 2560 + at_12 * 64 + at_13, &v_5[i]);
     }
   }
 }

@@ -123,7 +123,7 @@ __device__ __forceinline__ void arrive(unsigned long long* barrier) {
 }
 
 // conv: no ONNX node
-// mma_conv: k = 64, m = 16, n = 32, splits = 4, stages = 4, warps_m = 1, warps_n = 4
+// mma_conv: k = 64, m = 16, n = 32, splits = 4, stages = 3, warps_m = 1, warps_n = 4
 extern "C" __global__ void __launch_bounds__(128) conv_kernel(
     const f16* x0,
     const f16* arg,
@@ -139,13 +139,13 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
   const int block_1 = (int)blockIdx.y;
   const int block_2 = (int)blockIdx.z;
   f16* a_tiles = reinterpret_cast<f16*>(shared + 0);
-  f16* b_tiles = reinterpret_cast<f16*>(shared + 8192);
+  f16* b_tiles = reinterpret_cast<f16*>(shared + 6144);
   const int place = lane / 16 + warp * 2;
   const int place_1 = (lane % 16) * 2;
   const int matrix = (lane / 8 % 2) * 8 + lane % 8;
   const int matrix_1 = (lane / 16) * 8;
   const int matrix_2 = warp * 8;
-  float* sums = reinterpret_cast<float*>(shared + 24576);
+  float* sums = reinterpret_cast<float*>(shared + 18432);
   const int place_2 = lane / 4;
   const int place_3 = (lane % 4) * 2 + warp * 8;
   const int place_4 = warp * 196;
@@ -164,39 +164,33 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
   const int at_3 = n_5 + (thread % 8) * 8;
   const int valid_1 = (unsigned)at_3 < 576u ? 16 : 0;
   copy_async<16>(a_tiles + swizzled<128, 2>((thread / 8) * 64 + (thread % 8) * 8 + 1024), valid_1 ? arg + at_2 * 576 + at_3 : arg, valid_1);
-  const int n_6 = n_4 + 128;
-  const int at_4 = n + thread / 8;
-  const int at_5 = n_6 + (thread % 8) * 8;
-  const int valid_2 = (unsigned)at_5 < 576u ? 16 : 0;
-  copy_async<16>(a_tiles + swizzled<128, 2>((thread / 8) * 64 + (thread % 8) * 8 + 2048), valid_2 ? arg + at_4 * 576 + at_5 : arg, valid_2);
   wait_dependencies();
   commit_group();
   commit_group();
-  commit_group();
-  const int n_7 = block_2 * 12544;
-  const int n_8 = n_2 * 32;
-  const int n_9 = n_7 + n_8;
-  const int n_10 = block * 3;
-  const int n_11 = n_2 * (-12);
-  const int n_12 = n_10 + n_11;
-  const int n_13 = min(n_12, 8);
-  const int n_14 = n_13 * 64;
-  const int n_15 = floordiv(n_14, 192);
-  const int n_16 = n_15 * 11;
-  const int n_17 = n_9 + n_16;
-  const int n_18 = n_17 + n_13;
-  const int n_19 = n_18 + (-15);
-  const int n_20 = n_15 + (-1);
-  const int n_21 = n_15 * (-3);
-  const int n_22 = n_8 + n_21;
-  const int n_23 = n_22 + n_13;
-  const int n_24 = n_23 + (-1);
+  const int n_6 = block_2 * 12544;
+  const int n_7 = n_2 * 32;
+  const int n_8 = n_6 + n_7;
+  const int n_9 = block * 3;
+  const int n_10 = n_2 * (-12);
+  const int n_11 = n_9 + n_10;
+  const int n_12 = min(n_11, 8);
+  const int n_13 = n_12 * 64;
+  const int n_14 = floordiv(n_13, 192);
+  const int n_15 = n_14 * 11;
+  const int n_16 = n_8 + n_15;
+  const int n_17 = n_16 + n_12;
+  const int n_18 = n_17 + (-15);
+  const int n_19 = n_14 + (-1);
+  const int n_20 = n_14 * (-3);
+  const int n_21 = n_7 + n_20;
+  const int n_22 = n_21 + n_12;
+  const int n_23 = n_22 + (-1);
   alignas(16) int v_4[8];
   alignas(16) int v[8];
   #pragma unroll
   for (int i = 0; i < 8; ++i) {
     v_4[i] = (place + i * 8) * 196;
-    v[i] = n_19 + v_4[i];
+    v[i] = n_18 + v_4[i];
   }
   alignas(16) int v_5[16];
   #pragma unroll
@@ -210,11 +204,11 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
   bool v_3[2];
   #pragma unroll
   for (int i = 0; i < 2; ++i) {
-    const int x = n_8 + (place_1 + i);
+    const int x = n_7 + (place_1 + i);
     v_6[i] = (int)((unsigned)x / (unsigned)14);
-    const int x_1 = n_20 + v_6[i];
+    const int x_1 = n_19 + v_6[i];
     v_1[i] = (unsigned)x_1 < (unsigned)14;
-    const int x_2 = n_24 + (place_1 + i);
+    const int x_2 = n_23 + (place_1 + i);
     v_7[i] = v_6[i] * (-14);
     const int x_3 = x_2 + v_7[i];
     v_2[i] = (unsigned)x_3 < (unsigned)14;
@@ -229,57 +223,57 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
   }
   #pragma unroll
   for (int i = 0; i < 16; i += 2) {
-    const int at_6 = place + (i / 2) * 8;
-    move<4>(b_tiles + swizzled<64, 2>(at_6 * 32 + place_1), &v_8[i]);
+    const int at_4 = place + (i / 2) * 8;
+    move<4>(b_tiles + swizzled<64, 2>(at_4 * 32 + place_1), &v_8[i]);
   }
-  const int n_25 = block * (-3);
-  const int n_26 = n_2 * 12;
-  const int n_27 = n_25 + n_26;
-  const int n_28 = n_27 + 9;
-  const int n_29 = min(n_28, 3);
+  const int n_24 = block * (-3);
+  const int n_25 = n_2 * 12;
+  const int n_26 = n_24 + n_25;
+  const int n_27 = n_26 + 9;
+  const int n_28 = min(n_27, 3);
   alignas(16) float v_9[4];
   #pragma unroll
   for (int i = 0; i < 4; ++i) {
     v_9[i] = 0.f;
   }
-  for (int n_30 = 0; n_30 < n_29; ++n_30) {
-    wait_group<2>();
+  for (int n_29 = 0; n_29 < n_28; ++n_29) {
+    wait_group<1>();
     __syncthreads();
-    const int n_31 = n_30 * 64;
-    const int n_32 = n_1 + n_31;
-    const int n_33 = n_32 + n_3;
-    const int n_34 = n_33 + 192;
-    const int n_35 = n_30 + 3;
-    const int n_36 = (int)((unsigned)n_35 / (unsigned)4);
-    const int n_37 = n_36 * (-4);
-    const int n_38 = n_30 + n_37;
-    const int n_39 = n_38 + 3;
-    const int at_7 = n + thread / 8;
-    const int at_8 = n_34 + (thread % 8) * 8;
-    const int valid_3 = (unsigned)at_8 < 576u ? 16 : 0;
-    copy_async<16>(a_tiles + swizzled<128, 2>(n_39 * 1024 + (thread / 8) * 64 + (thread % 8) * 8), valid_3 ? arg + at_7 * 576 + at_8 : arg, valid_3);
+    const int n_30 = n_29 * 64;
+    const int n_31 = n_1 + n_30;
+    const int n_32 = n_31 + n_3;
+    const int n_33 = n_32 + 128;
+    const int n_34 = n_29 + 2;
+    const int n_35 = (int)((unsigned)n_34 / (unsigned)3);
+    const int n_36 = n_35 * (-3);
+    const int n_37 = n_29 + n_36;
+    const int n_38 = n_37 + 2;
+    const int at_5 = n + thread / 8;
+    const int at_6 = n_33 + (thread % 8) * 8;
+    const int valid_2 = (unsigned)at_6 < 576u ? 16 : 0;
+    copy_async<16>(a_tiles + swizzled<128, 2>(n_38 * 1024 + (thread / 8) * 64 + (thread % 8) * 8), valid_2 ? arg + at_5 * 576 + at_6 : arg, valid_2);
     commit_group();
-    const int n_40 = n_10 + n_30;
-    const int n_41 = n_40 + n_11;
-    const int n_42 = n_41 + 1;
-    const int n_43 = min(n_42, 8);
-    const int n_44 = n_43 * 64;
-    const int n_45 = floordiv(n_44, 192);
-    const int n_46 = n_45 * 11;
-    const int n_47 = n_9 + n_46;
-    const int n_48 = n_47 + n_43;
-    const int n_49 = n_48 + (-15);
-    const int n_50 = n_45 + (-1);
-    const int n_51 = n_45 * (-3);
-    const int n_52 = n_8 + n_51;
-    const int n_53 = n_52 + n_43;
-    const int n_54 = n_53 + (-1);
-    const int a_tile = n_30 * 1024;
-    const int b_tile = n_30 * 2048;
+    const int n_39 = n_9 + n_29;
+    const int n_40 = n_39 + n_10;
+    const int n_41 = n_40 + 1;
+    const int n_42 = min(n_41, 8);
+    const int n_43 = n_42 * 64;
+    const int n_44 = floordiv(n_43, 192);
+    const int n_45 = n_44 * 11;
+    const int n_46 = n_8 + n_45;
+    const int n_47 = n_46 + n_42;
+    const int n_48 = n_47 + (-15);
+    const int n_49 = n_44 + (-1);
+    const int n_50 = n_44 * (-3);
+    const int n_51 = n_7 + n_50;
+    const int n_52 = n_51 + n_42;
+    const int n_53 = n_52 + (-1);
+    const int a_tile = n_29 * 1024;
+    const int b_tile = n_29 * 2048;
     alignas(16) int v_10[8];
     #pragma unroll
     for (int i = 0; i < 8; ++i) {
-      v_10[i] = n_49 + v_4[i];
+      v_10[i] = n_48 + v_4[i];
     }
     alignas(16) int v_13[16];
     #pragma unroll
@@ -290,9 +284,9 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
     bool v_12[2];
     #pragma unroll
     for (int i = 0; i < 2; ++i) {
-      const int x_6 = n_50 + v_6[i];
+      const int x_6 = n_49 + v_6[i];
       v_11[i] = (unsigned)x_6 < (unsigned)14;
-      const int x_7 = n_54 + (place_1 + i);
+      const int x_7 = n_53 + (place_1 + i);
       const int x_8 = x_7 + v_7[i];
       v_12[i] = (unsigned)x_8 < (unsigned)14;
     }
@@ -323,67 +317,71 @@ extern "C" __global__ void __launch_bounds__(128) conv_kernel(
     alignas(16) f16 b_3[4];
     load_two_matrices_transposed(&b_3[0], b_tiles + swizzled<64, 2>(b_tile + (matrix + 48) * 32 + matrix_2));
     mma_m16n8k16(&v_9[0], &a_3[0], &b_3[0]);
-    const int n_55 = n_30 + 1;
+    const int n_54 = n_29 + 1;
+    const int n_55 = (int)((unsigned)n_54 / (unsigned)3);
+    const int n_56 = n_55 * (-3);
+    const int n_57 = n_29 + n_56;
+    const int n_58 = n_57 + 1;
     #pragma unroll
     for (int i = 0; i < 16; i += 2) {
-      const int at_9 = place + (i / 2) * 8;
-      move<4>(b_tiles + swizzled<64, 2>(n_55 * 2048 + at_9 * 32 + place_1), &v_14[i]);
+      const int at_7 = place + (i / 2) * 8;
+      move<4>(b_tiles + swizzled<64, 2>(n_58 * 2048 + at_7 * 32 + place_1), &v_14[i]);
     }
   }
   #pragma unroll
   for (int i = 0; i < 4; i += 2) {
-    const int at_10 = place_2 + (i / 2) * 8;
-    move<8>(sums + at_10 * 40 + place_3, &v_9[i]);
+    const int at_8 = place_2 + (i / 2) * 8;
+    move<8>(sums + at_8 * 40 + place_3, &v_9[i]);
   }
   cluster_barrier();
   const float* sums_1 = reinterpret_cast<const float*>(peer_memory(sums, 0));
-  const int n_56 = block * 4;
-  const int n_57 = n_2 * (-16);
-  const int n_58 = n_56 + n_57;
+  const int n_59 = block * 4;
+  const int n_60 = n_2 * (-16);
+  const int n_61 = n_59 + n_60;
   alignas(16) float v_15[1];
-  const int at_11 = n_58 + warp;
-  v_15[0] = *(sums_1 + at_11 * 40 + lane);
+  const int at_9 = n_61 + warp;
+  v_15[0] = *(sums_1 + at_9 * 40 + lane);
   const float* sums_2 = reinterpret_cast<const float*>(peer_memory(sums, 1));
   alignas(16) float v_16[1];
-  const int at_12 = n_58 + warp;
-  v_16[0] = *(sums_2 + at_12 * 40 + lane);
+  const int at_10 = n_61 + warp;
+  v_16[0] = *(sums_2 + at_10 * 40 + lane);
   const float* sums_3 = reinterpret_cast<const float*>(peer_memory(sums, 2));
   alignas(16) float v_17[1];
   v_17[0] = v_15[0] + v_16[0];
   alignas(16) float v_18[1];
-  const int at_13 = n_58 + warp;
-  v_18[0] = *(sums_3 + at_13 * 40 + lane);
+  const int at_11 = n_61 + warp;
+  v_18[0] = *(sums_3 + at_11 * 40 + lane);
   const float* sums_4 = reinterpret_cast<const float*>(peer_memory(sums, 3));
   alignas(16) float v_19[1];
   v_19[0] = v_17[0] + v_18[0];
   alignas(16) float v_20[1];
-  const int at_14 = n_58 + warp;
-  v_20[0] = *(sums_4 + at_14 * 40 + lane);
+  const int at_12 = n_61 + warp;
+  v_20[0] = *(sums_4 + at_12 * 40 + lane);
   alignas(16) float v_21[1];
   v_21[0] = v_19[0] + v_20[0];
   cluster_barrier();
-  const int n_59 = n_56 + n;
-  const int n_60 = n_59 + n_57;
+  const int n_62 = n_59 + n;
+  const int n_63 = n_62 + n_60;
   f16 v_22[1];
-  const int at_15 = n_60 + warp;
-  v_22[0] = *(arg_1 + at_15);
-  const int n_61 = block * 784;
-  const int n_62 = block_1 * 3136;
-  const int n_63 = n_61 + n_62;
-  const int n_64 = n_2 * (-3104);
-  const int n_65 = n_63 + n_64;
+  const int at_13 = n_63 + warp;
+  v_22[0] = *(arg_1 + at_13);
+  const int n_64 = block * 784;
+  const int n_65 = block_1 * 3136;
+  const int n_66 = n_64 + n_65;
+  const int n_67 = n_2 * (-3104);
+  const int n_68 = n_66 + n_67;
   alignas(16) float v_24[1];
   const float x_11 = to_float(v_22[0]);
   v_24[0] = v_21[0] + x_11;
   f16 v_25[1];
-  const int at_16 = n_65 + place_4 + lane;
-  v_25[0] = (unsigned)at_16 < 9408u ? *(x1 + at_16) : from_float<f16>(0.f);
+  const int at_14 = n_68 + place_4 + lane;
+  v_25[0] = (unsigned)at_14 < 9408u ? *(x1 + at_14) : from_float<f16>(0.f);
   f16 v_26[1];
   const float x_12 = to_float(v_25[0]);
   const float x_13 = v_24[0] + x_12;
   const float x_14 = maximum(x_13, 0.f);
   v_26[0] = from_float<f16>(x_14);
-  const int at_17 = n_60 + warp;
-  const int at_18 = n_8 + lane;
-  if ((unsigned)at_18 < 196u) *(arg_2 + block_2 * 9408 + at_17 * 196 + at_18) = v_26[0];
+  const int at_15 = n_63 + warp;
+  const int at_16 = n_7 + lane;
+  if ((unsigned)at_16 < 196u) *(arg_2 + block_2 * 9408 + at_15 * 196 + at_16) = v_26[0];
 }

@@ -54,6 +54,12 @@ __device__ __forceinline__ void load_matrices(void* to, const void* row) {
                : "r"(shared_address(row)) : "memory");
 }
 
+__device__ __forceinline__ void load_two_matrices(void* to, const void* row) {
+  unsigned* w = reinterpret_cast<unsigned*>(to);
+  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
+               : "=r"(w[0]), "=r"(w[1]) : "r"(shared_address(row)) : "memory");
+}
+
 // acc += a @ b: one warp, 16x8 += 16x16 @ 16x8.
 __device__ __forceinline__ void mma_m16n8k16(float* acc, const f16* a, const f16* b) {
   const unsigned *x = reinterpret_cast<const unsigned*>(a), *y = reinterpret_cast<const unsigned*>(b);
@@ -75,7 +81,7 @@ __device__ __forceinline__ void trigger_dependents() { asm volatile("griddepcont
 __device__ __forceinline__ void wait_dependencies() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
 // matmul: no ONNX node
-// mma_gemm: k = 64, m = 32, n = 32, splits = 1, stages = 2, warps_m = 2, warps_n = 2
+// mma_gemm: k = 64, m = 16, n = 32, splits = 1, stages = 2, warps_m = 1, warps_n = 4
 extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
     const bf16* x0,
     const bf16* x1,
@@ -89,22 +95,22 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
   const int block = (int)blockIdx.x;
   const int block_1 = (int)blockIdx.y;
   bf16* a_tiles = reinterpret_cast<bf16*>(shared + 0);
-  bf16* b_tiles = reinterpret_cast<bf16*>(shared + 8192);
+  bf16* b_tiles = reinterpret_cast<bf16*>(shared + 4096);
   const int place = lane * 2;
   const int place_1 = warp / 2;
   const int place_2 = lane + (warp % 2) * 32;
-  const int matrix = (warp % 2) * 16 + (lane / 8 % 2) * 8 + lane % 8;
+  const int matrix = (lane / 8 % 2) * 8 + lane % 8;
   const int matrix_1 = (lane / 16) * 8;
-  const int matrix_2 = (warp / 2) * 16 + (lane / 16) * 8 + lane % 8;
+  const int matrix_2 = warp * 8 + lane % 8;
   const int matrix_3 = (lane / 8 % 2) * 8;
-  const int place_3 = (lane % 4) * 2 + (warp / 2) * 16;
-  const int place_4 = lane / 4 + (warp % 2) * 16;
+  const int place_3 = (lane % 4) * 2 + warp * 8;
+  const int place_4 = lane / 4;
   trigger_dependents();
   wait_dependencies();
-  const int n = block_1 * 32;
-  alignas(16) bf16 v[16];
+  const int n = block_1 * 16;
+  alignas(16) bf16 v[8];
   #pragma unroll
-  for (int i = 0; i < 16; ++i) {
+  for (int i = 0; i < 8; ++i) {
     const int at = n + warp + (i / 2) * 4;
     const int at_1 = place + i % 2;
     v[i] = (unsigned)at < 65u && (unsigned)at_1 < 47u ? *(x0 + at * 47 + at_1) : from_float<bf16>(0.f);
@@ -117,7 +123,7 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
     v_1[i] = (unsigned)at_2 < 41u && (unsigned)place_2 < 47u ? *(x1 + at_2 * 47 + place_2) : from_float<bf16>(0.f);
   }
   #pragma unroll
-  for (int i = 0; i < 16; i += 2) {
+  for (int i = 0; i < 8; i += 2) {
     const int at_3 = warp + (i / 2) * 4;
     move<4>(a_tiles + swizzled<128, 2>(at_3 * 64 + place), &v[i]);
   }
@@ -126,18 +132,18 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
     const int at_4 = place_1 + i * 2;
     *(b_tiles + swizzled<128, 2>(at_4 * 64 + place_2)) = v_1[i];
   }
-  alignas(16) float v_2[8];
+  alignas(16) float v_2[4];
   #pragma unroll
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < 4; ++i) {
     v_2[i] = 0.f;
   }
   for (int n_2 = 0; n_2 < 1; ++n_2) {
     __syncthreads();
     const int n_3 = n_2 * 64;
     const int n_4 = n_3 + 64;
-    alignas(16) bf16 v_3[16];
+    alignas(16) bf16 v_3[8];
     #pragma unroll
-    for (int i = 0; i < 16; ++i) {
+    for (int i = 0; i < 8; ++i) {
       const int at_5 = n + warp + (i / 2) * 4;
       const int at_6 = n_4 + place + i % 2;
       v_3[i] = (unsigned)at_5 < 65u && (unsigned)at_6 < 47u ? *(x0 + at_5 * 47 + at_6) : from_float<bf16>(0.f);
@@ -149,45 +155,33 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
       const int at_8 = n_4 + place_2;
       v_4[i] = (unsigned)at_7 < 41u && (unsigned)at_8 < 47u ? *(x1 + at_7 * 47 + at_8) : from_float<bf16>(0.f);
     }
-    const int a_tile = n_2 * 2048;
+    const int a_tile = n_2 * 1024;
     const int b_tile = n_2 * 2048;
     alignas(16) bf16 a[8];
     load_matrices(&a[0], a_tiles + swizzled<128, 2>(a_tile + matrix * 64 + matrix_1));
-    alignas(16) bf16 b[8];
-    load_matrices(&b[0], b_tiles + swizzled<128, 2>(b_tile + matrix_2 * 64 + matrix_3));
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      mma_m16n8k16(&v_2[i * 4], &a[0], &b[i * 4]);
-    }
+    alignas(16) bf16 b[4];
+    load_two_matrices(&b[0], b_tiles + swizzled<128, 2>(b_tile + matrix_2 * 64 + matrix_3));
+    mma_m16n8k16(&v_2[0], &a[0], &b[0]);
     alignas(16) bf16 a_1[8];
     load_matrices(&a_1[0], a_tiles + swizzled<128, 2>(a_tile + matrix * 64 + matrix_1 + 16));
-    alignas(16) bf16 b_1[8];
-    load_matrices(&b_1[0], b_tiles + swizzled<128, 2>(b_tile + matrix_2 * 64 + matrix_3 + 16));
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      mma_m16n8k16(&v_2[i * 4], &a_1[0], &b_1[i * 4]);
-    }
+    alignas(16) bf16 b_1[4];
+    load_two_matrices(&b_1[0], b_tiles + swizzled<128, 2>(b_tile + matrix_2 * 64 + matrix_3 + 16));
+    mma_m16n8k16(&v_2[0], &a_1[0], &b_1[0]);
     alignas(16) bf16 a_2[8];
     load_matrices(&a_2[0], a_tiles + swizzled<128, 2>(a_tile + matrix * 64 + matrix_1 + 32));
-    alignas(16) bf16 b_2[8];
-    load_matrices(&b_2[0], b_tiles + swizzled<128, 2>(b_tile + matrix_2 * 64 + matrix_3 + 32));
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      mma_m16n8k16(&v_2[i * 4], &a_2[0], &b_2[i * 4]);
-    }
+    alignas(16) bf16 b_2[4];
+    load_two_matrices(&b_2[0], b_tiles + swizzled<128, 2>(b_tile + matrix_2 * 64 + matrix_3 + 32));
+    mma_m16n8k16(&v_2[0], &a_2[0], &b_2[0]);
     alignas(16) bf16 a_3[8];
     load_matrices(&a_3[0], a_tiles + swizzled<128, 2>(a_tile + matrix * 64 + matrix_1 + 48));
-    alignas(16) bf16 b_3[8];
-    load_matrices(&b_3[0], b_tiles + swizzled<128, 2>(b_tile + matrix_2 * 64 + matrix_3 + 48));
-    #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      mma_m16n8k16(&v_2[i * 4], &a_3[0], &b_3[i * 4]);
-    }
+    alignas(16) bf16 b_3[4];
+    load_two_matrices(&b_3[0], b_tiles + swizzled<128, 2>(b_tile + matrix_2 * 64 + matrix_3 + 48));
+    mma_m16n8k16(&v_2[0], &a_3[0], &b_3[0]);
     const int n_5 = n_2 + 1;
     #pragma unroll
-    for (int i = 0; i < 16; i += 2) {
+    for (int i = 0; i < 8; i += 2) {
       const int at_9 = warp + (i / 2) * 4;
-      move<4>(a_tiles + swizzled<128, 2>(n_5 * 2048 + at_9 * 64 + place), &v_3[i]);
+      move<4>(a_tiles + swizzled<128, 2>(n_5 * 1024 + at_9 * 64 + place), &v_3[i]);
     }
     #pragma unroll
     for (int i = 0; i < 16; ++i) {
@@ -195,41 +189,41 @@ extern "C" __global__ void __launch_bounds__(128) matmul_kernel(
       *(b_tiles + swizzled<128, 2>(n_5 * 2048 + at_10 * 64 + place_2)) = v_4[i];
     }
   }
-  alignas(16) bf16 v_5[4];
+  alignas(16) bf16 v_5[2];
   #pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const int at_11 = n_1 + place_3 + i % 2 + (i / 2) * 8;
+  for (int i = 0; i < 2; ++i) {
+    const int at_11 = n_1 + place_3 + i;
     v_5[i] = (unsigned)at_11 < 41u ? *(arg + at_11) : from_float<bf16>(0.f);
   }
-  alignas(16) float v_6[4];
+  alignas(16) float v_6[2];
   #pragma unroll
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 2; ++i) {
     v_6[i] = to_float(v_5[i]);
   }
-  alignas(16) float v_7[8];
+  alignas(16) float v_7[4];
   #pragma unroll
-  for (int i = 0; i < 8; ++i) {
-    const float x = v_2[i] + v_6[i % 2 + (i / 4) * 2];
+  for (int i = 0; i < 4; ++i) {
+    const float x = v_2[i] + v_6[i % 2];
     v_7[i] = maximum(x, 0.f);
   }
-  alignas(16) bf16 v_8[8];
+  alignas(16) bf16 v_8[4];
   #pragma unroll
-  for (int i = 0; i < 8; ++i) {
-    const int at_12 = n + place_4 + (i / 2 % 2) * 8;
-    const int at_13 = n_1 + place_3 + i % 2 + (i / 4) * 8;
+  for (int i = 0; i < 4; ++i) {
+    const int at_12 = n + place_4 + (i / 2) * 8;
+    const int at_13 = n_1 + place_3 + i % 2;
     v_8[i] = (unsigned)at_12 < 65u && (unsigned)at_13 < 41u ? *(x2 + at_12 * 41 + at_13) : from_float<bf16>(0.f);
   }
-  alignas(16) bf16 v_9[8];
+  alignas(16) bf16 v_9[4];
   #pragma unroll
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < 4; ++i) {
     const float x_1 = to_float(v_8[i]);
     const float x_2 = v_7[i] + x_1;
     v_9[i] = from_float<bf16>(x_2);
   }
   #pragma unroll
-  for (int i = 0; i < 8; ++i) {
-    const int at_14 = n + place_4 + (i / 2 % 2) * 8;
-    const int at_15 = n_1 + place_3 + i % 2 + (i / 4) * 8;
+  for (int i = 0; i < 4; ++i) {
+    const int at_14 = n + place_4 + (i / 2) * 8;
+    const int at_15 = n_1 + place_3 + i % 2;
     if ((unsigned)at_14 < 65u && (unsigned)at_15 < 41u) *(arg_1 + at_14 * 41 + at_15) = v_9[i];
   }
 }
