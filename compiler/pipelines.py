@@ -45,6 +45,7 @@ from ..passes.plan.assign_offsets import AssignOffsets
 from ..passes.plan.lower_to_plan import LowerToPlan
 from ..passes.tile.assign_layouts import AssignLayouts
 from ..passes.tile.overlap_launches import OverlapLaunches
+from ..passes.tile.relax_math import RelaxMath
 from ..passes.tile.schedule_kernels import ScheduleKernels
 from ..passes.tile.tile_kernels import TileKernels
 from . import phases
@@ -107,6 +108,7 @@ TILE: dict[str, tuple[Entry, ...]] = {
     "cuda": (
         (ScheduleKernels(), "the strategy and its parameters are written down before they are followed"),
         (TileKernels(), "each kernel becomes the program of one thread block"),
+        (RelaxMath(), "quotients and exponentials stand in programs now, as their formulas spell them"),
         (AssignLayouts(), "which thread holds what is decided once, for the whole program of a block"),
         (OverlapLaunches(), "programs and their grids are final"),
         (Dce(), "weights that were packed anew are not kept twice"),

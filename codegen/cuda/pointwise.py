@@ -266,16 +266,18 @@ _BITS = {"f32": "__float_as_int", "f64": "__double_as_longlong"}
 _NUMBERS = {"f32": "__int_as_float", "f64": "__longlong_as_double"}
 
 
-_exact_exp2 = _library("exp2")
+_EXACT = {"math.exp2": _library("exp2"), "math.exp": _library("exp"), "arith.divf": _infix("/")}
+_APPROXIMATE = {"math.exp2": "exp2_approximate", "math.exp": "exp_approximate", "arith.divf": "quotient_approximate"}
+_FLAGS = {"math.exp2": "afn", "math.exp": "afn", "arith.divf": "arcp"}
 
 
-def _exp2(op: Operation, operands: Sequence[str], source: Scalar, target: Scalar, index: str) -> str:
-    """The hardware's function (2 units in the last place, no denormals) where `fastmath` allows approximations."""
-    fastmath = op.attributes.get("fastmath")
-    allowed = isinstance(fastmath, OpaqueAttr) and fastmath.body in ("afn", "fast")
+def _relaxed(op: Operation, operands: Sequence[str], source: Scalar, target: Scalar, index: str) -> str:
+    """The hardware's function (a few units in the last place) where `fastmath` allows approximations."""
+    name, fastmath = op.name, op.attributes.get("fastmath")
+    allowed = isinstance(fastmath, OpaqueAttr) and fastmath.body in (_FLAGS[name], "fast")
     if allowed and source == _F32:
-        return f"exp2_approximate({operands[0]})"
-    return _exact_exp2(op, operands, source, target, index)
+        return f"{_APPROXIMATE[name]}({', '.join(operands)})"
+    return _EXACT[name](op, operands, source, target, index)
 
 
 _UPSTREAM: dict[str, _Rule] = {
@@ -300,7 +302,7 @@ _UPSTREAM: dict[str, _Rule] = {
     **{name: _unsigned(form) for name, form in (_UNSIGNED_INFIX | _UNSIGNED_CALLS).items()},
     **{name: _call(function) for name, function in _CALLS.items()},
     **{name: _library(function) for name, function in _LIBRARY.items()},
-    "math.exp2": _exp2,
+    **dict.fromkeys(_FLAGS, _relaxed),
 }
 # Register tiles have names of their own for some of upstream's ops.
 _EXPRESSIONS = _UPSTREAM | {name: _UPSTREAM[upstream] for upstream, name in ON_TILES.items()}

@@ -289,6 +289,20 @@ __device__ __forceinline__ float exp2_approximate(float x) {
   return y;
 }
 """,
+    "exp_approximate": """
+__device__ __forceinline__ float exp_approximate(float x) {
+  float y;
+  asm("ex2.approx.f32 %0, %1;" : "=f"(y) : "f"(x * 1.442695041f));
+  return y;
+}
+""",
+    "quotient_approximate": """
+__device__ __forceinline__ float quotient_approximate(float a, float b) {
+  float reciprocal;
+  asm("rcp.approx.f32 %0, %1;" : "=f"(reciprocal) : "f"(b));
+  return a * reciprocal;
+}
+""",
     "grid_barrier": """
 // All blocks of a cooperative launch; the driver gives each launch a zeroed word to count in.
 __device__ __forceinline__ void grid_barrier() {

@@ -100,7 +100,8 @@ def _as_link(call: kernel.Call, profile: dict[str, int]) -> _Link | str:
     (root,) = roots
     for op in ops:
         plain = isinstance(op, nn.Elementwise | nn.Constant) or (isinstance(op, nn.Reshape) and adds_unit_dims_only(op))
-        if op is not root and not plain:
+        image = isinstance(op, nn.Transpose) and isinstance(root, nn.Reduce) and op.result is root.x
+        if op is not root and not plain and not image:
             return f"'{op.name}' is in its kernel"
     dims = tensor_type(root.results[0]).dims or (1,)
     batch = _number(dims[0], profile)

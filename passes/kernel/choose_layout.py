@@ -14,6 +14,8 @@ from ...ir.target import CudaTarget, Target
 from ...ir.types import TensorType
 from ..analysis.prologues import channel_prologue
 from ..base import Pass, PassContext
+from ..tile.cuda_depthwise import is_depthwise
+from .groups import is_linear_reshape
 from .outline import merge_equal
 
 
@@ -123,11 +125,16 @@ def _taste(call: kernel.Call) -> Taste:
     if len(call.results) != 1:
         return Taste.LOSES
     roots = [op for op in func.block if not isinstance(op, nn.Elementwise | kernel.Return)]
+    # A reduction in parts reshapes what it reads.
+    reduces = any(isinstance(op, nn.Reduce) for op in roots)
+    roots = [op for op in roots if not (reduces and isinstance(op, nn.Reshape) and is_linear_reshape(op))]
     if all(isinstance(op, _AROUND) for op in roots):
         return Taste.WORKS
     conv = _convolution(func)
-    if conv is None or conv.group != 1 or len(roots) > 1:
+    if conv is None or any(op is not conv and not isinstance(op, nn.Constant) for op in roots):
         return Taste.LOSES
+    if conv.group != 1:
+        return Taste.WORKS if is_depthwise(conv) else Taste.LOSES
     dtype = tensor_type(conv.x).scalar
     on_tensor_cores = dtype.name in ("f16", "bf16") or (dtype.name == "f32" and conv.precision == "tf32")
     return Taste.SUITS if on_tensor_cores else Taste.LOSES

@@ -23,7 +23,7 @@ from ...ir.symbols import Dim, product
 from ...ir.target import CpuTarget, CudaTarget
 from .cuda_blocks import usual_sizes
 from .frame import open_frame, read_back, returned, tensor_type
-from .generic import CPU_LEAST_WORK, WHOLE
+from .generic import CPU_LEAST_WORK, WHOLE, across_memory
 from .nest import NestSchedule, Section
 from .overlap_launches import overlaps
 from .packing import repack, reshape, transpose
@@ -171,7 +171,10 @@ def _link(func: kernel.Func, number: int, target: AnyTarget) -> NestSchedule:
     results = returned(func)
     root = _product(results[number])
     if root is None:
-        length = estimate(plan_result(func, results[number], _numbered(results[:number])).reduced)
+        plan = plan_result(func, results[number], _numbered(results[:number]))
+        if isinstance(target, CudaTarget) and estimate(plan.across) >= LONG:
+            return across_memory(plan, LARGEST_CLUSTER)
+        length = estimate(plan.reduced)
     else:
         outputs, inner = _sizes(root)
         if not _walks_inner(root, target):

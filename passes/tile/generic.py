@@ -14,7 +14,7 @@ from ...ir.target import CpuTarget, CudaTarget
 from .cluster import LARGEST, has_clusters
 from .frame import returned, tensor_type
 from .nest import NestSchedule, build_nest
-from .plans import ResultPlan, estimate, plan_results
+from .plans import LONG, ResultPlan, estimate, plan_results
 from .reductions import power_of_two
 from .strategies import AnyTarget, register
 
@@ -29,6 +29,10 @@ SQUARE = 16
 WHOLE = 1 << 30
 """More columns than any row has."""
 THREADS = 128
+COLUMN_THREADS = 256
+COLUMN_ELEMENTS = 32
+"""Threads of a block that reduces columns, and the most elements that each has of them."""
+FEWEST_COLUMNS, MOST_COLUMNS = 8, 128
 WARP = 32
 WIDEST = 16
 """Bytes of the widest access of a thread."""
@@ -124,6 +128,8 @@ def cpu_nest(plans: list[ResultPlan], target: CpuTarget) -> NestSchedule:
 
 def _cuda(func: kernel.Func, plans: list[ResultPlan], target: CudaTarget) -> NestSchedule:
     plan = _widest(plans)
+    if estimate(plan.across) >= LONG:
+        return across_memory(plan, target.multiprocessors)
     if plan.transposes:
         rows, columns = (_turned_size(extent, func) for extent in (plan.rows[-1], plan.columns))
         return NestSchedule(columns, columns, rows, rows, THREADS * 4, TURNING_THREADS)
@@ -145,6 +151,18 @@ def _cuda(func: kernel.Func, plans: list[ResultPlan], target: CudaTarget) -> Nes
     elif plan.columns is None:
         lanes, rows = 1, 1
     return NestSchedule(lanes, lanes, rows, rows, THREADS * 4, THREADS)
+
+
+def across_memory(plan: ResultPlan, workers: int) -> NestSchedule:
+    """Reductions of neighbours in memory that belong to different results: a block has a few of those side by
+    side, so that there are some for all `workers`, and as many positions of the reduction as its registers hold."""
+    assert plan.columns is not None
+    neighbours = plan.rows[-1] if plan.transposes else plan.columns
+    share = power_of_two(-(-estimate(product(plan.extents)) // workers))
+    count = min(max(share, FEWEST_COLUMNS), MOST_COLUMNS, power_of_two(estimate(neighbours)))
+    positions = min(COLUMN_THREADS * COLUMN_ELEMENTS // count, power_of_two(estimate(plan.across)))
+    rows, columns = (count, 1) if plan.transposes else (1, count)
+    return NestSchedule(columns, columns, rows, rows, positions, COLUMN_THREADS)
 
 
 def _turned_size(extent: Dim | None, func: kernel.Func) -> int:

@@ -17,7 +17,7 @@ from . import cluster
 from .access import Memory
 from .frame import Frame, open_frame
 from .merging import Merged
-from .plans import ResultPlan, plan_results
+from .plans import LONG, ResultPlan, estimate, plan_results
 from .reductions import Columns, power_of_two
 from .schedule import Schedule
 
@@ -26,8 +26,9 @@ from .schedule import Schedule
 class NestSchedule(Schedule):
     """Sizes of a nest: a register tile is `rows` x `lanes`; a worker takes `worker_rows` x `worker_columns` elements.
 
-    `reduce_lanes` is the chunk in which a reduction along memory is walked. With `threads` a worker is a thread block,
-    and with `blocks` it is a cluster of so many, each with its share of `lanes` columns of a row.
+    `reduce_lanes` is the chunk in which a reduction along memory is walked, or, by a thread block, one of neighbours
+    that belong to different results. With `threads` a worker is a thread block, and with `blocks` it is a cluster of
+    so many, each with its share of `lanes` columns of a row.
     """
 
     subject = "a nest"
@@ -187,6 +188,10 @@ class Section:
         if isinstance(extent, int):
             width = min(width, power_of_two(extent))
         lane = indices.lane(width)
+        if self.schedule.threads and any(estimate(plan.across) >= LONG for plan, _ in results):
+            body.columns = Columns(schedule.reduce_lanes, row_lanes | {indices.lane_of(lane)})
+            self._tiles_of(results, row, extent, block, lane, width)
+            return
         if isinstance(extent, int) and extent <= width:
             if extent < width:
                 body.limits[indices.lane_of(lane)] = (lane, extent)
@@ -194,6 +199,19 @@ class Section:
                 body.columns = Columns(schedule.reduce_lanes, row_lanes, lane, extent)
             self._store(results, (*row, lane))
             return
+        self._tiles_of(results, row, extent, block, lane, width)
+
+    def _tiles_of(
+        self,
+        results: Sequence[tuple[ResultPlan, Memory]],
+        row: tuple[Dim, ...],
+        extent: Dim,
+        block: Dim,
+        lane: Expr,
+        width: int,
+    ) -> None:
+        """The worker's columns, a register tile after the other."""
+        schedule = self.schedule
         first, last = block * schedule.worker_columns, extent
         if extent != schedule.worker_columns:
             last = minimum(first + schedule.worker_columns, extent)

@@ -10,8 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ...ir import symbols
-from ...ir.core import Value
+from ...ir.core import OpResult, Value
 from ...ir.dialects import kernel
+from ...ir.dialects.nn.base import Elementwise
+from ...ir.dialects.nn.constants import Constant
+from ...ir.dialects.nn.reduction import Reduce
+from ...ir.dialects.nn.views import Reshape, Transpose
 from ...ir.symbols import Dim, Expr, product
 from .access import Memory
 from .frame import open_frame, returned, tensor_type
@@ -37,6 +41,8 @@ class ResultPlan:
     """Reads for one element, roughly."""
     transposes: bool = False
     """Some memory is contiguous along the last rows dim and not along the columns."""
+    across: Dim = 1
+    """The positions of the longest reduction of neighbours in memory that belong to different results."""
 
     @property
     def extents(self) -> tuple[Dim, ...]:
@@ -78,7 +84,22 @@ def plan_result(func: kernel.Func, tensor: Value, stored: Mapping[Value, int] | 
         votes.reduced,
         votes.work,
         columns and _transposes(body.indices, walks, groups, sample.reads),
+        votes.across if columns and _is_reduction(tensor, stored or {}) else 1,
     )
+
+
+def _is_reduction(tensor: Value, stored: Mapping[Value, int]) -> bool:
+    """Whether nothing but reductions makes an element of many."""
+    pending, reduces = [tensor], False
+    while pending:
+        value = pending.pop()
+        if value in stored or not isinstance(value, OpResult):
+            continue
+        if not isinstance(value.op, Elementwise | Reduce | Transpose | Reshape | Constant):
+            return False
+        reduces |= isinstance(value.op, Reduce)
+        pending.extend(value.op.operands)
+    return reduces
 
 
 def _transposes(indices: Indices, walks: Sequence[Expr], groups: Sequence[Merged], reads: Sequence[Read]) -> bool:
@@ -104,6 +125,7 @@ class _Votes:
     along_rows: bool
     reduced: Dim
     work: int
+    across: Dim
 
     @staticmethod
     def of(indices: Indices, walks: Sequence[Expr], reads: Sequence[Read]) -> _Votes:
@@ -112,6 +134,7 @@ class _Votes:
         across = along = shared = False
         work = 0
         reduced: Dim = 1
+        beside: Dim = 1
         for read in reads:
             place = indices.normalize(address(read.index, read.shape))
             inner = [n for n in symbols.free_symbols(place) - names if n in indices.extents]
@@ -120,10 +143,12 @@ class _Votes:
             contiguous = not isinstance(run, int) or run >= LONG
             across |= contiguous and step not in (0, 1)
             along |= bool(inner) and step == 1
+            if any(_slope(place, name) == 1 for name in names):
+                beside = max(beside, product(indices.extents[n] for n in inner), key=estimate)
             shared |= contiguous and step == 0
             reduced = max(reduced, run, key=estimate)
         by_element = (across and not along) or (shared and not walks)
-        return _Votes(by_element, shared or by_element, reduced, max(work, 1))
+        return _Votes(by_element, shared or by_element, reduced, max(work, 1), beside)
 
 
 def _slope(place: Dim, name: str) -> Dim | None:

@@ -246,6 +246,37 @@ def convs(n: int, c: int, size: tuple[int, int], m: int, k: int, *, stride: int 
     return build
 
 
+def depthwise(n: int, c: int, size: tuple[int, int], k: int, *, stride: int = 1, pad: int = 0,
+              precision: str = "ieee") -> Build:  # fmt: skip
+    """conv1x1(y * gate of y), y = relu(depthwise(conv3x3(x))): a block of MobileNetV3, its images channels last."""
+
+    def build(net: Network) -> Value:
+        x, one = net.input(n, 5, *size), ((1, 1), (0,) * 4, (1, 1))
+        wide = net.add(nn.Conv(x, net.weight(c, 5, 3, 3), (1, 1), (1,) * 4, (1, 1), net.weight(c), precision=precision))
+        deep = nn.Conv(wide, net.weight(c, 1, k, k), (stride,) * 2, (pad,) * 4, (1, 1), net.weight(c), c)
+        y = net.add(nn.Relu(net.add(deep)))
+        mean = net.add(nn.Reduce(y, "mean", (2, 3), keep_dims=True))
+        hidden = net.add(nn.Relu(net.add(nn.Conv(mean, net.weight(6, c, 1, 1), *one, net.weight(6)))))
+        raised = net.add(nn.HardSigmoid(net.add(nn.Conv(hidden, net.weight(c, 6, 1, 1), *one, net.weight(c)))))
+        z = nn.Conv(net.add(nn.Mul(y, raised)), net.weight(24, c, 1, 1), *one, precision=precision)
+        return net.add(nn.Reduce(net.add(z), "mean", (2, 3)))
+
+    return build
+
+
+def silu(n: int, c: int, size: tuple[int, int], m: int) -> Build:
+    """The means of conv1x1(silu(conv1x1(100 silu(conv3x3(x))))): arguments from -300 to 300."""
+
+    def build(net: Network) -> Value:
+        x, one = net.input(n, 5, *size), ((1, 1), (0,) * 4, (1, 1))
+        wide = net.add(nn.Silu(net.add(nn.Conv(x, net.weight(c, 5, 3, 3), (1, 1), (1,) * 4, (1, 1)))))
+        large = net.add(nn.Mul(wide, net.add(nn.Constant(DenseAttr(np.full(1, 100, net.dtype.numpy))))))
+        y = net.add(nn.Silu(net.add(nn.Conv(large, net.weight(m, c, 1, 1), *one))))
+        return net.add(nn.Reduce(net.add(nn.Conv(y, net.weight(24, m, 1, 1), *one)), "mean", (2, 3)))
+
+    return build
+
+
 def softmax(rows: int, columns: int) -> Build:
     return lambda net: net.add(nn.Softmax(net.input(rows, columns), 1))
 
@@ -330,6 +361,14 @@ CASES = [
     CudaCase("convs-odd", convs(1, 12, (9, 8), 20, 3, pad=1), "mma_conv_pixels"),
     CudaCase("convs-tf32", convs(1, 20, (9, 8), 24, 3, pad=1, precision="tf32"), "mma_conv_pixels", "f32", TF32),
     CudaCase("conv-depthwise", conv(1, 24, (13, 11), 24, 3, pad=1, group=24), "generic"),
+    CudaCase("silu", silu(1, 128, (30, 28), 136), "wgmma_conv_pixels"),
+    CudaCase("silu-bf16", silu(2, 24, (5, 7), 20), "mma_conv_pixels", "bf16", 2e-2),
+    CudaCase("silu-f32", silu(1, 24, (5, 7), 20), "mma_conv", "f32", SINGLE),
+    CudaCase("depthwise", depthwise(1, 64, (14, 14), 3, pad=1), "depthwise_pixels"),
+    CudaCase("depthwise-odd", depthwise(2, 72, (13, 7), 5, pad=2), "depthwise_pixels"),
+    CudaCase("depthwise-strided", depthwise(1, 40, (15, 11), 5, pad=2, stride=2), "depthwise_pixels", "bf16", 2e-2),
+    CudaCase("depthwise-tf32", depthwise(1, 20, (9, 8), 3, pad=1, precision="tf32"), "depthwise_pixels", "f32", TF32),
+    CudaCase("depthwise-large", depthwise(1, 24, (96, 88), 3, pad=1), "depthwise_pixels"),
     CudaCase("gate", gate(2, 96, (14, 14), 24), "chain"),
     CudaCase("gate-odd", gate(1, 37, (5, 7), 11), "chain"),
     CudaCase("gate-one-pixel", gate(3, 130, (1, 1), 1), "chain", "f32", SINGLE),

@@ -143,3 +143,46 @@ module {
     return %1 : tensor<2x8x5x5xf16>
   }
 }
+
+// -----
+
+// It passes through a depthwise convolution, whose threads take whole 16 bytes of channels, and the mean that reads it.
+// CHECK: func.func @main
+// CHECK: "kernel.call"
+// CHECK-SAME: -> tensor<1x6x6x8xf16>
+// CHECK: "kernel.call"
+// CHECK-SAME: -> tensor<1x6x6x8xf16>
+// CHECK: "kernel.call"
+// CHECK-SAME: -> tensor<1x8x1x1xf16>
+module {
+  func.func @main(%x: tensor<1x3x6x6xf16>) -> (tensor<1x8x1x1xf16>, tensor<1x8x1x1xf16>) {
+    %w = "nn.constant"() {value = dense_resource<w> : tensor<8x3x3x3xf16>} : () -> tensor<8x3x3x3xf16>
+    %d = "nn.constant"() {value = dense_resource<d> : tensor<8x1x3x3xf16>} : () -> tensor<8x1x3x3xf16>
+    %v = "nn.constant"() {value = dense_resource<v> : tensor<8x8x1x1xf16>} : () -> tensor<8x8x1x1xf16>
+    %0 = "nn.conv"(%x, %w) {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : (tensor<1x3x6x6xf16>, tensor<8x3x3x3xf16>) -> tensor<1x8x6x6xf16>
+    %1 = "nn.conv"(%0, %d) {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, group = 8 : i64} : (tensor<1x8x6x6xf16>, tensor<8x1x3x3xf16>) -> tensor<1x8x6x6xf16>
+    %2 = "nn.reduce"(%1) {kind = "mean", axes = array<i64: 2, 3>, keep_dims = true} : (tensor<1x8x6x6xf16>) -> tensor<1x8x1x1xf16>
+    %3 = "nn.conv"(%1, %v) {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<1x8x6x6xf16>, tensor<8x8x1x1xf16>) -> tensor<1x8x6x6xf16>
+    %4 = "nn.reduce"(%3) {kind = "mean", axes = array<i64: 2, 3>, keep_dims = true} : (tensor<1x8x6x6xf16>) -> tensor<1x8x1x1xf16>
+    return %2, %4 : tensor<1x8x1x1xf16>, tensor<1x8x1x1xf16>
+  }
+}
+
+// -----
+
+// Four channels of a pixel are 8 bytes.
+// CHECK: func.func @main
+// CHECK-NOT: -> tensor<1x6x6x4xf16>
+// CHECK: return
+module {
+  func.func @main(%x: tensor<1x3x6x6xf16>) -> tensor<1x8x1x1xf16> {
+    %w = "nn.constant"() {value = dense_resource<w> : tensor<4x3x3x3xf16>} : () -> tensor<4x3x3x3xf16>
+    %d = "nn.constant"() {value = dense_resource<d> : tensor<4x1x3x3xf16>} : () -> tensor<4x1x3x3xf16>
+    %v = "nn.constant"() {value = dense_resource<v> : tensor<8x4x1x1xf16>} : () -> tensor<8x4x1x1xf16>
+    %0 = "nn.conv"(%x, %w) {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>} : (tensor<1x3x6x6xf16>, tensor<4x3x3x3xf16>) -> tensor<1x4x6x6xf16>
+    %1 = "nn.conv"(%0, %d) {strides = array<i64: 1, 1>, pads = array<i64: 1, 1, 1, 1>, dilations = array<i64: 1, 1>, group = 4 : i64} : (tensor<1x4x6x6xf16>, tensor<4x1x3x3xf16>) -> tensor<1x4x6x6xf16>
+    %2 = "nn.conv"(%1, %v) {strides = array<i64: 1, 1>, pads = array<i64: 0, 0, 0, 0>, dilations = array<i64: 1, 1>} : (tensor<1x4x6x6xf16>, tensor<8x4x1x1xf16>) -> tensor<1x8x6x6xf16>
+    %3 = "nn.reduce"(%2) {kind = "mean", axes = array<i64: 2, 3>, keep_dims = true} : (tensor<1x8x6x6xf16>) -> tensor<1x8x1x1xf16>
+    return %3 : tensor<1x8x1x1xf16>
+  }
+}
