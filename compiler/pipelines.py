@@ -108,7 +108,7 @@ TILE: dict[str, tuple[Entry, ...]] = {
     "cuda": (
         (ScheduleKernels(), "the strategy and its parameters are written down before they are followed"),
         (TileKernels(), "each kernel becomes the program of one thread block"),
-        (RelaxMath(), "quotients and exponentials stand in programs now, as their formulas spell them"),
+        (RelaxMath(), "exponentials stand in programs now, as the formulas of activations spell them"),
         (AssignLayouts(), "which thread holds what is decided once, for the whole program of a block"),
         (OverlapLaunches(), "programs and their grids are final"),
         (Dce(), "weights that were packed anew are not kept twice"),
