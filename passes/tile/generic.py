@@ -46,7 +46,8 @@ TURNING_THREADS = 256
 ROW_IN_REGISTERS = 16384
 """The most columns of a row that a thread block keeps in registers."""
 LONG_ROW, ROW_SHARES = 8192, (32, 64)
-"""Columns of a row that a thread keeps where there are many rows: of one up to LONG_ROW, and of a longer one."""
+"""Columns of a row that a thread keeps where there are many rows: usually, and of rows longer than LONG_ROW that are
+all that is read (scales and biases take registers too)."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Rows:
         plans = plan_results(func)
         if not all(plan.reduces_rows for plan in plans):
             return "a result does not come from a reduction along contiguous memory"
-        sizes = cpu_nest(plans, target) if isinstance(target, CpuTarget) else _cuda_rows(plans, target)
+        sizes = cpu_nest(plans, target) if isinstance(target, CpuTarget) else _cuda_rows(func, plans, target)
         return sizes.to_attribute()
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
@@ -172,7 +173,7 @@ def _turned_size(extent: Dim | None, func: kernel.Func) -> int:
     return most if not isinstance(extent, int) else min(most, power_of_two(max(extent, 1)))
 
 
-def _cuda_rows(plans: list[ResultPlan], target: CudaTarget) -> NestSchedule:
+def _cuda_rows(func: kernel.Func, plans: list[ResultPlan], target: CudaTarget) -> NestSchedule:
     """A row in the registers of a block, or of a cluster where it is long; several short ones a block."""
     length = _row_length(plans)
     plan = _widest(plans)
@@ -184,7 +185,9 @@ def _cuda_rows(plans: list[ResultPlan], target: CudaTarget) -> NestSchedule:
     share = -(-max(length, 1) // blocks)
     count = estimate(product(plan.rows), unknown=1024)
     if count * length >= ROW_SHARES[0] * target.threads_per_multiprocessor * target.multiprocessors:
-        return _streamed_rows(plan, share, blocks)
+        alone = len(func.block.arguments) == 1
+        most = ROW_SHARES[alone and length > LONG_ROW]
+        return _streamed_rows(plan, share, blocks, most)
     lanes = power_of_two(share)
     rows = max(THREADS * 8 // lanes, 1) if blocks == 1 else 1
     while rows > 1 and count < rows * target.multiprocessors:
@@ -195,9 +198,8 @@ def _cuda_rows(plans: list[ResultPlan], target: CudaTarget) -> NestSchedule:
     return NestSchedule(lanes, lanes * blocks, rows, rows, lanes, threads, blocks)
 
 
-def _streamed_rows(plan: ResultPlan, share: int, blocks: int) -> NestSchedule:
-    """Many rows: few threads share one, with many loads under way each, and meet the quicker."""
-    most = ROW_SHARES[share * blocks > LONG_ROW]
+def _streamed_rows(plan: ResultPlan, share: int, blocks: int, most: int) -> NestSchedule:
+    """Many rows: few threads share one, `most` columns each, with many loads under way, and meet the quicker."""
     sharing = max(power_of_two(-(-share // most)), WARP)
     unit = sharing * math.gcd(share, WIDEST // 2)
     lanes = power_of_two(share) if share < unit else -(-share // unit) * unit
