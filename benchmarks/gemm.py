@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import re
 import statistics
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -140,6 +141,7 @@ def compare(torch: Any, case: str, built: Built, options: argparse.Namespace) ->
         "case": case,
         "shape": [product.rows, product.columns, product.inner],
         "tactic": plan.kernels[0].tactic,
+        "schedule": {name: int(value) for name, value in re.findall(r"(\w+) = (\d+)", plan.kernels[0].schedule)},
         "microseconds": {"kernelwright": round(mine, 2), "cublas": round(statistics.median(theirs), 2)},
         "tflops": round(product.flops / mine / 1e6, 1),
         "speedup": round(ratio, 3),

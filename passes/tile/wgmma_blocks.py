@@ -112,25 +112,24 @@ POWERS = (64, 128, 256)
 MOST_STAGES = 12
 BAND = 8
 SPLITS = (1, 2, 4, 8)
-# Seconds, fitted to 160 products of 49 to 100,352 rows on an H200 whose launches overlap; the error is 9 %.
-START = 1.1e-6
+# Seconds, fitted to 76 products and convolutions of 49 to 401,408 rows on an H200 (`benchmarks/cost_model.py` checks
+# them); the error is 9 %.
+START = 9.0e-7
 """Before the first products of a launch and after the last ones."""
-STEP = 2.0e-8
+STEP = 1.0e-8
 """Waiting for a stage and handing it back."""
-LATENCY = 1.0e-7
-"""The least time of a step with one stage."""
-EPILOGUE = 1.45e-6
+LATENCY = 1.95e-6
+"""From asking for a stage to having it: with so many stages, so many steps begin in that time at most."""
+EPILOGUE = 1.95e-6
 """What 128 x 128 elements of a group take after its products."""
-EXCHANGE = 9.0e-7
+EXCHANGE = 1.9e-6
 """Two meetings of a cluster, and what its blocks read of each other."""
-SUSTAINED = 0.89
+SUSTAINED = 0.805
 """The part of the peak rate that the power of the card allows."""
 SHARED_BANDWIDTH = 2.25e11
 """Bytes a second of one multiprocessor's shared memory: what TMA writes and `wgmma` reads."""
-COLD = 0.6
-"""The part of the memory's bandwidth that operands are read with."""
-MEMORY = 0.91
-"""The part of it that operands and results have together."""
+MEMORY = 0.82
+"""The part of the memory's bandwidth that operands and results have together."""
 
 
 def candidates(work: Work, target: CudaTarget, result: Scalar) -> list[WgmmaSchedule]:
@@ -179,11 +178,12 @@ def seconds(schedule: WgmmaSchedule, work: Work, target: CudaTarget) -> float:
     rate = SUSTAINED * target.matrix_flops[kind] / target.multiprocessors
     products = 2 * schedule.m * schedule.n * schedule.k / rate
     moved = schedule.stage_bytes(work.dtype) + schedule.read_bytes(work.dtype)
-    load = max(moved / SHARED_BANDWIDTH, LATENCY / schedule.stages)
+    step = max(products, moved / SHARED_BANDWIDTH) + STEP
     bytes = work.batch * work.dtype.bytes / target.bandwidth
     operands = (work.rows / work.taps + work.columns) * work.inner
-    loop = max(rounds * steps * (max(products, load) + STEP), operands * bytes / COLD)
     finish = EPILOGUE * schedule.group_rows * schedule.n / (128 * 128)
+    later = finish / steps if not schedule.pingpong else 0.0
+    loop = rounds * steps * max(step, LATENCY / schedule.stages - later)
     exchange = EXCHANGE if schedule.splits > 1 else 0.0
     busy = loop + exchange + (finish if schedule.pingpong else rounds * finish)
     results = work.rows * work.columns * (1 + work.beside)

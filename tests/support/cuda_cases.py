@@ -327,7 +327,7 @@ CASES = [
     CudaCase("gemm-split", gemm(5, 70, 1100), "mma_gemm"),
     CudaCase("gemm-split-one-row", gemm(1, 130, 2056, trans_b=True), "mma_gemm"),
     CudaCase("conv-split", conv(1, 130, (7, 7), 40, 3, pad=1), "mma_conv"),
-    CudaCase("convs-long", convs(1, 136, (7, 9), 40, 3, pad=1), "wgmma_conv_pixels"),
+    CudaCase("convs-long", convs(1, 136, (7, 9), 40, 3, pad=1), "mma_conv_pixels"),
     CudaCase("conv-3x3", conv(1, 64, (14, 14), 48, 3, pad=1), "mma_conv"),
     CudaCase("conv-first", conv(2, 3, (31, 29), 24, 7, stride=2, pad=3), "mma_conv"),
     CudaCase("conv-1x1", conv(2, 64, (8, 8), 40, 1), "mma_conv"),
