@@ -113,7 +113,7 @@ MOST_STAGES = 12
 BAND = 8
 SPLITS = (1, 2, 4, 8)
 # Seconds, fitted to 76 products and convolutions of 49 to 401,408 rows on an H200 (`benchmarks/cost_model.py` checks
-# them); the error is 9 %.
+# them); the error is 10 %.
 START = 9.0e-7
 """Before the first products of a launch and after the last ones."""
 STEP = 1.0e-8
@@ -183,7 +183,8 @@ def seconds(schedule: WgmmaSchedule, work: Work, target: CudaTarget) -> float:
     operands = (work.rows / work.taps + work.columns) * work.inner
     finish = EPILOGUE * schedule.group_rows * schedule.n / (128 * 128)
     later = finish / steps if not schedule.pingpong else 0.0
-    loop = rounds * steps * max(step, LATENCY / schedule.stages - later)
+    first = min(rounds * steps, schedule.stages)
+    loop = first * step + (rounds * steps - first) * max(step, LATENCY / schedule.stages - later)
     exchange = EXCHANGE if schedule.splits > 1 else 0.0
     busy = loop + exchange + (finish if schedule.pingpong else rounds * finish)
     results = work.rows * work.columns * (1 + work.beside)
