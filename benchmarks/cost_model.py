@@ -35,7 +35,8 @@ def described(schedule: WgmmaSchedule) -> str:
 
 def compare(case: dict[str, Any], dtype: str, target: CudaTarget) -> tuple[str, float]:
     """A line for a product, and the logarithm of estimated over measured time."""
-    work = Work(*case["shape"], 1, SCALARS[dtype], "")
+    rows, columns, inner = case["shape"]
+    work = Work(rows, columns, inner, 1, SCALARS[dtype], "")
     measured = WgmmaSchedule(**case["schedule"])
     seconds = case["microseconds"]["kernelwright"] * 1e-6
     estimate = wgmma_blocks.seconds(measured, work, target)
