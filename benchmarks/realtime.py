@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 
@@ -20,4 +21,5 @@ class Realtime:
     def _schedule(self, policy: int, priority: int) -> None:
         if self.wanted:
             for thread in os.listdir("/proc/self/task"):
-                os.sched_setscheduler(int(thread), policy, os.sched_param(priority))
+                with contextlib.suppress(ProcessLookupError):  # it has just ended
+                    os.sched_setscheduler(int(thread), policy, os.sched_param(priority))
