@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
+
 import ml_dtypes
 import numpy as np
 import pytest
 from native import NativeKernel, runs_here
 from tile_programs import program
+from weights import OneKernel
 
-from kernelwright.codegen.cpu import kernel_source
+from kernelwright.codegen.cpu import kernel_source, llvm
 from kernelwright.compiler.host import host
 from kernelwright.ir import target
-from kernelwright.ir.dialects import kernel
+from kernelwright.ir.dialects import kernel, nn
 from kernelwright.ir.target import CpuTarget
 from kernelwright.ir.tile_interpreter import run_kernel
-from kernelwright.ir.types import SCALARS
+from kernelwright.ir.types import SCALARS, TensorType, bf16
 
 
 def targets() -> list[CpuTarget]:
@@ -106,3 +109,17 @@ def test_a_store_of_one_lane_leaves_its_neighbours(dtype: str, count: int) -> No
         source_type, type = SCALARS[source].numpy, SCALARS[dtype].numpy
         table = NativeKernel(func, one).into([np.ones((1, count), source_type)], np.full(16, 7, type))
         assert table[8] == 1 and (table[9:] == 7).all() and (table[:8] == 7).all()
+
+
+def test_conversions_are_vectors() -> None:
+    """Of an element-wise kernel: what is read is moved bits, what is written one instruction a vector."""
+    avx512 = target.builtin("cpu-avx512-bf16")
+    assert isinstance(avx512, CpuTarget)
+    type = TensorType((64, 57), bf16)
+    func = OneKernel([type, type], {}, lambda emit, v: emit(nn.Relu(emit(nn.Add(*v))))).tile(avx512)
+    machine = llvm.target_machine(avx512.arch, avx512.cpu, ",".join(f"+{name}" for name in avx512.features))
+    module = llvm.parse(kernel_source([func], features=avx512.features).text)
+    llvm.optimize(module, machine)
+    text = machine.emit_assembly(module)
+    assert re.search(r"vcvtneps2bf16\s+%zmm", text)
+    assert not re.search(r"vcvtneps2bf16\s+%xmm|vpinsrw|vpextrw|callq\s+__truncsfbf2", text)
