@@ -266,13 +266,19 @@ _BITS = {"f32": "__float_as_int", "f64": "__double_as_longlong"}
 _NUMBERS = {"f32": "__int_as_float", "f64": "__longlong_as_double"}
 
 
-_EXACT = {"math.exp2": _library("exp2"), "math.exp": _library("exp"), "arith.divf": _infix("/")}
-_APPROXIMATE = {"math.exp2": "exp2_approximate", "math.exp": "exp_approximate", "arith.divf": "quotient_approximate"}
-_FLAGS = {"math.exp2": "afn", "math.exp": "afn", "arith.divf": "arcp"}
+_EXACT = {
+    **{f"math.{name}": _library(name) for name in ("exp2", "exp", "erf")},
+    "arith.divf": _infix("/"),
+}
+_APPROXIMATE = {
+    **{f"math.{name}": f"{name}_approximate" for name in ("exp2", "exp", "erf")},
+    "arith.divf": "quotient_approximate",
+}
+_FLAGS = dict.fromkeys(_EXACT, "afn") | {"arith.divf": "arcp"}
 
 
 def _relaxed(op: Operation, operands: Sequence[str], source: Scalar, target: Scalar, index: str) -> str:
-    """The hardware's function (a few units in the last place) where `fastmath` allows approximations.
+    """The hardware's function (a few units in the last place), or one made of it, where `fastmath` allows that.
 
     An exact quotient takes a branch to a subroutine: SiLU of a tile of 64 x 64 then takes longer than its products.
     """

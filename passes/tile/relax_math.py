@@ -11,13 +11,14 @@ from ...ir.types import MemRefType, Scalar, VectorType, f32
 from ..base import EXACT, Pass, PassContext
 
 MOST_BITS = 16
+RELAXED = ("math.exp", "math.erf")
 
 
 class RelaxMath(Pass):
-    """Let GPUs approximate exponentials of f32 in kernels all of whose results have 16 bits.
+    """Let GPUs approximate exponentials and error functions of f32 in kernels all of whose results have 16 bits.
 
     They get the flag `afn`, by which a GPU takes its instruction for powers of two, which errs by a few units in the
-    last place of f32, growing with the argument.
+    last place of f32, growing with the argument; the error function then errs by up to 3e-7, and 6e-5 of itself.
 
     Before:
         %1 = "math.exp"(%0) : (f32) -> f32
@@ -45,7 +46,7 @@ def _is_narrow(call: kernel.Call) -> bool:
 
 def _relax(func: kernel.Func, context: PassContext) -> None:
     for op in func.walk():
-        if op.name == "math.exp" and _scalar(op.results[0]) == f32 and "fastmath" not in op.attributes:
+        if op.name in RELAXED and _scalar(op.results[0]) == f32 and "fastmath" not in op.attributes:
             op.attributes["fastmath"] = OpaqueAttr("arith.fastmath", "afn")
             context.count("relaxed")
 

@@ -293,6 +293,16 @@ def transpose(*shape: int, order: Sequence[int] = ()) -> Build:
     return lambda net: net.add(nn.Transpose(net.input(*shape), tuple(order) or tuple(reversed(range(len(shape))))))
 
 
+def error_function(rows: int, columns: int, scale: float) -> Build:
+    """erf(scale · x)."""
+
+    def build(net: Network) -> Value:
+        factor = net.add(nn.Constant.of(scale, net.dtype))
+        return net.add(nn.Erf(net.add(nn.Mul(net.input(rows, columns), factor))))
+
+    return build
+
+
 def with_transposed(rows: int, columns: int) -> Build:
     """relu(x + yᵀ): one operand runs along the result's rows in memory, the other along its columns."""
 
@@ -388,6 +398,10 @@ CASES = [
     CudaCase("layer-norm-short", layer_norm(77, 20), "generic", "f32", SINGLE),
     CudaCase("softmax-cluster", softmax(2, 50257), "rows"),
     CudaCase("layer-norm-cluster", layer_norm(3, 17001), "rows", "f32", SINGLE),
+    CudaCase("gelu", lambda net: net.add(nn.Gelu(net.input(65, 130))), "generic", tolerance=5e-4),
+    CudaCase("erf", error_function(65, 130, 1.0), "generic", tolerance=5e-4),
+    CudaCase("erf-near-0", error_function(65, 130, 2**-9), "generic", tolerance=5e-4),
+    CudaCase("erf-far", error_function(65, 130, 64.0), "generic", "bf16", 4e-3),
     CudaCase("transpose", transpose(70, 33, 5), "generic"),
     CudaCase("transpose-2d", transpose(200, 136), "generic"),
     CudaCase("transpose-odd", transpose(67, 131), "generic", "f32", SINGLE),

@@ -19,6 +19,23 @@ module {
 
 // -----
 
+// CHECK: "math.erf"
+// CHECK-SAME: fastmath = #arith.fastmath<afn>
+// CPU-NOT: fastmath = #arith.fastmath<afn>
+module {
+  "kernel.func"() ({
+  ^bb0(%x: tensor<512xbf16>):
+    %0 = "nn.gelu"(%x) {approximate = "none"} : (tensor<512xbf16>) -> tensor<512xbf16>
+    "kernel.return"(%0) : (tensor<512xbf16>) -> ()
+  }) {sym_name = "gelu"} : () -> ()
+  func.func @main(%x: tensor<512xbf16>) -> tensor<512xbf16> {
+    %0 = "kernel.call"(%x) {callee = @gelu} : (tensor<512xbf16>) -> tensor<512xbf16>
+    return %0 : tensor<512xbf16>
+  }
+}
+
+// -----
+
 // f32 keeps all its digits, and so do kernels with a second result of that type.
 // CHECK: "math.exp"
 // CHECK-NOT: fastmath = #arith.fastmath<afn>
