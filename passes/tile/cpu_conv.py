@@ -52,6 +52,8 @@ from .strategies import AnyTarget, register
 
 SCRATCH_BYTES = 192 * 1024
 """The most local memory for staged rows: it has to stay in the L2 cache beside the weights."""
+NEAR_BYTES = 24 * 1024
+"""Weights that stay in the L1 cache beside rows of pixels."""
 LONGEST_STEP = 4
 """Pixels further apart are gathered one by one, where lanes are pixels."""
 STAGING = 4
@@ -191,7 +193,16 @@ def _schedule(func: kernel.Func, root: Conv, geometry: Geometry, target: CpuTarg
     if geometry.is_padded:
         while tiles > 1 and _staged_bytes(geometry, tiles * pixels) > SCRATCH_BYTES:
             tiles = -(-tiles // 2)
-    return ConvSchedule(pixels, channels, tiles, 1, unroll, flat, geometry.is_padded, by_pixel)
+    panels = _copied_share(geometry, channels, target) if geometry.is_padded else 1
+    return ConvSchedule(pixels, channels, tiles, panels, unroll, flat, geometry.is_padded, by_pixel)
+
+
+def _copied_share(geometry: Geometry, channels: int, target: CpuTarget) -> int:
+    """How many panels use a copy of rows: a core's share, if their weights stay near from one row to the next."""
+    panels = -(-geometry.outputs // channels)
+    share, uneven = divmod(panels, target.cores)
+    near = share * channels * geometry.inputs * geometry.taps * 4 <= NEAR_BYTES
+    return share if near and not uneven else 1
 
 
 def _register_tile(geometry: Geometry, target: CpuTarget, row: int) -> tuple[int, int, bool]:

@@ -74,6 +74,7 @@ CONVOLUTIONS = {
     "pointwise-of-primes": Convolution((2, 5, 13, 11), (17, 5, 1, 1)),
     "pointwise-by-pixel": Convolution((2, 5, 9, 11), (18, 5, 1, 1)),
     "first-by-pixel": Convolution((1, 3, 21, 140), (9, 3, 3, 3), strides=(2, 2), pads=(1, 1, 1, 1)),
+    "panels-of-one-copy": Convolution((1, 3, 19, 141), (47, 3, 3, 3), strides=(2, 2), pads=(1, 1, 1, 1)),
     "groups-by-pixel": Convolution((1, 4, 5, 70), (22, 2, 3, 3), pads=(1, 1, 1, 1), group=2),
     "f16-by-pixel": Convolution((1, 4, 13, 11), (17, 4, 1, 1), dtype=np.float16),
     "one-pixel": Convolution((1, 33, 1, 1), (19, 33, 1, 1)),
