@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from ...ir.core import Block, BlockArgument, Operation, Region, Value
 from ...ir.diagnostics import CompileError, Diagnostic
 from ...ir.dialects import tile
 from ...ir.symbols import Dim
-from ...ir.types import MemRefType, Scalar
+from ...ir.types import MemRefType, Scalar, VectorType
 from ...ir.types import index as index_type
 from ...runtime.plan import PixelWalk
 from .values import BarrierArray, Memory, Registers, ScalarValue, Splat, register_map, register_number
@@ -223,48 +223,53 @@ class AsyncEmitter:
         self.kernel.values[op.result] = acc
         instruction = op.instruction.partition(".")[2]
         n, depth = (int(part) for part in re.findall(r"n(\d+)k(\d+)", instruction)[0])
-        a, b = (self.kernel.memory(v) for v in (op.a, op.b))
-        sides = [_MatrixOperand(a, op.trans_a), _MatrixOperand(b, not op.trans_b)]
-        names = [self._descriptor(side, hint) for side, hint in zip(sides, "ab", strict=True)]
+        b = self.kernel.memory(op.b)
+        a = self.kernel.registers(op.a) if isinstance(op.a.type, VectorType) else self.kernel.memory(op.a)
+        left, right = self._left(a, op.trans_a), self._matrix(b, not op.trans_b, "b")
         rows, columns = _group_tile(acc)
         places = [
             (k, i, j) for k in range(0, op.depth, depth) for i in range(0, rows, 64) for j in range(0, columns, n)
         ]
         tables = [
             [register_number(acc.layout, (i, j)) for _, i, j in places],
-            [sides[0].offset(i, k) for k, i, _ in places],
-            [sides[1].offset(j, k) for k, _, j in places],
+            [left.offset(i, k) for k, i, _ in places],
+            [right.offset(j, k) for k, _, j in places],
         ]
         sizes = [columns // n, rows // 64, op.depth // depth]
         parts = sizes[0] * sizes[1]
-        function = f"wgmma_{instruction}_{_INSTRUCTION_TYPES[a.dtype.name]}"
+        function = f"{left.prefix}wgmma_{instruction}_{_INSTRUCTION_TYPES[b.dtype.name]}"
         if depth == 16:
-            function += f"<{int(op.trans_a)}, {int(not op.trans_b)}>"
+            flags = [int(not op.trans_b)] if isinstance(a, Registers) else [int(op.trans_a), int(not op.trans_b)]
+            function += f"<{', '.join(map(str, flags))}>"
         self.writer.line("start_products();")
         texts = [register_map(sizes, table, "i") for table in tables]
         with self.writer.unrolled(len(places) if None not in texts else 1) as i:
             for one in range(1 if i == "i" or None not in texts else len(places)):
                 at = [str(t) for t in texts] if i == "i" else [str(table[one]) for table in tables]
-                descriptors = (total(name, t).removesuffix(" + 0") for name, t in zip(names, at[1:], strict=True))
                 first = str(one >= parts).lower() if i == "0" else f"i >= {parts}"
-                accumulate = first if fresh else "true"
-                self.writer.line(f"{function}(&{acc.at(at[0])}, {', '.join(descriptors)}, {accumulate});")
+                operands = f"{left.at(at[1])}, {right.at(at[2])}, {first if fresh else 'true'}"
+                self.writer.line(f"{function}(&{acc.at(at[0])}, {operands});")
         self.writer.line("commit_products();")
 
-    def _descriptor(self, side: _MatrixOperand, hint: str) -> str:
+    def _left(self, a: Registers | Memory, transposed: bool) -> _Matrix | _Fragment:
+        return _Fragment(a) if isinstance(a, Registers) else self._matrix(a, transposed, "a")
+
+    def _matrix(self, memory: Memory, turned: bool, hint: str) -> _Matrix:
+        """An operand in shared memory, with its descriptor."""
         name = self.writer.fresh(f"{hint}_matrix")
-        place = side.memory.pointer if side.memory.start == "0" else f"{side.memory.pointer} + {side.memory.start}"
+        side = _Matrix(name, memory, turned)
+        place = memory.pointer if memory.start == "0" else f"{memory.pointer} + {memory.start}"
         leading, stride = side.strides
         self.writer.line(f"const unsigned long long {name} = matrix_descriptor({place}, {leading}, {stride});")
-        return name
+        return side
 
     def mma_wait(self, op: tile.MmaWait) -> None:
         acc = self.kernel.tile(op.acc)
         assert isinstance(acc, Registers)
-        if op.pending:
+        if op.pending and not op.finished:
             self.writer.line(f"wait_products<{op.pending}>();")
         else:
-            self.writer.line(f"finish_products({acc.name});")
+            self.writer.line(f"finish_products<{op.pending}>({acc.name});")
         self.kernel.values[op.result] = acc
 
 
@@ -272,11 +277,28 @@ _INSTRUCTION_TYPES = {"f16": "f16", "bf16": "bf16", "f32": "tf32"}
 
 
 @dataclass(frozen=True)
-class _MatrixOperand:
-    """An operand of `wgmma` in shared memory; `turned`: its rows walk k, and M or N lies side by side."""
+class _Fragment:
+    """The left operand of `wgmma` in registers."""
 
+    registers: Registers
+    prefix: ClassVar[str] = "registers_"
+
+    def offset(self, row: int, k: int) -> int:
+        return register_number(self.registers.layout, (row, k))
+
+    def at(self, offset: str) -> str:
+        return f"&{self.registers.at(offset)}"
+
+
+@dataclass(frozen=True)
+class _Matrix:
+    """An operand of `wgmma` in shared memory, and the name of its descriptor; `turned`: its rows walk k, and M or N
+    lies side by side."""
+
+    name: str
     memory: Memory
     turned: bool
+    prefix: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         *_, columns = self.memory.shape
@@ -300,6 +322,9 @@ class _MatrixOperand:
         row, column = (k, outer) if self.turned else (outer, k)
         panel, inside = divmod(column * self.memory.dtype.bytes, SPAN)
         return (panel * self.panel + row * SPAN + inside) // 16
+
+    def at(self, offset: str) -> str:
+        return self.name if offset == "0" else f"advanced({self.name}, {offset})"
 
 
 def _group_tile(acc: Registers) -> tuple[int, int]:

@@ -119,6 +119,12 @@ __device__ __forceinline__ unsigned long long matrix_descriptor(const void* star
          (unsigned long long)(stride >> 4) << 32 | 1ull << 62;
 }
 """,
+    "advanced": """
+// The descriptor of what lies `offset` * 16 bytes on: in its lower half, without a carry.
+__device__ __forceinline__ unsigned long long advanced(unsigned long long matrix, int offset) {
+  return (matrix & 0xffffffff00000000ull) | (unsigned)((unsigned)matrix + offset);
+}
+""",
     "start_products": """
 // Registers and shared memory are ready for the matrix products that follow.
 __device__ __forceinline__ void start_products() { asm volatile("wgmma.fence.sync.aligned;" ::: "memory"); }
@@ -133,9 +139,9 @@ template <int PENDING> __device__ __forceinline__ void wait_products() {
 }
 """,
     "finish_products": """
-// All matrix products are done; `acc` is not read before.
-template <int COUNT> __device__ __forceinline__ void finish_products(float (&acc)[COUNT]) {
-  asm volatile("wgmma.wait_group.sync.aligned 0;" ::: "memory");
+// All but the last PENDING groups of matrix products are done; `acc`, which an earlier one made, is not read before.
+template <int PENDING, int COUNT> __device__ __forceinline__ void finish_products(float (&acc)[COUNT]) {
+  asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(PENDING) : "memory");
 #pragma unroll
   for (int i = 0; i < COUNT; ++i) asm volatile("" : "+f"(acc[i])::"memory");
 }
@@ -147,6 +153,7 @@ _FAMILIES = (
     (r"\btma_load_pixels_(\d)d\b", lambda rank: _tma_load_pixels(int(rank))),
     (r"\btma_store_(\d)d\b", lambda rank: _tma_store(int(rank))),
     (r"\bwgmma_m64n(\d+)k(\d+)_(\w+)\b", lambda n, k, dtype: _wgmma(int(n), int(k), dtype)),
+    (r"\bregisters_wgmma_m64n(\d+)k16_(\w+)\b", lambda n, dtype: _registers_wgmma(int(n), dtype)),
 )
 
 
@@ -215,11 +222,7 @@ def _operands(rank: int) -> str:
 def _wgmma(n: int, k: int, dtype: str) -> str:
     """acc += a @ b by one warpgroup, both operands in shared memory."""
     count = n // 2
-    places = [f"%{i}" for i in range(count)]
-    rows = [", ".join(places[i : i + 16]) for i in range(0, count, 16)]
-    text = ', "\n      "'.join(rows)
-    operands = [f'"+f"(acc[{i}])' for i in range(count)]
-    outputs = ",\n        ".join(", ".join(operands[i : i + 8]) for i in range(0, count, 8))
+    text, outputs = _accumulators(count)
     turned = k == 16
     template = "template <int TRANS_A, int TRANS_B> " if turned else ""
     flags = f", %{count + 3}, %{count + 4}" if turned else ""
@@ -236,3 +239,34 @@ def _wgmma(n: int, k: int, dtype: str) -> str:
       : "l"(a), "l"(b), "r"((int)accumulate){inputs});
 }}
 """
+
+
+@cache
+def _registers_wgmma(n: int, dtype: str) -> str:
+    """acc += a @ b by one warpgroup, a in registers: eight 16-bit elements of every thread."""
+    count = n // 2
+    text, outputs = _accumulators(count)
+    a = ", ".join(f"%{count + i}" for i in range(4))
+    words = ", ".join(f'"r"(w[{i}])' for i in range(4))
+    return f"""
+// acc = a @ b + (accumulate ? acc : 0): one warpgroup, 64x{n} += 64x16 @ 16x{n}, asynchronously; a stays until then.
+template <int TRANS_B> __device__ __forceinline__ void registers_wgmma_m64n{n}k16_{dtype}(
+    float* acc, const void* a, unsigned long long b, bool accumulate) {{
+  const unsigned* w = reinterpret_cast<const unsigned*>(a);
+  asm volatile("{{\\n.reg .pred p;\\nsetp.ne.b32 p, %{count + 5}, 0;\\n"
+      "wgmma.mma_async.sync.aligned.m64n{n}k16.f32.{dtype}.{dtype} {{"
+      "{text}}}, "
+      "{{{a}}}, %{count + 4}, p, 1, 1, %{count + 6};\\n}}"
+      : {outputs}
+      : {words}, "l"(b), "r"((int)accumulate), "n"(TRANS_B));
+}}
+"""
+
+
+def _accumulators(count: int) -> tuple[str, str]:
+    """The operands' numbers, and the constraints, of `count` accumulators."""
+    places = [f"%{i}" for i in range(count)]
+    rows = [", ".join(places[i : i + 16]) for i in range(0, count, 16)]
+    operands = [f'"+f"(acc[{i}])' for i in range(count)]
+    outputs = (", ".join(operands[i : i + 8]) for i in range(0, count, 8))
+    return ', "\n      "'.join(rows), ",\n        ".join(outputs)

@@ -163,3 +163,8 @@ def _candidates(width: int) -> list[AttentionSchedule]:
         large = AttentionSchedule(128, 32, 4, 1, 2, 0)
         return [large, AttentionSchedule(64, 64, 4, 1, 2, 1), AttentionSchedule(SMALLEST, 64, 2, 1, 2, 1)]
     return [AttentionSchedule(64, 32, 4, 1, 2, 0), AttentionSchedule(SMALLEST, 32, 2, 1, 2, 0)]
+
+
+def multiple(size: int, step: int) -> int:
+    """The least multiple of `step` that is not below `size`."""
+    return -(-size // step) * step

@@ -59,8 +59,11 @@ def of_peer(body: TileBody, memory: Memory, rank: Dim) -> Memory:
 
 
 def write(body: TileBody, memory: Memory, place: Sequence[Dim], element: Element) -> None:
-    """Every element of a tile, whatever limits its lanes have elsewhere."""
+    """Every element of a tile that the memory has a place for, whatever limits its lanes have elsewhere."""
     limits, body.limits = body.limits, {}
+    for index, size in zip(place, memory.shape, strict=True):
+        if str(index) in body.indices.lanes and not body.indices.within(index, size):
+            body.limits[body.indices.lanes[str(index)]] = (index, size)
     access.store(body, memory, place, element)
     body.limits = limits
 

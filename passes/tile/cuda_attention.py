@@ -1,42 +1,33 @@
 """Attention on GPUs in one pass over the keys: scores, softmax and the weighted values stay in registers.
 
-A thread block takes some queries of one head. Keys and values come through stages of shared memory, block by block;
-maximum and sum of the exponentials so far are kept for every query, and what was added up before is scaled whenever the
-maximum grows (Milakov and Gimelshein 2018, Dao et al. 2022). Exponentials are powers of two of scaled scores.
+A thread block takes some queries of one head. Keys and values come through stages of shared memory, block by block.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...ir import symbols
-from ...ir.attributes import DictAttr, OpaqueAttr
+from ...ir.attributes import DictAttr
 from ...ir.core import Value
 from ...ir.dialects import kernel, tile
-from ...ir.dialects.nn.base import broadcast_index, scalar_type, shape
+from ...ir.dialects.nn.base import scalar_type, shape
 from ...ir.dialects.nn.contraction import Attention
 from ...ir.dialects.vector import ExtractStridedSlice
-from ...ir.symbols import Dim, Expr, ceildiv, floordiv, maximum, minimum
+from ...ir.symbols import Dim, Expr, ceildiv, floordiv
 from ...ir.target import CudaTarget
 from ...ir.types import VectorType, f32
-from . import cluster
-from .attention_blocks import AttentionSchedule, Heads, attention_candidates, attention_instruction
+from .attention_blocks import AttentionSchedule, Heads, attention_candidates, attention_instruction, multiple
+from .attention_program import AttentionProgram, State
 from .cuda_blocks import instruction_depth, usual_sizes
 from .cuda_contraction import program_ids
-from .cuda_gemm import finish, operand, single_root
+from .cuda_gemm import operand, single_root
 from .cuda_stages import StagedOperand, Walk
 from .elements import Element
 from .epilogue import placements
-from .frame import open_frame, tensor_type
 from .overlap_launches import overlaps
 from .strategies import AnyTarget, register
-
-LOWEST = -3.4028234663852886e38
-"""A finite maximum to begin with: differences from it are numbers, whatever is masked."""
-LOG2_E = math.log2(math.e)
-APPROXIMATE = OpaqueAttr("arith.fastmath", "afn")
 
 
 @dataclass(frozen=True)
@@ -89,37 +80,13 @@ def _ranked(func: kernel.Func, target: AnyTarget) -> list[DictAttr]:
     return [schedule.to_attribute() for schedule in found]
 
 
-@dataclass
-class _State:
-    """What a step hands to the next: of every query the largest score, the sum of the weights, the weighted values."""
-
-    largest: Element
-    total: Element
-    values: Element
-
-    def elements(self) -> tuple[Element, Element, Element]:
-        return self.largest, self.total, self.values
-
-    def tiles(self) -> tuple[Value, ...]:
-        return tuple(element.value for element in self.elements())
-
-    def with_tiles(self, tiles: Sequence[Value]) -> _State:
-        return _State(*(Element(v, e.dtype, e.lanes) for v, e in zip(tiles, self.elements(), strict=True)))
-
-
-class _Attention:
+class _Attention(AttentionProgram):
     def __init__(self, func: kernel.Func, root: Attention, sizes: AttentionSchedule) -> None:
-        self.root, self.sizes = root, sizes
-        heads = Heads.of(root)
+        super().__init__(func, root)
+        self.sizes = sizes
         instruction = attention_instruction(scalar_type(root.q), root.precision)
-        assert heads is not None and instruction is not None
-        self.heads, self.instruction = heads, instruction
-        self.depth = instruction_depth(instruction)
-        places = placements(func, root.result)
-        assert places is not None
-        dims = tensor_type(root.result).dims
-        self.frame = open_frame(func, [dims if place.keeps_order else place.dims for place in places])
-        self.body, self.indices, self.builder = self.frame.body, self.frame.body.indices, self.frame.body.builder
+        assert instruction is not None
+        self.instruction, self.depth = instruction, instruction_depth(instruction)
 
     def build(self, overlap: bool) -> None:
         heads, sizes, indices = self.heads, self.sizes, self.indices
@@ -140,7 +107,7 @@ class _Attention:
         self._open_operands()
         state = self._run(overlap)
         if sizes.splits > 1:
-            state = self._gather(state)
+            state = self._gather(state, self._parts(sizes.rows, self.value), self.first_row, self.rank, sizes.splits)
         self._finish(state)
         self.frame.finish(grid, sizes.threads)
         if sizes.splits > 1:
@@ -149,19 +116,12 @@ class _Attention:
     @property
     def size(self) -> int:
         """Elements of a query or key in whole instructions."""
-        return _multiple(self.heads.size, 16)
+        return multiple(self.heads.size, 16)
 
     @property
     def value(self) -> int:
         """Elements of a value in whole instructions of all warps that share them."""
-        return _multiple(self.heads.value, 8 * max(2, self.sizes.warps_n, self.sizes.splits))
-
-    def _position(self, first: Dim, lane: Expr, extent: Dim, size: int) -> Expr:
-        """The positions of a lane, which stop at the extent."""
-        position = self.indices.derived(first + lane, extent)
-        if symbols.mod(extent, size) != 0:
-            self.body.limits[self.indices.lane_of(lane)] = (position, extent)
-        return position
+        return multiple(self.heads.value, 8 * max(2, self.sizes.warps_n, self.sizes.splits))
 
     # Operands
 
@@ -169,9 +129,9 @@ class _Attention:
         heads, sizes, root = self.heads, self.sizes, self.root
         dtype = scalar_type(root.q)
         batch = (self.batch, self.head)
-        queries = operand(self.frame, root.q, self._query_at, batch, heads.rows, heads.size, self.size)
-        keys = operand(self.frame, root.k, self._key_at, batch, heads.keys, heads.size, self.size)
-        values = operand(self.frame, root.v, self._value_at, batch, heads.value, heads.keys, sizes.keys)
+        queries = operand(self.frame, root.q, self.query_at, batch, heads.rows, heads.size, self.size)
+        keys = operand(self.frame, root.k, self.key_at, batch, heads.keys, heads.size, self.size)
+        values = operand(self.frame, root.v, self.value_at, batch, heads.value, heads.keys, sizes.keys)
         depth = Walk(self.size_lane, self.size, heads.size)
         along_keys = Walk(self.key_lane, sizes.keys, heads.keys)
         columns = Walk(self.value_lane, self.value, heads.value)
@@ -179,18 +139,9 @@ class _Attention:
         self.k = StagedOperand(self.body, keys, "k", along_keys, depth, dtype, sizes.stages)
         self.v = StagedOperand(self.body, values, "v", columns, along_keys, dtype, sizes.stages)
 
-    def _query_at(self, outer: Sequence[Dim], row: Dim, k: Dim) -> Sequence[Dim]:
-        return (outer[0], *self.heads.query(outer[1], row), k)
-
-    def _key_at(self, outer: Sequence[Dim], key: Dim, k: Dim) -> Sequence[Dim]:
-        return (outer[0], self.heads.key_head(outer[1], self.indices), key, k)
-
-    def _value_at(self, outer: Sequence[Dim], column: Dim, key: Dim) -> Sequence[Dim]:
-        return (outer[0], self.heads.key_head(outer[1], self.indices), key, column)
-
     # The loop over the keys
 
-    def _run(self, overlap: bool) -> _State:
+    def _run(self, overlap: bool) -> State:
         """All steps: first those whose keys all queries of the block see, then those that some do not."""
         first, whole, last = self._bounds()
         if overlap:
@@ -204,27 +155,8 @@ class _Attention:
         return state
 
     def _bounds(self) -> tuple[Dim, Dim, Dim]:
-        """The first of this program's blocks of keys, the end of those that all its queries see whole, and the end."""
-        steps, whole = self._visible()
-        if self.sizes.splits == 1:
-            return 0, whole, steps
-        share = ceildiv(steps, self.sizes.splits)
-        first = minimum(self.rank * share, steps)
-        last = minimum(first + share, steps)
-        if whole == steps:
-            return first, last, last
-        return first, minimum(maximum(whole, first), last), last
-
-    def _visible(self) -> tuple[Dim, Dim]:
-        """How many blocks of keys the block's queries see, and how many of them whole."""
-        size, keys = self.sizes.keys, self.heads.keys
-        steps, whole = ceildiv(keys, size), floordiv(keys, size)
-        if not self.root.causal:
-            return steps, whole
-        first = self.root.offset + (self.first_row if not self.heads.packed else 0)
-        last = first + (self.sizes.rows if not self.heads.packed else 1)
-        seen, all_seen = maximum(ceildiv(last, size), 0), maximum(floordiv(first + 1, size), 0)
-        return minimum(steps, seen), minimum(whole, all_seen)
+        steps, whole = self._visible(self.first_row, self.sizes.rows, self.sizes.keys)
+        return self._share(self.rank, self.sizes.splits, steps, whole)
 
     def _start(self, first: Dim, last: Dim) -> None:
         """Bring the queries, and fill all stages but one."""
@@ -271,20 +203,14 @@ class _Attention:
         if not (self.k.is_copied and self.v.is_copied):
             self.builder.effect(tile.Barrier())
 
-    def _initial(self) -> _State:
-        row, value = (self.indices.lane_of(lane) for lane in (self.row_lane, self.value_lane))
-        spread, constant = self.body.elements.spread, self.body.constant
-        zero = constant(0.0, f32)
-        return _State(spread(constant(LOWEST, f32), (row,)), spread(zero, (row,)), spread(zero, (row, value)))
-
-    def _loop(self, state: _State, first: Dim, last: Dim, steps: Dim, masked: bool) -> _State:
+    def _loop(self, state: State, first: Dim, last: Dim, steps: Dim, masked: bool) -> State:
         def step(counter: Value, carried: Sequence[Value]) -> Sequence[Value]:
             number = self.indices.scalar(counter, ceildiv(self.heads.keys, self.sizes.keys))
             return self._step(number, steps, state.with_tiles(carried), masked).tiles()
 
         return state.with_tiles(self.body.loop(last, 1, state.tiles(), step, first=first))
 
-    def _step(self, step: Expr, steps: Dim, state: _State, masked: bool) -> _State:
+    def _step(self, step: Expr, steps: Dim, state: State, masked: bool) -> State:
         """One block of keys: wait for it, start those to come, scores, weights, weighted values."""
         stages = self.sizes.stages
         self.builder.effect(tile.WaitGroup(stages - 2))
@@ -297,11 +223,7 @@ class _Attention:
         key = self._position(first, self.key_lane, self.heads.keys, self.sizes.keys)
         if not masked:
             self.body.limits.pop(self.indices.lane_of(self.key_lane), None)
-        scores = self._scores(stage)
-        if self.root.mask is not None:
-            scores = self._masked_by_tensor(scores, key)
-        if masked:
-            scores = self._masked_by_place(scores, key)
+        scores = self._masked(self._scores(stage), key, self.sizes.keys, masked)
         return self._accumulate(state, scores, stage)
 
     # Scores
@@ -324,65 +246,16 @@ class _Attention:
         warps = (self.sizes.warps_m, self.sizes.warps_n)
         return self.builder.effect(tile.Mma(a, b, acc, self.instruction, warps=warps, paired=paired)).results[0]
 
-    @property
-    def _adds_mask(self) -> bool:
-        """Whether scores are scaled before their maximum is taken, since something is added to them."""
-        return self.root.mask is not None and scalar_type(self.root.mask).is_float
-
-    def _masked_by_tensor(self, scores: Element, key: Expr) -> Element:
-        mask = self.root.mask
-        assert mask is not None
-        outer = (self.batch, *self.heads.query(self.head, self.row))
-        element = self.body.read(mask, broadcast_index(mask, (*outer, key)))
-        if not self._adds_mask:
-            return self.body.apply("select", element, scores, self.body.constant(-math.inf, f32))
-        scaled = self.body.apply("mul", scores, self.body.constant(self.root.factor, f32))
-        return self.body.apply("add", scaled, self.body.cast(element, f32))
-
-    def _masked_by_place(self, scores: Element, key: Expr) -> Element:
-        """Minus infinity behind the last key and, where causal, behind the query's own."""
-        keep: Element | None = None
-        if symbols.mod(self.heads.keys, self.sizes.keys) != 0:
-            keep = self.indices.compare("lt", key, self.heads.keys)
-        if self.root.causal:
-            query = self.heads.query(self.head, self.row)[1]
-            seen = self.indices.compare("le", key, self.root.offset + query)
-            keep = seen if keep is None else self.body.apply("and", keep, seen)
-        assert keep is not None
-        return self.body.apply("select", keep, scores, self.body.constant(-math.inf, f32))
-
     # Softmax and the weighted values
 
-    def _accumulate(self, state: _State, scores: Element, stage: Dim) -> _State:
+    def _accumulate(self, state: State, scores: Element, stage: Dim) -> State:
         apply = self.body.apply
         largest = apply("max", state.largest, self._along_keys("max", scores))
         weights = self._weights(scores, largest)
-        scale = self._power(apply("mul", apply("sub", state.largest, largest), self._unit))
+        scale = self._rescaling(state.largest, largest)
         total = apply("add", apply("mul", state.total, scale), self._along_keys("add", weights))
         values = apply("mul", state.values, scale)
-        return _State(largest, total, self._weighted(weights, values, stage))
-
-    @property
-    def _unit(self) -> Element:
-        """What turns differences of scores into powers of two."""
-        return self.body.constant(LOG2_E if self._adds_mask else self.root.factor * LOG2_E, f32)
-
-    def _along_keys(self, kind: str, element: Element) -> Element:
-        lane = self.indices.lane_of(self.key_lane)
-        axis = element.lanes.index(lane)
-        value = self.builder.pure(tile.Reduce(element.value, None, kind, (axis,)))  # type: ignore[arg-type]
-        return Element(value, f32, tuple(k for k in element.lanes if k != lane))
-
-    def _weights(self, scores: Element, largest: Element) -> Element:
-        """exp(scale * (score - largest))."""
-        apply = self.body.apply
-        if self._adds_mask:  # masks may be as low as floats go, where products would overflow
-            return self._power(apply("mul", apply("sub", scores, largest), self._unit))
-        subtrahend = apply("max", apply("mul", largest, self._unit), self.body.constant(LOWEST, f32))
-        return self._power(apply("sub", apply("mul", scores, self._unit), subtrahend))
-
-    def _power(self, exponent: Element) -> Element:
-        return self.body.elements.emit("math.exp2", (exponent,), f32, fastmath=APPROXIMATE)
+        return State(largest, total, self._weighted(weights, values, stage))
 
     def _weighted(self, weights: Element, values: Element, stage: Dim) -> Element:
         """`values` + weights @ v."""
@@ -398,51 +271,3 @@ class _Attention:
             b = self.v.fragment(window, k, step, inner_first=True)
             acc = self._multiply(a, b, acc, paired=self.depth == 8)
         return Element(acc, f32, values.lanes)
-
-    def _gather(self, state: _State) -> _State:
-        """This block's columns of what all blocks of the cluster have found together."""
-        body, rows, columns = self.body, self.sizes.rows, self.value
-        row = (self.row_lane,)
-        parts = [cluster.shared_floats(body, (rows,), name) for name in ("largest", "totals")]
-        parts.append(cluster.shared_floats(body, (rows, columns), "values"))
-        own = zip(parts, (row, row, (*row, self.value_lane)), state.elements(), strict=True)
-        for memory, place, element in own:
-            cluster.write(body, memory, place, element)
-        cluster.meet(body)
-        width = columns // self.sizes.splits
-        lane = self.indices.lane(width)
-        places = (row, row, (*row, self.indices.derived(self.rank * width + lane, columns)))
-        found = []
-        for peer in range(self.sizes.splits):
-            theirs = (cluster.of_peer(body, memory, peer) for memory in parts)
-            found.append(_State(*(cluster.read(body, m, place) for m, place in zip(theirs, places, strict=True))))
-        cluster.meet(body)
-        self.column = self.indices.derived(self.rank * width + lane, self.heads.value)
-        if self.heads.value != columns:
-            body.limits[self.indices.lane_of(lane)] = (self.column, self.heads.value)
-        return self._merged(found)
-
-    def _merged(self, parts: Sequence[_State]) -> _State:
-        apply = self.body.apply
-        largest = parts[0].largest
-        for part in parts[1:]:
-            largest = apply("max", largest, part.largest)
-        total = values = self.body.constant(0.0, f32)
-        for part in parts:
-            scale = self._power(apply("mul", apply("sub", part.largest, largest), self._unit))
-            total = apply("add", total, apply("mul", part.total, scale))
-            values = apply("add", values, apply("mul", part.values, scale))
-        return _State(largest, total, values)
-
-    def _finish(self, state: _State) -> None:
-        """Divide by the sums; queries that see no key get zeros."""
-        apply, constant = self.body.apply, self.body.constant
-        none = apply("eq", state.total, constant(0.0, f32))
-        inverse = apply("div", constant(1.0, f32), apply("select", none, constant(1.0, f32), state.total))
-        index = (self.batch, *self.heads.query(self.head, self.row), self.column)
-        finish(self.frame, self.root.result, apply("mul", state.values, inverse), index, index)
-
-
-def _multiple(size: int, step: int) -> int:
-    """The least multiple of `step` that is not below `size`."""
-    return -(-size // step) * step

@@ -15,7 +15,7 @@ from ...ir import symbols
 from ...ir.core import Value
 from ...ir.dialects import tile, vector
 from ...ir.symbols import Dim, ceildiv, product
-from ...ir.types import MemRefType, Scalar, VectorType, f32, index
+from ...ir.types import MemRefType, VectorType, f32
 from .access import Memory
 from .builder import Role
 from .cuda_gemm import Product
@@ -24,6 +24,7 @@ from .cuda_wgmma_beside import Beside, operands_beside
 from .elements import Element
 from .epilogue import Placement
 from .frame import returned
+from .warp_roles import WarpRoles
 from .wgmma_blocks import ROWS, WARPGROUP, WIDEST, WgmmaSchedule
 
 MOST_DIMS = 5
@@ -96,7 +97,7 @@ class _Operand:
         return SPAN // type.dtype.bytes
 
 
-class WgmmaGemm:
+class WgmmaGemm(WarpRoles):
     """Builds the program of one product."""
 
     def __init__(self, gemm: Product, sizes: WgmmaSchedule, blocks: int, overlap: bool) -> None:
@@ -167,16 +168,6 @@ class WgmmaGemm:
             return []
         found = [one for one in operands_beside(self.gemm) if self._fits_staging(self.body.memories[one])]
         return [Beside.of(self, argument) for argument in found[: self.sizes.beside]]
-
-    def alloc(self, name: str, shape: tuple[int, ...], dtype: Scalar, stages: int | None) -> Value:
-        op = tile.Alloc(1024, SPAN, stages, result_types=[MemRefType(shape, dtype, "shared")])
-        op.result.name = name
-        return self.builder.effect(op).results[0]
-
-    def barriers(self, name: str, count: int, arrivals: int) -> Value:
-        op = tile.AllocBarriers(count, arrivals)
-        op.result.name = name
-        return self.builder.effect(op).results[0]
 
     # Tiles of the result
 
@@ -519,48 +510,13 @@ class WgmmaGemm:
         place = self.code(stage)
         if callable(start):
             carried = start(first, stage, parity, ())
-            place, parity = self._next(place, parity)
+            place, parity = self._next(place, parity, stages)
             first = first + 1
 
         def body(counter: Value, values: Sequence[Value]) -> Sequence[Value]:
             now, phase, *rest = values
             passed = step(self.indices.scalar(counter, self.steps), self._known(now, stages), phase, rest)
-            return (*self._next(now, phase), *passed)
+            return (*self._next(now, phase, stages), *passed)
 
         bounds = (self.code(first), self.code(self.steps), self.code(1))
         return self.builder.loop(bounds, (place, parity, *carried), body)[2:]
-
-    def _next(self, stage: Value, parity: Value) -> tuple[Value, Value]:
-        """The stage after this one, and the parity of its phase."""
-        apply = self.body.elements.apply
-        now, one = Element(stage, index), self.body.elements.constant(1, index)
-        zero, last = (self.body.elements.constant(n, index) for n in (0, self.sizes.stages - 1))
-        wraps = apply("eq", now, last)
-        after = apply("select", wraps, zero, apply("add", now, one))
-        phase = apply("select", wraps, Element(self._flip(parity), index), Element(parity, index))
-        return after.value, phase.value
-
-    def _flip(self, parity: Value) -> Value:
-        one = self.body.elements.constant(1, index)
-        return self.body.elements.apply("sub", one, Element(parity, index)).value
-
-    def _select(self, predicate: str, a: Dim, b: Dim, then: Dim, otherwise: Dim, extent: Dim) -> Dim:
-        """One of two indices in [0, extent)."""
-        condition = self.indices.compare(predicate, a, b)
-        chosen = self.body.elements.apply("select", condition, self.indices.code(then), self.indices.code(otherwise))
-        return self.indices.scalar(chosen.value, extent)
-
-    def _known(self, value: Value, extent: Dim) -> Dim:
-        return self.indices.scalar(value, extent)
-
-    def wait(self, barriers: Value, slot: Dim, parity: Value) -> None:
-        self.builder.effect(tile.Wait(barriers, self.code(slot), parity))
-
-    def arrive(self, barriers: Value, slot: Dim, bytes: int = 0) -> None:
-        self.builder.effect(tile.Arrive(barriers, self.code(slot), bytes))
-
-    def code(self, value: Dim) -> Value:
-        return self.indices.scalar_code(value)
-
-    def codes(self, *values: Dim) -> tuple[Value, ...]:
-        return tuple(map(self.code, values))

@@ -144,9 +144,9 @@ class Mma(TileOp, name="tile.mma", traits=(PURE,)):
     Products are added in the type of `acc` (f32, i32). CPU: register tiles; `instruction` "fma" (default) takes K outer
     products of a column of scalars and a row of vectors, "dpbf16ps" dots pairs of bf16 along K. `paired` then says that
     b is K/2x2N, with element (k, n) at [k / 2][2 n + k % 2], as such products read it. GPU: a and b are register tiles
-    in the instruction's fragment layout or, for "wgmma", memrefs in shared memory; `instruction` names one matrix
-    instruction ("mma.m16n8k16", "wgmma.m64n128k16"), which the tile is cut into. `warps` cuts the tile for warp
-    instructions: how many warps along M and N. "mma.m16n8k8" rounds f32 to tf32, "mma3.m16n8k8" cuts it in two tf32
+    in the instruction's fragment layout or, for "wgmma", memrefs in shared memory (a may be a register tile too);
+    `instruction` names one matrix instruction ("mma.m16n8k16", "wgmma.m64n128k16"), which the tile is cut into.
+    `warps` cuts the tile for warp instructions: how many warps along M and N. "mma.m16n8k8" rounds f32 to tf32, "mma3.m16n8k8" cuts it in two tf32
     numbers and takes three instructions, as exact as f32 products. With `paired` a thread has neighbours along K of
     such operands, as it has of an accumulator that becomes one. "fma" uses plain multiply-adds.
 
@@ -228,10 +228,14 @@ def _reading(worker: Worker, buffers: Sequence[Buffer]) -> Callable[[], None]:
 
 
 class MmaWait(TileOp, name="tile.mma_wait"):
-    """Wait until all but the last `pending` asynchronous products are done; with none pending, `acc` may be read."""
+    """Wait until all but the last `pending` asynchronous products are done; with none pending, `acc` may be read.
+
+    `finished`: with some pending too, since `acc` is the result of a product before them.
+    """
 
     acc: Value
     pending: int = 0
+    finished: bool = False
 
     def infer(self) -> list[Type]:
         return [self.acc.type]
