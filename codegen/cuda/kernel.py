@@ -386,6 +386,9 @@ class KernelEmitter:
         """Wait for all threads that run this part of the program together."""
         self.writer.line(self.barrier_text)
 
+    def cluster_barrier(self, op: tile.ClusterBarrier) -> None:
+        self.writer.line("cluster_barrier_of_stores();" if op.stores_only else "cluster_barrier();")
+
     def copy_async(self, op: tile.CopyAsync) -> None:
         if op.engine != "tma":
             self.memory_ops.copy(op)
@@ -546,7 +549,7 @@ _EFFECTS: dict[str, _Emit] = {
     "tile.end": lambda emitter, op: None,
     "tile.barrier": lambda emitter, op: emitter.barrier(),
     "tile.grid_barrier": _text("grid_barrier();"),
-    "tile.cluster_barrier": _text("cluster_barrier();"),
+    "tile.cluster_barrier": lambda emitter, op: emitter.cluster_barrier(op),  # type: ignore[arg-type]
     "tile.trigger_dependents": _text("trigger_dependents();"),
     "tile.wait_dependencies": _text("wait_dependencies();"),
 }

@@ -342,9 +342,17 @@ __device__ __forceinline__ void grid_barrier() {
 }
 """,
     "cluster_barrier": """
-// All threads of all blocks of the cluster. Each sees what others have written to their own shared memory; a release of
-// everything would wait for stores to global memory too.
+// All threads of all blocks of the cluster, their reads of each other's shared memory included.
 __device__ __forceinline__ void cluster_barrier() {
+  __syncwarp();
+  asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
+  asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+""",
+    "cluster_barrier_of_stores": """
+// All threads of all blocks of the cluster. Each sees what others have written to their own shared memory; a release of
+// everything would wait for stores to global memory too, and for loads.
+__device__ __forceinline__ void cluster_barrier_of_stores() {
   __syncwarp();
   asm volatile("fence.release.sync_restrict::shared::cta.cluster;" ::: "memory");
   asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");

@@ -76,6 +76,6 @@ def read(body: TileBody, memory: Memory, place: Sequence[Dim]) -> Element:
     return element
 
 
-def meet(body: TileBody) -> None:
-    """Wait for all blocks of the cluster."""
-    body.builder.effect(tile.ClusterBarrier())
+def meet(body: TileBody, stores_only: bool = False) -> None:
+    """Wait for all blocks of the cluster; with `stores_only` loads from others may still be under way."""
+    body.builder.effect(tile.ClusterBarrier(stores_only))

@@ -274,7 +274,7 @@ class _ClusterLayer(Places):
         body, sizes = self.body, self.sizes
         narrow = body.elements.cast(state, self.stored)
         cluster.write(body, self.part, (buffer, self.row_lane, self.unit_lane), narrow)
-        cluster.meet(body)
+        cluster.meet(body, stores_only=True)  # what it writes next follows from all it has read
         peers = self.builder.effect(tile.Peers(self.part.value, sizes.blocks)).results[0]
         zero, first = self.indices.scalar_code(0), self.indices.scalar_code(buffer)
         type = VectorType((sizes.rows, sizes.blocks, sizes.units), self.stored)

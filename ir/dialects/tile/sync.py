@@ -45,7 +45,13 @@ class GridBarrier(Effect, name="tile.grid_barrier"):
 
 
 class ClusterBarrier(Effect, name="tile.cluster_barrier"):
-    """All workers of a cluster (`cluster` of `kernel.func`): each sees what the others did to shared memory before."""
+    """All workers of a cluster (`cluster` of `kernel.func`): each sees what the others did to shared memory before.
+
+    Whoever has passed it may end or write again: what the others had to read of its memory they have read. With
+    `stores_only` they may still be at it, which costs less where memory changes only after their values were used.
+    """
+
+    stores_only: bool = False
 
     def interpret(self, worker: Worker, *operands: Any) -> None:
         worker.barrier()

@@ -98,12 +98,10 @@ __device__ __forceinline__ void mma_m16n8k16(float* acc, const bf16* a, const bf
       : "r"(x[0]), "r"(x[1]), "r"(x[2]), "r"(x[3]), "r"(y[0]), "r"(y[1]));
 }
 
-// All threads of all blocks of the cluster. Each sees what others have written to their own shared memory; a release of
-// everything would wait for stores to global memory too.
+// All threads of all blocks of the cluster, their reads of each other's shared memory included.
 __device__ __forceinline__ void cluster_barrier() {
   __syncwarp();
-  asm volatile("fence.release.sync_restrict::shared::cta.cluster;" ::: "memory");
-  asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory");
+  asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
   asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
 }
 
