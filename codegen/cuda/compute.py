@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ...ir.attributes import DenseArrayAttr
-from ...ir.core import Operation
+from ...ir.core import Operation, Value
 from ...ir.diagnostics import CompileError, Diagnostic, InternalError
 from ...ir.dialects import tile, vector
 from ...ir.layout import Layout, Modes, row_major
@@ -69,6 +69,10 @@ class ComputeEmitter:
         self.kernel = kernel
         self.writer = kernel.writer
 
+    def _start(self, memref: Value) -> str:
+        memory = self.kernel.memory(memref)
+        return memory.address(["0"] * len(memory.shape))
+
     # Reductions
 
     def reduce(self, op: tile.Reduce) -> None:
@@ -126,7 +130,7 @@ class ComputeEmitter:
             raise CompileError(Diagnostic("'tile.reduce' across warps needs scratch memory", op.location))
         layout, elements = partial.layout, math.prod(partial.layout.shape)
         dtype = c_type(partial.dtype, self.kernel.index)
-        scratch = f"reinterpret_cast<{dtype}*>({self.kernel.memory(op.scratch).pointer})"
+        scratch = f"reinterpret_cast<{dtype}*>({self._start(op.scratch)})"
         first = [text for text in (_reduced_digit(source.lanes, op.axes, "lane")[0],) if text != "0"]
         test = f"if ({first[0]} == 0)" if first else ""
         with self.writer.block(test), self.writer.unrolled(layout.register_count) as i:
@@ -170,7 +174,7 @@ class ComputeEmitter:
         if op.scratch is None:
             raise CompileError(Diagnostic("'tile.convert_layout' across threads needs scratch memory", op.location))
         dtype = c_type(source.dtype, self.kernel.index)
-        scratch = f"reinterpret_cast<{dtype}*>({self.kernel.memory(op.scratch).pointer})"
+        scratch = f"reinterpret_cast<{dtype}*>({self._start(op.scratch)})"
         with self.kernel.memory_ops.once(source.layout), self.writer.unrolled(source.layout.register_count) as i:
             self.writer.line(f"{scratch}[{self._place(source.layout, i)}] = {source.at(i)};")
         self.kernel.barrier()

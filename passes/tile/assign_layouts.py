@@ -6,8 +6,10 @@ import math
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from ...ir import types
+from ...ir.attributes import IntegerAttr
 from ...ir.core import Block, Operation, Value
-from ...ir.dialects import kernel, tile, vector
+from ...ir.dialects import arith, kernel, tile, vector
 from ...ir.dialects.builtin import Module
 from ...ir.layout import LANES, Layout, layout_of, set_layout
 from ...ir.profile import Profile
@@ -19,6 +21,7 @@ from . import layouts
 
 INDEX_LIMIT = 1 << 31
 FIRST_WITH_STMATRIX = 90
+SCRATCH_ALIGNMENT = 16
 _FREE = ("arith.constant", "tile.iota")
 
 
@@ -62,6 +65,7 @@ class _Assignment:
         self.layouts: dict[Value, Layout] = {}
         self.scratch: Value | None = None
         self.scratch_bytes = 0
+        self.windows: list[tile.View] = []
         self.reduced = {
             (*_shape(op.source),): op.axes for op in function.walk() if isinstance(op, tile.Reduce)
         }  # fmt: skip
@@ -83,6 +87,7 @@ class _Assignment:
                 self._give(value, layouts.of_tile(value, threads, self.reduced.get(_shape(value), ())))
         for op in ops:
             self._settle(op)
+        self._settle_scratch()
         self._write()
 
     def _threads_at(self, place: object) -> int:
@@ -242,7 +247,7 @@ class _Assignment:
         if crossed and op.scratch is None:
             elements = math.prod(n for d, n in enumerate(source.shape) if d not in op.axes)
             bytes = max(_dtype_bytes(op.source), 4)
-            op.set_operands([op.source, self._scratch(elements * math.prod(m.size for m in crossed) * bytes)])
+            op.set_operands([op.source, self._scratch(elements * math.prod(m.size for m in crossed) * bytes, op)])
 
     def _force(self, value: Value, layout: Layout) -> None:
         """`value` comes in `layout`; whoever expects another gets a moved copy."""
@@ -267,40 +272,71 @@ class _Assignment:
             before.parent.insert_before(copy, before)
             self.layouts[copy.results[0]] = layout
             return copy.results[0]
-        if isinstance(owner, Operation) and owner.name == "vector.broadcast":
-            source = self._in_layout(
-                owner.operands[0], layouts.source_of_broadcast(layout, _shape(owner.operands[0])), before
-            )
-            copy = owner.clone({owner.operands[0]: source})
-            assert before.parent is not None
-            before.parent.insert_before(copy, before)
-            self.layouts[copy.results[0]] = layout
-            return copy.results[0]
+        if isinstance(owner, Operation) and (owner.name == "vector.broadcast" or _is_of_places(value)):
+            wanted = dict(self._operands_of(owner, value, layout))
+            tiles = [operand for operand in owner.operands if isinstance(operand.type, VectorType)]
+            if all(operand in wanted for operand in tiles):
+                copy = owner.clone({operand: self._in_layout(operand, wanted[operand], before) for operand in tiles})
+                assert before.parent is not None
+                before.parent.insert_before(copy, before)
+                self.layouts[copy.results[0]] = layout
+                return copy.results[0]
         return self._converted(value, layout, before)
 
     def _converted(self, value: Value, layout: Layout, before: Operation) -> Value:
         found = self.layouts[value]
         scratch = None
         if (found.lanes, found.warps) != (layout.lanes, layout.warps):
-            scratch = self._scratch(math.prod(layout.shape) * _dtype_bytes(value))
+            scratch = self._scratch(math.prod(layout.shape) * _dtype_bytes(value), before)
         op = tile.ConvertLayout(value, scratch, location=before.location)
         assert before.parent is not None
         before.parent.insert_before(op, before)
         self.layouts[op.result] = layout
         return op.result
 
-    def _scratch(self, bytes: int) -> Value:
-        """The program's scratch memory, at least so large."""
-        self.scratch_bytes = max(self.scratch_bytes, bytes)
+    def _scratch(self, bytes: int, before: Operation) -> Value:
+        """Scratch memory for an op, at least so large: the program's, or that of a group of a role."""
+        self.scratch_bytes = max(self.scratch_bytes, -(-bytes // SCRATCH_ALIGNMENT) * SCRATCH_ALIGNMENT)
         if self.scratch is None:
-            op = tile.Alloc(result_types=[MemRefType((bytes,), i8, "shared")])
+            op = tile.Alloc(result_types=[_bytes(bytes)])
             op.result.name = "scratch"
             block: Block = self.function.block
             assert block.first is not None
             block.insert_before(op, block.first)
             self.scratch = op.result
-        self.scratch.type = MemRefType((self.scratch_bytes,), i8, "shared")
-        return self.scratch
+        if (role := self._role_of(before)) is None:
+            return self.scratch
+        op, number = role
+        zero, first = (arith.Constant(IntegerAttr(n, types.index)) for n in (0, sum(op.group_counts[:number])))
+        group = arith.AddI(first.results[0], op.bodies[number].block.arguments[0])
+        window = tile.View(self.scratch, (group.results[0], zero.results[0]), (1,), result_types=[_bytes(bytes)])
+        for made in (zero, first, group, window):
+            assert before.parent is not None
+            before.parent.insert_before(made, before)
+        self.windows.append(window)
+        return window.result
+
+    def _role_of(self, op: Operation) -> tuple[tile.Roles, int] | None:
+        """The roles that an op stands in, and the number of its own."""
+        block = op.parent
+        while block is not None and block.parent is not None and (parent := block.parent.parent) is not None:
+            if isinstance(parent, tile.Roles):
+                return parent, parent.regions.index(block.parent)
+            block = parent.parent
+        return None
+
+    def _settle_scratch(self) -> None:
+        """Give scratch memory the size that all its users need, one part a group of a role."""
+        if self.scratch is None:
+            return
+        roles = [op for op in self.function.walk() if isinstance(op, tile.Roles)]
+        whole = _bytes(self.scratch_bytes)
+        self.scratch.type = whole
+        if self.windows:
+            groups = max(sum(op.group_counts) for op in roles)
+            self.scratch.type = MemRefType((groups, self.scratch_bytes), i8, "shared")
+            for window in self.windows:
+                window.result.type = whole
 
     def _write(self) -> None:
         for op in self.function.walk():
@@ -319,9 +355,23 @@ def _turns(op: tile.Load | tile.Store) -> bool:
     return isinstance(op, tile.Store) and shared and list(op.dims) != sorted(op.dims)
 
 
+def _bytes(count: int) -> MemRefType:
+    return MemRefType((count,), i8, "shared")
+
+
 def _dtype_bytes(value: Value) -> int:
     assert isinstance(value.type, VectorType)
     return value.type.dtype.bytes
+
+
+def _is_of_places(value: Value) -> bool:
+    """Whether a tile follows from its elements' places and scalars alone, so that every thread can compute it."""
+    op = value.owner
+    if not isinstance(value.type, VectorType):
+        return True
+    if not isinstance(op, Operation) or not op.name.startswith(("arith.", "vector.", "tile.iota", "tile.cmpi")):
+        return False
+    return all(map(_is_of_places, op.operands))
 
 
 def _is_splat(op: Operation) -> bool:

@@ -198,7 +198,9 @@ def _matrix_move(op: tile.Load | tile.Store, layout: Layout) -> str | None:
     assert isinstance(memref, MemRefType)
     bytes = memref.dtype.bytes
     per_word = 4 // bytes if bytes in (2, 4) else 0
-    if memref.space != "shared" or not per_word or op.alignment < WIDEST:
+    if memref.space != "shared" or not per_word or op.alignment < WIDEST or not layout.registers:
+        return None
+    if isinstance(op.memref.owner, tile.Peer | tile.Peers):  # which these instructions do not reach
         return None
     if [mode.size for mode in layout.lanes] != [4, 8] or any(step != 1 for step in op.steps):
         return None
