@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...ir import symbols
@@ -104,6 +105,53 @@ class Heads:
         if self.packed or self.members == 1:
             return head
         return indices.derived(symbols.floordiv(head, self.members), self.groups)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An attention at its usual sizes: `programs` of `rows` queries by `keys`, of which they see the part `seen`."""
+
+    programs: int
+    rows: int
+    keys: int
+    seen: float
+    size: int
+    value: int
+
+    @staticmethod
+    def of(root: Attention, heads: Heads, number: Callable[[Dim], int]) -> Problem:
+        batch, rows, keys = (number(n) for n in (heads.batch, heads.rows, heads.keys))
+        hidden = min(rows, keys) / 2 if root.causal and not heads.packed else 0
+        return Problem(batch * heads.programs, rows, keys, 1 - hidden / keys, heads.size, heads.value)
+
+    @property
+    def key_bytes(self) -> int:
+        """Of all keys and values, 16 bits an element."""
+        return 2 * self.programs * self.keys * (self.size + self.value)
+
+
+# Seconds, fitted to an H200 whose launches overlap.
+START = 2.0e-6
+"""Before and after the loop of a block of many queries."""
+START_DECODING = 1.0e-6
+KEY = (8e-9, -1.3e-8, 4.2e-10)
+"""What a key takes in a block of many queries, at least; this, and this an element of a head."""
+DECODED_KEY = (1.8e-8, 1.1e-10)
+"""The same for few queries."""
+CROWDED = (-3e-11, 2.4e-12)
+"""What a query and a key take where a multiprocessor has several blocks: this, and this an element of a head."""
+
+
+def seconds(schedule: AttentionSchedule, problem: Problem, target: CudaTarget) -> float:
+    """The time of a whole attention in 16-bit floats."""
+    width = max(problem.size, problem.value, 32)
+    if schedule.rows <= DECODING:
+        blocks = problem.programs * -(-problem.rows // schedule.rows) * schedule.splits
+        key = DECODED_KEY[0] + DECODED_KEY[1] * width
+        return START_DECODING + -(-blocks // target.multiprocessors) * problem.keys / schedule.splits * key
+    key, crowded = max(KEY[0], KEY[1] + KEY[2] * width), CROWDED[0] + CROWDED[1] * width
+    cells = problem.programs * problem.rows * problem.keys * problem.seen / target.multiprocessors
+    return START + max(problem.keys * key, cells * crowded)
 
 
 def attention_instruction(dtype: Scalar, precision: str) -> str | None:

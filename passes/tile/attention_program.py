@@ -51,6 +51,15 @@ class State:
         return State(*(Element(v, e.dtype, e.lanes) for v, e in zip(tiles, self.elements(), strict=True)))
 
 
+@dataclass(frozen=True)
+class Place:
+    """Which of the `splits` programs of a cluster, and which group of its threads."""
+
+    rank: Dim
+    splits: int
+    group: Dim = 0
+
+
 class AttentionProgram:
     """The program of one attention under construction.
 
@@ -186,34 +195,35 @@ class AttentionProgram:
 
     # The end
 
-    def _parts(self, rows: int, columns: int) -> list[Memory]:
-        """Shared memory for the state of `rows` queries."""
-        shapes = {"largest": (rows,), "totals": (rows,), "values": (rows, columns)}
+    def _parts(self, rows: int, columns: int, groups: int = 1) -> list[Memory]:
+        """Shared memory for the states that `groups` of threads have of `rows` queries."""
+        shapes = {"largest": (groups, rows), "totals": (groups, rows), "values": (groups, rows, columns)}
         return [cluster.shared_floats(self.body, shape, name) for name, shape in shapes.items()]
 
-    def _gather(self, state: State, parts: Sequence[Memory], first_row: Dim, rank: Dim, splits: int) -> State:
-        """This program's columns of what all programs of a cluster have found together for the rows of `parts`.
+    def _gather(self, state: State, parts: Sequence[Memory], first_row: Dim, place: Place) -> State:
+        """Some columns, this group's, of what all groups of a cluster have found together for the rows of `parts`.
 
-        From here on `row` and `column` are those of what is left to this program.
+        From here on `row` and `column` are those of what is left to the group.
         """
         body, indices = self.body, self.indices
-        rows, columns = parts[-1].shape
-        assert isinstance(rows, int) and isinstance(columns, int)
-        places = (self.row_lane,), (self.row_lane,), (self.row_lane, self.value_lane)
-        for memory, place, element in zip(parts, places, state.elements(), strict=True):
-            cluster.write(body, memory, place, element)
-        cluster.meet(body)
-        width = columns // splits
+        groups, rows, columns = map(int, parts[-1].shape)  # type: ignore[arg-type]
+        lanes = (self.row_lane,), (self.row_lane,), (self.row_lane, self.value_lane)
+        for memory, at, element in zip(parts, lanes, state.elements(), strict=True):
+            cluster.write(body, memory, (place.group, *at), element)
+        cluster.meet(body, stores_only=True)
+        width = columns // (place.splits * groups)
         row, lane = indices.lane(rows), indices.lane(width)
-        column = rank * width + lane
-        places = (row,), (row,), (row, indices.derived(column, columns))
+        first = (place.rank * groups + place.group) * width
+        places = (row,), (row,), (row, indices.derived(first + lane, columns))
         found = []
-        for peer in range(splits):
-            theirs = (cluster.of_peer(body, memory, peer) for memory in parts)
-            found.append(State(*(cluster.read(body, m, place) for m, place in zip(theirs, places, strict=True))))
+        for peer in range(place.splits):
+            theirs = [cluster.of_peer(body, memory, peer) for memory in parts]
+            for group in range(groups):
+                read = (cluster.read(body, m, (group, *at)) for m, at in zip(theirs, places, strict=True))
+                found.append(State(*read))
         cluster.meet(body)
         self.row = self._position(first_row, row, self.heads.rows, rows)
-        self.column = self._position(rank * width, lane, self.heads.value, columns)
+        self.column = self._position(first, lane, self.heads.value, columns)
         return self._merged(found)
 
     def _merged(self, parts: Sequence[State]) -> State:

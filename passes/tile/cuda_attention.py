@@ -19,7 +19,7 @@ from ...ir.symbols import Dim, Expr, ceildiv, floordiv
 from ...ir.target import CudaTarget
 from ...ir.types import VectorType, f32
 from .attention_blocks import AttentionSchedule, Heads, attention_candidates, attention_instruction, multiple
-from .attention_program import AttentionProgram, State
+from .attention_program import AttentionProgram, Place, State
 from .cuda_blocks import instruction_depth, usual_sizes
 from .cuda_contraction import program_ids
 from .cuda_gemm import operand, single_root
@@ -107,7 +107,8 @@ class _Attention(AttentionProgram):
         self._open_operands()
         state = self._run(overlap)
         if sizes.splits > 1:
-            state = self._gather(state, self._parts(sizes.rows, self.value), self.first_row, self.rank, sizes.splits)
+            place = Place(self.rank, sizes.splits)
+            state = self._gather(state, self._parts(sizes.rows, self.value), self.first_row, place)
         self._finish(state)
         self.frame.finish(grid, sizes.threads)
         if sizes.splits > 1:

@@ -18,32 +18,34 @@ class WarpRoles:
 
     # Memory
 
-    def _alloc(self, name: str, shape: tuple[int, ...], dtype: Scalar, stages: int | None) -> Value:
+    def alloc(self, name: str, shape: tuple[int, ...], dtype: Scalar, stages: int | None) -> Value:
         """Panels of 128 bytes a row, swizzled as TMA and `wgmma` expect."""
         op = tile.Alloc(1024, SPAN, stages, result_types=[MemRefType(shape, dtype, "shared")])
         op.result.name = name
         return self.body.builder.effect(op).results[0]
 
-    def _barriers(self, name: str, count: int, arrivals: int) -> Value:
+    def barriers(self, name: str, count: int, arrivals: int) -> Value:
         op = tile.AllocBarriers(count, arrivals)
         op.result.name = name
         return self.body.builder.effect(op).results[0]
 
     # Phases
 
-    def _wait(self, barriers: Value, slot: Dim, parity: Value) -> None:
-        self.body.builder.effect(tile.Wait(barriers, self._code(slot), parity))
+    def wait(self, barriers: Value, slot: Dim, parity: Value) -> None:
+        self.body.builder.effect(tile.Wait(barriers, self.code(slot), parity))
 
-    def _arrive(self, barriers: Value, slot: Dim, bytes: int = 0) -> None:
-        self.body.builder.effect(tile.Arrive(barriers, self._code(slot), bytes))
+    def arrive(self, barriers: Value, slot: Dim, bytes: int = 0) -> None:
+        self.body.builder.effect(tile.Arrive(barriers, self.code(slot), bytes))
 
-    def _next(self, stage: Value, parity: Value, stages: int) -> tuple[Value, Value]:
-        """The stage after this one, and the parity of its phase."""
-        apply = self.body.elements.apply
-        now, one = Element(stage, index), self.body.elements.constant(1, index)
-        zero, last = (self.body.elements.constant(n, index) for n in (0, stages - 1))
-        wraps = apply("eq", now, last)
-        after = apply("select", wraps, zero, apply("add", now, one))
+    def _next(self, stage: Value, parity: Value, stages: int, step: int = 1) -> tuple[Value, Value]:
+        """The stage `step` stages after this one, where `step` divides their number, and the parity of its phase."""
+        apply, constant = self.body.elements.apply, self.body.elements.constant
+        now, last = Element(stage, index), constant(stages - step, index)
+        if step == 1:
+            wraps, again = apply("eq", now, last), constant(0, index)
+        else:
+            wraps, again = apply("ge", now, last), apply("sub", now, last)
+        after = apply("select", wraps, again, apply("add", now, constant(step, index)))
         phase = apply("select", wraps, Element(self._flip(parity), index), Element(parity, index))
         return after.value, phase.value
 
@@ -63,8 +65,8 @@ class WarpRoles:
     def _known(self, value: Value, extent: Dim) -> Dim:
         return self.body.indices.scalar(value, extent)
 
-    def _code(self, value: Dim) -> Value:
+    def code(self, value: Dim) -> Value:
         return self.body.indices.scalar_code(value)
 
-    def _codes(self, *values: Dim) -> tuple[Value, ...]:
-        return tuple(map(self._code, values))
+    def codes(self, *values: Dim) -> tuple[Value, ...]:
+        return tuple(map(self.code, values))

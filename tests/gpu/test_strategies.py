@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from attention_cases import TOLERANCE, AttentionCase
+from attention_cases import WGMMA_CASES as ATTENTION_CASES
 from cuda_cases import CASES, CudaCase
 from recurrent_cases import RECURRENT_CASES, RecurrentCase
 from wgmma_cases import WGMMA_CASES, WgmmaCase
@@ -13,6 +15,7 @@ from kernelwright.compiler.driver import compile_model
 from kernelwright.compiler.options import CompileOptions
 from kernelwright.ir import target
 from kernelwright.ir.dialects.builtin import Module
+from kernelwright.passes.tile.wgmma_attention_blocks import WgmmaAttentionSchedule
 
 pytestmark = pytest.mark.gpu
 
@@ -55,3 +58,13 @@ def test_recurrent(case: RecurrentCase) -> None:
         for name, expected in zip(found, case.expected(), strict=True):
             error = np.linalg.norm(np.asarray(found[name]).astype(np.float64) - expected)
             assert error <= (1e-2 if case.dtype == "bf16" else 3e-3) * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize(("case", "schedule"), ATTENTION_CASES, ids=str)
+def test_wgmma_attention(case: AttentionCase, schedule: WgmmaAttentionSchedule) -> None:
+    module, feeds = case.network("wgmma_attention", schedule)
+    expected = case.expected()
+    engine = compile_model(module, CompileOptions(target.builtin("cuda:h200"), start="kernels")).engine()
+    for _ in range(3):
+        found = np.asarray(engine.run(feeds)["y"]).astype(np.float64)
+        assert np.linalg.norm(found - expected) <= TOLERANCE[case.dtype] * np.linalg.norm(expected)

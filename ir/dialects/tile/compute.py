@@ -146,9 +146,10 @@ class Mma(TileOp, name="tile.mma", traits=(PURE,)):
     b is K/2x2N, with element (k, n) at [k / 2][2 n + k % 2], as such products read it. GPU: a and b are register tiles
     in the instruction's fragment layout or, for "wgmma", memrefs in shared memory (a may be a register tile too);
     `instruction` names one matrix instruction ("mma.m16n8k16", "wgmma.m64n128k16"), which the tile is cut into.
-    `warps` cuts the tile for warp instructions: how many warps along M and N. "mma.m16n8k8" rounds f32 to tf32, "mma3.m16n8k8" cuts it in two tf32
-    numbers and takes three instructions, as exact as f32 products. With `paired` a thread has neighbours along K of
-    such operands, as it has of an accumulator that becomes one. "fma" uses plain multiply-adds.
+    `warps` cuts the tile for warp instructions: how many warps along M and N. "mma.m16n8k8" rounds f32 to tf32,
+    "mma3.m16n8k8" cuts it in two tf32 numbers and takes three instructions, as exact as f32 products. With `paired` a
+    thread has neighbours along K of such operands, as it has of an accumulator that becomes one. "fma" uses plain
+    multiply-adds.
 
     A memref of three dims is a matrix cut into panels of columns: element (r, c) is at [c / columns][r][c % columns].
     A `wgmma` is asynchronous: until a `tile.mma_wait` for it, its operands must stay and its result must not be read.
