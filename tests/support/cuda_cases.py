@@ -385,7 +385,7 @@ CASES = [
     CudaCase("gate-wide", gate(1, 1100, (7, 7), 300), "chain"),
     CudaCase("perceptron", perceptron(3, 40, 300, 17, 5), "chain", "f32", SINGLE),
     CudaCase("attention", attention(2, 77, 3, 64), "mma_attention"),
-    CudaCase("attention-causal", attention(1, 130, 2, 128, causal=True), "mma_attention", "bf16", 1e-2),
+    CudaCase("attention-causal", attention(1, 130, 2, 128, causal=True), "wgmma_attention", "bf16", 1e-2),
     CudaCase("attention-odd", attention(1, 37, 2, 20), "mma_attention"),
     CudaCase("attention-decode", attention(2, 1, 4, 64, keys=300), "mma_attention"),
     CudaCase("attention-grouped", attention(1, 1, 8, 72, keys=777, groups=2, causal=True, offset=600), "mma_attention"),
