@@ -61,10 +61,11 @@ class FormKernels(Pass):
     def run(self, module: Module, context: PassContext) -> None:
         main, names = module.main, KernelNames(module)
         prologue = prologue_on(Target.of(module) if Target.has(module) else None) if self.prologues else Prologue.NONE
-        # Inner blocks first: what they take copies of is not needed outside then.
-        for block in reversed(list(blocks_of(main))):
+        blocks = list(blocks_of(main))
+        for block in blocks:  # outer blocks first: inner ones take copies of what they read
             _replace_empty(block)
             _copy_sources_to_users(block)
+        for block in reversed(blocks):
             if self.fuse:
                 _copy_views_to_products(block)
             free = _free_views(main) if self.join_buffers and block is main.block else set()

@@ -138,6 +138,19 @@ def test_branches_that_are_given_up_leave_nothing_behind() -> None:
 
 
 @pytest.mark.parametrize("condition", [True, False])
+def test_branches_that_read_repeated_elements(condition: bool) -> None:
+    """Each takes a copy of the broadcast, or of positions, into its own kernels."""
+    text = """(int64[1] x, bool c) => (int64[3] y)
+        <int64[1] w = {3}, int64 start = {0}, int64 end = {3}, int64 by = {1}> {
+        t = Expand (x, w)
+        r = Range (start, end, by)
+        y = If (c) <then_branch = f () => (int64[3] a) { a = Neg (t) },
+                    else_branch = e () => (int64[3] b) { u = Max (t, w)  b = Add (u, r) }>
+    }"""
+    compare(text, x=np.array([5]), c=np.array(condition))
+
+
+@pytest.mark.parametrize("condition", [True, False])
 def test_branches_of_different_shapes(condition: bool) -> None:
     text = """(float[n, 4] x, bool c) => (float[a, b] y, float[d, e] z) {
         s = Neg (x)
