@@ -26,8 +26,9 @@ class ChainProducts(Pass):
     """Make one kernel of a chain of products with few rows, as the gates of squeeze-and-excite have them.
 
     A link's result is read by the next link alone. Links are matmuls and pointwise convolutions of single pixels by
-    constant weights, with the element-wise ops in their kernels, and reductions over trailing dims. All
-    results become results of the joined kernel, so that workers find each other's parts of a link in memory.
+    constant weights, with the element-wise ops in their kernels, and reductions over trailing dims, also of an image
+    with its channels last in memory. All results become results of the joined kernel, so that workers find each other's
+    parts of a link in memory.
 
     Before:
         %0 = "kernel.call"(%x) {callee = @mean} : (tensor<1x96x56x56xf32>) -> tensor<1x96x1x1xf32>

@@ -281,6 +281,10 @@ def softmax(rows: int, columns: int) -> Build:
     return lambda net: net.add(nn.Softmax(net.input(rows, columns), 1))
 
 
+def reduction(kind: str, axes: tuple[int, ...], *shape: int) -> Build:
+    return lambda net: net.add(nn.Sqrt(net.add(nn.Abs(net.add(nn.Reduce(net.input(*shape), kind, axes))))))
+
+
 def layer_norm(rows: int, columns: int) -> Build:
     def build(net: Network) -> Value:
         return net.add(nn.LayerNorm(net.input(rows, columns), net.weight(columns), net.weight(columns), axis=1))
@@ -402,6 +406,10 @@ CASES = [
     CudaCase("erf", error_function(65, 130, 1.0), "generic", tolerance=5e-4),
     CudaCase("erf-near-0", error_function(65, 130, 2**-9), "generic", tolerance=5e-4),
     CudaCase("erf-far", error_function(65, 130, 64.0), "generic", "bf16", 4e-3),
+    CudaCase("reduce-columns", reduction("mean", (1,), 3, 67, 45), "generic", "f32", SINGLE),
+    CudaCase("reduce-columns-f16", reduction("add", (1, 2), 2, 9, 33, 72), "generic"),
+    CudaCase("reduce-columns-max", reduction("max", (0,), 131, 7), "generic"),
+    CudaCase("reduce-columns-turned", reduction("add", (1,), 5, 77, 3, 40), "generic", "f32", SINGLE),
     CudaCase("transpose", transpose(70, 33, 5), "generic"),
     CudaCase("transpose-2d", transpose(200, 136), "generic"),
     CudaCase("transpose-odd", transpose(67, 131), "generic", "f32", SINGLE),
