@@ -15,7 +15,7 @@ from kernelwright.ir.dialects import kernel
 from kernelwright.ir.dialects import nn as dialect
 from kernelwright.ir.dialects.builtin import Module, Return, function
 from kernelwright.ir.symbols import symbol
-from kernelwright.ir.types import SCALARS, TensorType
+from kernelwright.ir.types import SCALARS, Scalar, TensorType
 from kernelwright.passes.tile.wgmma_blocks import WgmmaSchedule
 
 # Attributes are passed as plain strings here, which the checker would not take for the literals they are.
@@ -29,13 +29,14 @@ SMALL = WgmmaSchedule(64, 64, 64, 1, 0, 3, 64, 8)
 SPLIT = WgmmaSchedule(64, 64, 64, 1, 0, 2, 64, 8, 4)
 SPLIT_GROUPS = WgmmaSchedule(128, 64, 64, 2, 0, 2, 64, 8, 2)
 TF32 = WgmmaSchedule(128, 128, 32, 2, 0, 3, 64, 8)
+WIDE_BESIDE = WgmmaSchedule(128, 256, 64, 2, 0, 2, 64, 8, 1, 1)
 BESIDE = WgmmaSchedule(128, 128, 64, 2, 0, 3, 64, 8, 1, 1)
 
 
 @dataclass(frozen=True)
 class WgmmaCase:
     """relu(a @ b + bias) + residual on `blocks` blocks; rows are a symbol where `dynamic`, b is a constant where
-    `weight`.
+    `weight`, what follows the product is f32 where `wide`.
     """
 
     name: str
@@ -51,6 +52,7 @@ class WgmmaCase:
     weight: bool = False
     blocks: int = 3
     tolerance: float = 1e-3
+    wide: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -64,8 +66,15 @@ class WgmmaCase:
     def arrays(self) -> list[np.ndarray]:
         rng = np.random.default_rng(self.rows)
         scales = (1.0, self.inner**-0.5, 1.0, 1.0)
-        numpy = SCALARS[self.dtype].numpy
-        return [(rng.standard_normal(s) * scale).astype(numpy) for s, scale in zip(self.shapes, scales, strict=True)]
+        types = [dtype.numpy for dtype in self.dtypes]
+        parts = zip(self.shapes, scales, types, strict=True)
+        return [(rng.standard_normal(shape) * scale).astype(type) for shape, scale, type in parts]
+
+    @property
+    def dtypes(self) -> list[Scalar]:
+        """Of the arrays."""
+        behind = "f32" if self.wide else self.dtype
+        return [SCALARS[name] for name in (self.dtype, self.dtype, behind, behind)]
 
     def expected(self, arrays: list[np.ndarray]) -> np.ndarray:
         """The result in float64."""
@@ -76,13 +85,15 @@ class WgmmaCase:
 
     def kernel(self) -> tuple[Module, kernel.Func]:
         """The scheduled kernel, and a module whose `main` calls it: with b too, unless that is a constant."""
-        dtype, rows = SCALARS[self.dtype], symbol("rows")
+        rows = symbol("rows")
         shapes = [tuple(rows if self.dynamic and d == self.rows else d for d in shape) for shape in self.shapes]
-        types = [TensorType(shape, dtype) for shape in shapes]
+        types = [TensorType(shape, dtype) for shape, dtype in zip(shapes, self.dtypes, strict=True)]
         block = Block(types)
         a, b, bias, residual = block.arguments
-        precision = {"precision": "tf32"} if self.dtype == "f32" else {}
-        product = block.append(nn.MatMul(a, b, self.trans_a, self.trans_b, **precision))
+        options: dict[str, Any] = {"precision": "tf32"} if self.dtype == "f32" else {}
+        if self.wide:
+            options["to"] = SCALARS["f32"]
+        product = block.append(nn.MatMul(a, b, self.trans_a, self.trans_b, **options))
         shifted = block.append(nn.Add(product.result, bias))
         result = block.append(nn.Add(block.append(nn.Relu(shifted.result)).result, residual)).result
         block.append(kernel.Return((result,)))
@@ -138,6 +149,7 @@ WGMMA_CASES = [
     WgmmaCase("weights-pingpong", PINGPONG, 260, 264, 520, weight=True, blocks=1),
     WgmmaCase("wide", WIDE, 200, 392, 264, weight=True),
     WgmmaCase("beside", BESIDE, 300, 264, 136, weight=True, blocks=2),
+    WgmmaCase("beside-wide", WIDE_BESIDE, 200, 272, 136, weight=True, blocks=2, wide=True),
     WgmmaCase("beside-batched", BESIDE, 130, 136, 72, batch=(2,), blocks=3),
     WgmmaCase("bf16", SHARED, 100, 136, 136, dtype="bf16", tolerance=1e-2),
     WgmmaCase("tf32-weights", TF32, 130, 136, 100, weight=True, dtype="f32", tolerance=2e-3),
