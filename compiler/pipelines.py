@@ -30,9 +30,11 @@ from ..passes.graph.recognize_softmax import RecognizeSoftmax
 from ..passes.kernel.chain_products import ChainProducts
 from ..passes.kernel.choose_layout import ChooseLayout
 from ..passes.kernel.decompose import Decompose
+from ..passes.kernel.fold_norms import FoldNorms
 from ..passes.kernel.form_kernels import FormKernels
 from ..passes.kernel.fuse_depthwise import FuseDepthwise
 from ..passes.kernel.fuse_norms import FuseNorms
+from ..passes.kernel.fuse_row_sums import FuseRowSums
 from ..passes.kernel.join_launches import JoinLaunches
 from ..passes.kernel.project_recurrent_inputs import ProjectRecurrentInputs
 from ..passes.kernel.rematerialize import Rematerialize
@@ -86,6 +88,7 @@ REWRITE: tuple[Entry, ...] = (
 )
 
 KERNELS: tuple[Entry, ...] = (
+    (FoldNorms(), "types are final, and norms are whole still"),
     (Decompose(), "kernels are formed of reductions and element-wise ops"),
     (ProjectRecurrentInputs(), "one large matrix product instead of one a time step"),
     (SplitSums(), "an element of a running sum should not add up a whole axis"),
@@ -93,6 +96,7 @@ KERNELS: tuple[Entry, ...] = (
     (FormKernels(), "what shares a launch is decided while ops still say what they mean"),
     (ChooseLayout(), "which kernels a tensor stands between is known"),
     (FuseDepthwise(), "what a depthwise convolution reads need not leave a core's cache"),
+    (FuseRowSums(), "a product has its rows in registers still"),
     (FuseNorms(), "the rows that a product makes are in caches still"),
     (JoinLaunches(), "kernels are as large as they get by what they compute of each other"),
     (ChainProducts(), "kernels too small for launches of their own are known now"),

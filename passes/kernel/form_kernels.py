@@ -10,12 +10,13 @@ from ...ir.attributes import DenseAttr
 from ...ir.core import Block, Operation, Value
 from ...ir.dialects import host, nn
 from ...ir.dialects.builtin import Func, Module, Return
-from ...ir.target import Target
+from ...ir.target import CudaTarget, Target
 from ...ir.types import TensorType
 from ..analysis.blocks import blocks_of
 from ..analysis.sub_buffers import shared_memory
 from ..base import Pass, PassContext
 from .groups import (
+    Abilities,
     Group,
     Kind,
     is_cheap,
@@ -40,7 +41,8 @@ class FormKernels(Pass):
     where they lie, and store their rows in the order of a transpose behind them; attention computes its mask as it goes
     where that takes cheap element-wise ops. A 1x1 convolution and means of windows apart compute the scale, bias and
     activation of their input as they read it, where they do not end the kernel of another root; all other convolutions
-    convert its type (unless `prologues` is false). Concatenations and
+    convert its type (unless `prologues` is false). On GPUs, products compute factors of their rows by
+    short reductions of other tensors. Concatenations and
     slices along the outermost dim stay in `main` where kernels can write and read where the whole lies (unless
     `join-buffers` is false). Other reshapes stay in `main` too and cost nothing, and what has no elements
     is a constant. Equal kernels are one symbol.
@@ -60,7 +62,8 @@ class FormKernels(Pass):
 
     def run(self, module: Module, context: PassContext) -> None:
         main, names = module.main, KernelNames(module)
-        prologue = prologue_on(Target.of(module) if Target.has(module) else None) if self.prologues else Prologue.NONE
+        target = Target.of(module) if Target.has(module) else None
+        prologue = prologue_on(target) if self.prologues else Prologue.NONE
         blocks = list(blocks_of(main))
         for block in blocks:  # outer blocks first: inner ones take copies of what they read
             _replace_empty(block)
@@ -69,11 +72,11 @@ class FormKernels(Pass):
             if self.fuse:
                 _copy_views_to_products(block)
             free = _free_views(main) if self.join_buffers and block is main.block else set()
-            for group in self._groups(block, free, prologue, context):
+            for group in self._groups(block, free, Abilities(prologue, isinstance(target, CudaTarget)), context):
                 outline(group, block, module, names)
         merge_equal(module)
 
-    def _groups(self, block: Block, free: set[Operation], prologue: Prologue, context: PassContext) -> list[Group]:
+    def _groups(self, block: Block, free: set[Operation], abilities: Abilities, context: PassContext) -> list[Group]:
         """The groups of a block in program order of their sinks."""
         group_of: dict[Operation, Group] = {}
         for op in reversed(block):
@@ -87,7 +90,7 @@ class FormKernels(Pass):
                 continue
             else:
                 group_of[op] = new_group(op)
-                group_of[op].prologue = prologue
+                group_of[op].abilities = abilities
                 if group is not None:
                     context.remark(op, f"not fused into the kernel of {_label(group.sink)}: {reason}")
         for group in set(group_of.values()):

@@ -40,6 +40,8 @@ _CHEAP = (
     nn.Add, nn.Sub, nn.Mul, nn.Min, nn.Max, nn.Neg, nn.Abs, nn.Cast, nn.Where, nn.And, nn.Or, nn.Xor, nn.Not,
     nn.Eq, nn.Ne, nn.Lt, nn.Le, nn.Gt, nn.Ge, nn.Transpose, nn.Slice, nn.BroadcastTo, nn.Reshape,
 )  # fmt: skip
+_SHORT = 64
+"""Elements of a reduction that a product computes again for each of its tiles."""
 _SOURCES = (nn.Constant, nn.Iota, nn.Size, nn.DimOf, nn.ShapeOf)
 
 
@@ -84,6 +86,15 @@ def same_elements(a: tuple[Dim, ...], b: tuple[Dim, ...]) -> bool:
     return [d for d in a if d != 1] == [d for d in b if d != 1]
 
 
+@dataclass(frozen=True)
+class Abilities:
+    """What kernels of a target do beside their root: `prologue` in front of convolutions; with `statistics`, products
+    compute factors of their rows by short reductions of other tensors."""
+
+    prologue: Prologue = Prologue.ALL
+    statistics: bool = False
+
+
 @dataclass(eq=False)
 class Group:
     """Ops of one kernel. `rows` are the reduced dims of `space` (counted from its end) once a reduction is inside."""
@@ -93,7 +104,7 @@ class Group:
     root: Operation | None = None
     rows: int | None = None
     ops: set[Operation] = field(default_factory=set)
-    prologue: Prologue = Prologue.ALL
+    abilities: Abilities = Abilities()
 
 
 def new_group(op: Operation) -> Group:
@@ -130,7 +141,7 @@ def join(op: Operation, group: Group) -> str | None:
     reason = objection(op, group)
     if reason is None:
         group.ops.add(op)
-        if isinstance(op, nn.Reduce):
+        if isinstance(op, nn.Reduce) and not _is_statistic(op, group):
             _take_reduction(group, op)
         elif kind_of(op) is Kind.ROOT and group.root is None:
             group.root = op
@@ -141,10 +152,10 @@ def objection(op: Operation, group: Group) -> str | None:
     """Why `op` cannot be computed inside `group`; None where it can."""
     if len(op.results) != 1:
         return "it has several results"
-    if group.prologue is not Prologue.NONE and not is_source(op):
+    if group.abilities.prologue is not Prologue.NONE and not is_source(op):
         conv = convolution_behind(op, group.ops)
         if conv is not None:
-            return prologue_objection(op, conv, group.prologue)
+            return prologue_objection(op, conv, group.abilities.prologue)
         pool = pool_behind(op, group.ops)
         if pool is not None and isinstance(op, nn.Elementwise):
             return pool_objection(op, pool)
@@ -212,6 +223,8 @@ def reaches_sink_by_rows(value: Value, group: Group) -> bool:
 def _reduce_objection(op: nn.Reduce, group: Group) -> str | None:
     source, reduced = tensor_type(op.x).dims, tensor_type(op.result).dims
     trailing = trailing_axes(op)
+    if _is_statistic(op, group):
+        return None
     if group.root is not None and not isinstance(group.root, nn.Reduce):
         return f"the kernel already has the root '{group.root.name}'"
     if group.rows is not None:
@@ -307,8 +320,21 @@ def _recomputation(op: Operation, group: Group) -> str | None:
         return None
     if is_cheap(op) and _leads_to_index(op.result, group):
         return None
-    views_only = all(kind_of(u) is Kind.VIEW and not isinstance(u, nn.BroadcastTo) for u in op.result.users)
-    return None if views_only else "it is broadcast, and would be computed again for every element"
+    if _is_statistic(op, group) or _only_views_read(op.results[0]):
+        return None
+    return "it is broadcast, and would be computed again for every element"
+
+
+def _only_views_read(value: Value) -> bool:
+    """Whether views read a value, or what is computed of it element by element."""
+    dims = tensor_type(value).dims
+    for user in value.users:
+        if isinstance(user, nn.Elementwise) and tensor_type(user.result).dims == dims:
+            if not _only_views_read(user.result):
+                return False
+        elif kind_of(user) is not Kind.VIEW or isinstance(user, nn.BroadcastTo):
+            return False
+    return True
 
 
 def _leads_to_rows(op: Operation, group: Group) -> bool:
@@ -328,6 +354,24 @@ def _leads_to_rows(op: Operation, group: Group) -> bool:
                 seen.add(maker)
                 pending.append(maker)
     return False
+
+
+def _is_statistic(op: Operation, group: Group) -> bool:
+    """Whether `op` makes one number for each row of the group's space by short reductions of other tensors."""
+    if not group.abilities.statistics or not isinstance(group.root, nn.MatMul):
+        return False
+    return isinstance(op, nn.NnOp) and _is_row_value(op.results[0], group.space[:-1])
+
+
+def _is_row_value(value: Value, rows: tuple[Dim, ...]) -> bool:
+    op, dims = value.owner, tensor_type(value).dims
+    if not same_elements(dims, (*rows, 1)) or dims[-1:] != (1,):
+        return False
+    if isinstance(op, nn.Reduce):
+        last = tensor_type(op.x).dims[-1]
+        return trailing_axes(op) == 1 and op.keep_dims and isinstance(last, int) and last <= _SHORT
+    known = [v for v in getattr(op, "operands", ()) if not isinstance(v.owner, nn.Constant)]
+    return isinstance(op, nn.Elementwise) and bool(known) and all(_is_row_value(v, rows) for v in known)
 
 
 def _shape(dims: tuple[Dim, ...]) -> str:

@@ -78,7 +78,10 @@ class _Assignment:
         for value in self._tiles(ops):
             if (given := layout_of(value)) is not None:
                 self._give(value, given)
+        reductions = [op for op in ops if isinstance(op, tile.Reduce)]
         for value, layout in self._anchors(ops):
+            for op in reductions:
+                self._seed_reduced(op)
             if value not in self.layouts:
                 self._give(value, layout())
         for value in self._tiles(ops):
@@ -128,6 +131,13 @@ class _Assignment:
         for value, layout in ((op.a, a), (op.b, b), (op.acc, acc), (op.result, acc)):
             if isinstance(value.type, VectorType):
                 self._give(value, layout)
+
+    def _seed_reduced(self, op: tile.Reduce) -> None:
+        """Where larger tiles decide how a result lies, what is reduced to it lies so that nothing has to move."""
+        if op.result in self.layouts and op.source not in self.layouts:
+            found = layouts.source_of_reduction(self.layouts[op.result], _shape(op.source), op.axes)
+            if found is not None:
+                self._give(op.source, found)
 
     def _give(self, value: Value, layout: Layout) -> None:
         """Set a layout and spread it to all tiles that follow from it."""

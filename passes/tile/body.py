@@ -176,6 +176,15 @@ class TileBody:
             op.drop_operands()
         self._reads, self._known = outer, known
 
+    @contextmanager
+    def rehearsal(self) -> Generator[None]:
+        """Build what is only meant to load memory here: what is bound and read inside is forgotten, loads are found
+        again when what needs them is built."""
+        known, bound = self._known, self.bound
+        self._known, self.bound = dict(known), dict(bound)
+        yield
+        self._known, self.bound = known, bound
+
     def inside_lanes(self, lanes: Sequence[int]) -> Element | None:
         """Where positions along `lanes` are within the data; None where all are."""
         mask: Element | None = None

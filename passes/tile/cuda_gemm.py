@@ -12,6 +12,7 @@ from ...ir.core import BlockArgument, Value
 from ...ir.dialects import kernel
 from ...ir.dialects.nn.base import broadcast_index
 from ...ir.dialects.nn.contraction import MatMul
+from ...ir.dialects.nn.convolution import Conv
 from ...ir.symbols import Dim, Expr, ceildiv, product
 from ...ir.target import CudaTarget
 from ...ir.types import MemRefType, Scalar, TensorType
@@ -89,7 +90,8 @@ class MmaGemm(RankedStrategy):
         instruction = instruction_of(dtype, root.precision)
         if instruction is None:
             return f"no instruction multiplies matrices of {dtype}"
-        if placements(func, root.result) is None:
+        places = placements(func, root.result, statistics=True)
+        if places is None or any(place.span > 1 for place in places):
             return "a result is not the product's elements, one by one"
         shape = Shape.of(root)
         if 0 in (*shape.batch, shape.rows, shape.columns, shape.inner):
@@ -117,6 +119,9 @@ class Product(Protocol):
     places: list[Placement]
     dtype: Scalar
 
+    @property
+    def root(self) -> MatMul | Conv: ...
+
     def batch(self, number: Dim) -> tuple[Dim, ...]: ...
 
     def left(self, batch: Sequence[Dim], depth: int) -> AnyOperand: ...
@@ -134,16 +139,21 @@ class Gemm:
     def __init__(self, func: kernel.Func, root: MatMul, reduced: bool = False) -> None:
         self.root = root
         self.shape = shape = Shape.of(root)
-        merged = (*shape.batch, shape.rows, shape.columns)
-        places = placements(func, root.result, reduced)
+        places = placements(func, root.result, reduced, statistics=True)
         assert places is not None
         self.places = places
-        self.frame = open_frame(func, [merged if place.keeps_order else place.dims for place in places])
+        self.frame = open_frame(func, [self._shape_at(place) for place in places])
         self.body = self.frame.body
         self.dtype = tensor_type(root.a).scalar
         self.merged = len(shape.row_dims) > 1 and _is_plain(root.a)
         if self.merged:
             reshape_argument(self.frame, root.a, (shape.rows, shape.inner))
+
+    def _shape_at(self, place: Placement) -> tuple[Dim, ...]:
+        """The shape of a result's memory."""
+        shape = self.shape
+        columns = symbols.floordiv(shape.columns, place.span)
+        return (*shape.batch, shape.rows, columns) if place.keeps_order else place.dims
 
     def batch(self, number: Dim) -> tuple[Dim, ...]:
         """The index along the batch's dims of batch `number`."""
@@ -274,7 +284,7 @@ def finish(frame: Frame, root: Value, acc: Element, index: Sequence[Dim], merged
     that keep its order, elsewhere at their own index."""
     body = frame.body
     bind_root(body, root, acc)
-    places = placements(frame.func, root)
+    places = placements(frame.func, root, statistics=True)
     assert places is not None
     for tensor, memory, place in zip(returned(frame.func), frame.results, places, strict=True):
         element = body.read(tensor, place.index(index))

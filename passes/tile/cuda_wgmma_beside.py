@@ -31,7 +31,7 @@ def operands_beside(gemm: Product) -> list[BlockArgument]:
     body, shape, found = gemm.body, gemm.shape, []
     for tensor, place in zip(returned(gemm.frame.func), gemm.places, strict=True):
         type = tensor_type(tensor)
-        if not place.keeps_order or not type.scalar.is_float:
+        if not place.keeps_order or place.reduced is not None or not type.scalar.is_float:
             continue
 
         def index(i: Sequence[Dim], place: Placement = place) -> tuple[Dim, ...]:

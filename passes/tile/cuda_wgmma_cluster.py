@@ -72,9 +72,21 @@ class SplitGemm(ClusteredGemm):
     def _copy(self, sides: object, place: TilePlace, step: Dim, stage: Dim) -> None:
         super()._copy(sides, place, self.rank * self.steps + step, stage)  # type: ignore[arg-type]
 
+    @property
+    def _share(self) -> int:
+        """The rows of a group that each block finishes."""
+        return self.sizes.group_rows // self.size
+
+    def _row_parts(self, place: TilePlace) -> list[tuple[Dim, int]]:
+        return [(place.row + self.rank * self._share, self._share)]
+
+    @property
+    def _chunk_columns(self) -> int:
+        return self.sizes.n
+
     def _finish(self, place: TilePlace, group: Dim, acc: Value) -> None:
         body, indices = self.body, self.indices
-        rows, share = self.sizes.group_rows, self.sizes.group_rows // self.size
+        rows, share = self.sizes.group_rows, self._share
         row, part, column = (indices.lane(size) for size in (rows, share, self.sizes.n))
         lanes = indices.lane_of(row), indices.lane_of(column)
         first = group * rows
@@ -120,8 +132,8 @@ class RowsGemm(ClusteredGemm):
 
     def _finish(self, place: TilePlace, group: Dim, acc: Value) -> None:
         body, indices, shape = self.body, self.indices, self.gemm.shape
-        row_lane, column_lane = indices.lane(ROWS), indices.lane(self.sizes.n)
-        row = self._limited(place.row, row_lane, shape.rows, self.sizes.m)
+        row_lane, row = self._rows_from(place.row, ROWS)
+        column_lane = indices.lane(self.sizes.n)
         column = indices.derived(place.column + column_lane, shape.columns)
         lanes = indices.lane_of(row_lane), indices.lane_of(column_lane)
         element = Element(acc, f32, lanes)

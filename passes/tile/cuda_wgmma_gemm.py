@@ -10,6 +10,7 @@ from ...ir.attributes import DictAttr
 from ...ir.core import BlockArgument
 from ...ir.dialects import kernel
 from ...ir.dialects.nn.contraction import MatMul
+from ...ir.dialects.nn.reduction import Reduce
 from ...ir.symbols import mod
 from ...ir.target import CudaTarget
 from ...ir.types import Scalar
@@ -54,7 +55,7 @@ class WgmmaGemmStrategy:
             return "not one matrix product on a GPU"
         if (reason := wanting(root, target)) is not None:
             return reason
-        if placements(func, root.result) is None:
+        if placements(func, root.result, statistics=True) is None:
             return "a result is not the product's elements, one by one"
         shape = Shape.of(root)
         if 0 in (*shape.batch, shape.rows, shape.columns, shape.inner):
@@ -119,10 +120,13 @@ def unsuitable(gemm: Product, turned: bool = False) -> str | None:
 
 
 def fastest(work: Work, func: kernel.Func, target: CudaTarget) -> DictAttr | str:
-    """The block whose model time is least, if it is less than that of warp instructions."""
+    """The block whose model time is least, if it is less than that of warp instructions, which leave sums of rows to a
+    kernel of its own."""
     best = ranked(work, func, target)[0]
     here = wgmma_blocks.seconds(best, work, target)
     there = cuda_blocks.seconds(cuda_blocks.ranked_blocks(work, target)[0], work, target)
+    if any(isinstance(value.owner, Reduce) for value in returned(func)):
+        there += wgmma_blocks.ROWS_KERNEL
     if there < here:
         return f"warp instructions are estimated to take {there * 1e6:.1f} us, warpgroups {here * 1e6:.1f} us"
     return best.to_attribute()
@@ -130,7 +134,8 @@ def fastest(work: Work, func: kernel.Func, target: CudaTarget) -> DictAttr | str
 
 def ranked(work: Work, func: kernel.Func, target: CudaTarget) -> list[WgmmaSchedule]:
     """Blocks that fit, the one whose model time is least first."""
-    result = max((tensor_type(value).scalar for value in returned(func)), key=_bytes)
+    results = [tensor_type(value).scalar for value in returned(func)]
+    result = min((dtype for dtype in results if dtype.is_float), key=_bytes, default=results[0])
     found = wgmma_blocks.candidates(work, target, result)
     return sorted(found, key=lambda schedule: wgmma_blocks.seconds(schedule, work, target))
 

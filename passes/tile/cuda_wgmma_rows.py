@@ -23,8 +23,6 @@ from .strategies import AnyTarget, register
 from .wgmma_blocks import BAND, ROWS, SPAN, WgmmaSchedule
 
 # Seconds, from BERT, GPT-2, ViT and T5 at batch 1 on an H200, with and without norms in the products' kernels.
-ROWS_KERNEL = 1.7e-6
-"""A kernel of its own for the norm of a few hundred rows."""
 PEER = 1.6e-7
 """Meeting and reading a peer, a reduction."""
 AT_ONCE = 64
@@ -94,7 +92,7 @@ def _schedule(func: kernel.Func, root: MatMul, target: CudaTarget) -> DictAttr |
         return "its clusters would not be at work at the same time"
     here = wgmma_blocks.seconds(found, work, target) + PEER * (columns // ROWS) * len(_reductions(func))
     apart = wgmma_blocks.candidates(work, target, result)
-    there = min(wgmma_blocks.seconds(one, work, target) for one in apart) + ROWS_KERNEL
+    there = min(wgmma_blocks.seconds(one, work, target) for one in apart) + wgmma_blocks.ROWS_KERNEL
     if there < here:
         return f"two kernels are estimated to take {there * 1e6:.1f} us, one {here * 1e6:.1f} us"
     return found.to_attribute()

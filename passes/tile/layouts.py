@@ -168,6 +168,29 @@ def source_of_broadcast(result: Layout, source: Sequence[int]) -> Layout:
     return result.drop(range(len(result.shape) - len(source))).squeeze(fixed)
 
 
+def source_of_reduction(result: Layout, source: Sequence[int], axes: Sequence[int]) -> Layout | None:
+    """The layout of rows whose sums come as `result`: lanes that have the same sum share the row. None where no lanes
+    have."""
+    axis = len(source) - 1
+    if tuple(axes) != (axis,) or not result.shape or not any(mode.repeats for mode in result.lanes):
+        return None
+    size = source[axis]
+    sharing = math.gcd(size, math.prod(mode.size for mode in result.lanes if mode.repeats))
+    run = math.gcd(size // sharing, 4)
+
+    def longer(mode: Mode, step: int = 0) -> Mode:
+        return Mode(mode.size, (*mode.strides, step))
+
+    lanes, step = [], run
+    for mode in result.lanes:
+        taken = mode.repeats and step * mode.size <= run * sharing
+        lanes.append(longer(mode, step if taken else 0))
+        step *= mode.size if taken else 1
+    first, rest = Mode(run, (0,) * axis + (1,)), Mode(size // step, (0,) * axis + (step,))
+    registers = [first, *map(longer, result.registers), rest]
+    return Layout.of(source, registers, lanes, map(longer, result.warps))
+
+
 def permutation_of(op: Operation) -> tuple[int, ...]:
     attribute = op.attributes["permutation"]
     assert isinstance(attribute, DenseArrayAttr)

@@ -17,7 +17,7 @@ from ...ir.dialects.nn.base import NnOp
 from ...ir.dialects.nn.constants import Constant
 from ...ir.dialects.nn.views import Reshape, Slice, Transpose
 from ...ir.strings import as_identifier
-from ...ir.types import TensorType
+from ...ir.types import Scalar, TensorType
 
 Pack = Callable[[np.ndarray], np.ndarray]
 
@@ -80,8 +80,8 @@ def leading(*shape: int) -> ViewStep:
     return lambda value: Slice(value, (0,) * len(shape), shape, (1,) * len(shape))
 
 
-def packed_constant(value: Value, tag: str, pack: Pack) -> Value:
-    """`pack` of a constant as a constant beside it, made once."""
+def packed_constant(value: Value, tag: str, pack: Pack, dtype: Scalar | None = None) -> Value:
+    """`pack` of a constant, of its type or of `dtype`, as a constant beside it, made once."""
     source = value.owner
     assert isinstance(source, Constant) and source.parent is not None
     attribute = source.value
@@ -93,7 +93,8 @@ def packed_constant(value: Value, tag: str, pack: Pack) -> Value:
         if isinstance(op, Constant) and isinstance(op.value, DenseResourceAttr) and op.value.name == name:
             return op.results[0]
     array = np.ascontiguousarray(pack(attribute.array))
-    return _insert(source, source.parent, DenseResourceAttr(name, TensorType(array.shape, attribute.type.dtype), array))
+    type = TensorType(array.shape, dtype or attribute.type.dtype)
+    return _insert(source, source.parent, DenseResourceAttr(name, type, array))
 
 
 def _insert(source: Operation, block: Block, value: DenseAttr | DenseResourceAttr) -> Value:

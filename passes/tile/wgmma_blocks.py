@@ -124,6 +124,8 @@ EPILOGUE = 1.95e-6
 """What 128 x 128 elements of a group take after its products."""
 EXCHANGE = 1.9e-6
 """Two meetings of a cluster, and what its blocks read of each other."""
+ROWS_KERNEL = 1.7e-6
+"""A kernel of its own for the norm of a few hundred rows."""
 SUSTAINED = 0.805
 """The part of the peak rate that the power of the card allows."""
 SHARED_BANDWIDTH = 2.25e11

@@ -17,7 +17,7 @@ from kernelwright.compiler.driver import compile_model
 from kernelwright.compiler.options import CompileOptions, PassOptions
 from kernelwright.compiler.pipelines import optional_passes
 
-IDLE = {"check-indices", "infer-shapes", "choose-layout", "dce"}
+IDLE = {"check-indices", "infer-shapes", "choose-layout", "fold-norms", "fuse-row-sums", "dce"}
 """Passes that these models, most of them static, on CPUs and without --debug-bounds, give nothing to do that shows."""
 
 BOUND = 2e-5

@@ -292,6 +292,23 @@ def layer_norm(rows: int, columns: int) -> Build:
     return build
 
 
+def normalized_products(rows: int, columns: int, hidden: int, *, before: bool, wide: bool = False) -> Build:
+    """x = a @ w + r and then relu(norm(x) @ v) @ u + x, as networks with norms `before` their layers have it, or
+    + norm(x), as those with norms behind. Where `wide`, x is kept in f32."""
+
+    def build(net: Network) -> Value:
+        to = {"to": SCALARS["f32"]} if wide and net.dtype.bits < 32 else {}
+        product = net.add(nn.MatMul(net.input(rows, columns), net.weight(columns, columns), **to))
+        residual = net.input(rows, columns)
+        x = net.add(nn.Add(product, net.add(nn.Cast(residual, to["to"])) if to else residual))
+        n = net.add(nn.LayerNorm(x, net.weight(columns), net.weight(columns), axis=1))
+        n = net.add(nn.Cast(n, net.dtype)) if to else n
+        y = net.add(nn.Relu(net.add(nn.MatMul(n, net.weight(columns, hidden)))))
+        return net.add(nn.Add(net.add(nn.MatMul(y, net.weight(hidden, columns), **to)), x if before else n))
+
+    return build
+
+
 def transpose(*shape: int, order: Sequence[int] = ()) -> Build:
     """The dims in `order`, or in the reverse one."""
     return lambda net: net.add(nn.Transpose(net.input(*shape), tuple(order) or tuple(reversed(range(len(shape))))))
@@ -399,6 +416,8 @@ CASES = [
     CudaCase("softmax-odd", softmax(5, 1000), "rows", "f32", SINGLE),
     CudaCase("softmax-long", softmax(3, 20000), "rows", "f32", SINGLE),
     CudaCase("layer-norm", layer_norm(130, 768), "rows"),
+    CudaCase("norm-before", normalized_products(131, 384, 1536, before=True, wide=True), "wgmma_gemm"),
+    CudaCase("norm-behind", normalized_products(72, 512, 2048, before=False), "wgmma_gemm", "bf16", 2e-2),
     CudaCase("layer-norm-short", layer_norm(77, 20), "generic", "f32", SINGLE),
     CudaCase("softmax-cluster", softmax(2, 50257), "rows"),
     CudaCase("layer-norm-cluster", layer_norm(3, 17001), "rows", "f32", SINGLE),
