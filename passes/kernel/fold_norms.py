@@ -305,7 +305,7 @@ class _Folding:
             return (w.astype(np.float32) * column(self.scale)).astype(dtype.numpy)
 
         def columns(w: np.ndarray) -> np.ndarray:
-            return scaled(w).astype(np.float32).sum(inner, dtype=np.float64).astype(np.float32)
+            return w.astype(np.float32).sum(inner, dtype=np.float64).astype(np.float32)
 
         tag = f"norm_{zlib.crc32(self.scale.tobytes()):08x}"
         bias, shift = self.bias, None
@@ -316,7 +316,8 @@ class _Folding:
                 return products.sum(inner, dtype=np.float64).astype(np.float32)
 
             shift = packed_constant(op.b, f"{tag}_{zlib.crc32(bias.tobytes()):08x}", shifts, f32)
-        return packed_constant(op.b, tag, scaled), packed_constant(op.b, f"{tag}_columns", columns, f32), shift
+        weights = op.b if (self.scale == 1).all() else packed_constant(op.b, tag, scaled)
+        return weights, packed_constant(weights, "columns", columns, f32), shift
 
 
 def _emit_before(anchor: Operation, location: Location | None = None) -> Emit:

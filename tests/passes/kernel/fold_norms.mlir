@@ -10,8 +10,8 @@
 // CHECK-NEXT: "nn.reshape"
 // CHECK-NEXT: %[[SQUARES:.*]] = "nn.reduce"
 // CHECK-NOT: nn.layer_norm
-// CHECK: value = dense<0.5> : tensor<256x512xf16>
 // CHECK: value = dense<128.0> : tensor<512xf32>
+// CHECK: value = dense<0.5> : tensor<256x512xf16>
 // CHECK-DAG: "nn.reduce"(%[[SUMS]]) {kind = "add", axes = array<i64: 1>, keep_dims = true}
 // CHECK-DAG: "nn.reduce"(%[[SQUARES]]) {kind = "add", axes = array<i64: 1>, keep_dims = true}
 // CHECK: %[[FACTOR:.*]] = "nn.rsqrt"
