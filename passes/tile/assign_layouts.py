@@ -9,6 +9,7 @@ from functools import partial
 from ...ir import types
 from ...ir.attributes import IntegerAttr
 from ...ir.core import Block, Operation, Value
+from ...ir.diagnostics import InternalError
 from ...ir.dialects import arith, kernel, tile, vector
 from ...ir.dialects.builtin import Module
 from ...ir.layout import LANES, Layout, layout_of, set_layout
@@ -90,6 +91,7 @@ class _Assignment:
                 self._give(value, layouts.of_tile(value, threads, self.reduced.get(_shape(value), ())))
         for op in ops:
             self._settle(op)
+        self._check()
         self._settle_scratch()
         self._write()
 
@@ -128,7 +130,7 @@ class _Assignment:
 
     def _seed_mma(self, op: tile.Mma) -> None:
         a, b, acc = layouts.of_mma(op, self._threads_at(op))
-        for value, layout in ((op.a, a), (op.b, b), (op.acc, acc), (op.result, acc)):
+        for value, layout in ((op.result, acc), (op.acc, acc), (op.a, a), (op.b, b)):
             if isinstance(value.type, VectorType):
                 self._give(value, layout)
 
@@ -155,6 +157,8 @@ class _Assignment:
             yield from self._operands_of(owner, value, layout)
         elif (loop := _loop_of(owner)) is not None:
             yield loop.results[value.index - 1], layout  # type: ignore[attr-defined]
+        if isinstance(owner, Operation) and _is_free(owner):
+            return  # others that read it have one of their own
         for user, index in list(value.uses):
             yield from self._results_of(user, index, layout)
 
@@ -219,6 +223,8 @@ class _Assignment:
             op.set_operands(operands)
         if isinstance(op, tile.Reduce):
             self._settle_reduce(op)
+        elif isinstance(op, tile.Mma) and op.result in self.layouts:
+            self._force(op.result, layouts.of_mma(op, self._threads_at(op))[2])
         elif isinstance(op, vector.ExtractStridedSlice):
             self._force(op.result, self.layouts[op.source].slice(_shape(op.result)))
         elif isinstance(op, tile.Load) and op.result in self.layouts:
@@ -249,6 +255,18 @@ class _Assignment:
             wanted = dict(self._operands_of(op, result, self.layouts[result]))
             yield from ((i, wanted[v]) for i, v in enumerate(op.operands) if v in wanted and v in self.layouts)
 
+    def _check(self) -> None:
+        """Raise InternalError where an op reads or gives elements that other threads hold: no interpreter sees that."""
+        for op in self.function.walk():
+            wanted = {op.operands[index]: layout for index, layout in self._needs(op)}
+            if isinstance(op, tile.Mma):
+                wanted[op.result] = layouts.of_mma(op, self._threads_at(op))[2]
+            elif isinstance(op, tile.Reduce):
+                wanted[op.result] = self.layouts[op.source].drop(op.axes)
+            for value, layout in wanted.items():
+                if value in self.layouts and self.layouts[value] != layout:
+                    raise InternalError(f"a tile of '{op.name}' is {self.layouts[value]}, not {layout}")
+
     def _settle_reduce(self, op: tile.Reduce) -> None:
         source = self.layouts[op.source]
         if isinstance(op.result.type, VectorType):
@@ -276,7 +294,7 @@ class _Assignment:
         if found == layout:
             return value
         owner = value.owner
-        if isinstance(owner, Operation) and (owner.name in _FREE or _is_splat(owner)):
+        if isinstance(owner, Operation) and _is_free(owner):
             copy = owner.clone()
             assert before.parent is not None
             before.parent.insert_before(copy, before)
@@ -384,8 +402,10 @@ def _is_of_places(value: Value) -> bool:
     return all(map(_is_of_places, op.operands))
 
 
-def _is_splat(op: Operation) -> bool:
-    return op.name == "vector.broadcast" and not isinstance(op.operands[0].type, VectorType)
+def _is_free(op: Operation) -> bool:
+    """Whether every reader can have a tile of its own, in its own layout, at no cost."""
+    splat = op.name == "vector.broadcast" and not isinstance(op.operands[0].type, VectorType)
+    return splat or op.name in _FREE
 
 
 def _like_result(op: Operation) -> list[Value]:

@@ -92,3 +92,42 @@ def test_matrices_loaded_at_once_lie_regularly(columns: int, count: int) -> None
     load = tile.Load(memory[0], (memory[1],) * 2, (0, 1), (1, 1), alignment=16,
                      result_types=[VectorType((64, columns), f16)])  # fmt: skip
     assert matrix_load(load, layout) == f"ldmatrix.x{count}.trans"
+
+
+# A product's accumulators begin at the zeros that its operand is compared with, and the two tiles have one shape.
+SHARED = """
+module {
+  "kernel.func"() ({
+  ^bb0(%x: memref<16x16xf16>, %w: memref<16x32xf16>, %y: memref<16x32xf32>):
+    %zero = "arith.constant"() {value = 0 : index} : () -> index
+    %one = "arith.constant"() {value = 1 : index} : () -> index
+    %none = "arith.constant"() {value = 0.0 : f32} : () -> f32
+    %zeros = "vector.broadcast"(%none) : (f32) -> vector<16x32xf32>
+    %a = "tile.load"(%x, %zero, %zero) {dims = array<i64: 0, 1>,
+      steps = array<i64: 1, 1>, alignment = 16 : i64} : (memref<16x16xf16>, index, index) -> vector<16x16xf16>
+    %total = "scf.for"(%zero, %one, %one, %zeros) ({
+    ^bb0(%i: index, %sum: vector<16x32xf32>):
+      %raw = "tile.load"(%w, %zero, %zero) {dims = array<i64: 0, 1>,
+        steps = array<i64: 1, 1>, alignment = 16 : i64} : (memref<16x32xf16>, index, index) -> vector<16x32xf16>
+      %wide = "arith.extf"(%raw) : (vector<16x32xf16>) -> vector<16x32xf32>
+      %positive = "arith.maximumf"(%wide, %zeros) : (vector<16x32xf32>, vector<16x32xf32>) -> vector<16x32xf32>
+      %b = "arith.truncf"(%positive) : (vector<16x32xf32>) -> vector<16x32xf16>
+      %next = "tile.mma"(%a, %b, %sum) {instruction = "mma.m16n8k16", trans_a = false, trans_b = false,
+        warps = array<i64: 1, 4>} : (vector<16x16xf16>, vector<16x32xf16>, vector<16x32xf32>) -> vector<16x32xf32>
+      "scf.yield"(%next) : (vector<16x32xf32>) -> ()
+    }) : (index, index, index, vector<16x32xf32>) -> vector<16x32xf32>
+    "tile.store"(%total, %y, %zero, %zero) {dims = array<i64: 0, 1>,
+      steps = array<i64: 1, 1>, alignment = 8 : i64} : (vector<16x32xf32>, memref<16x32xf32>, index, index) -> ()
+    "kernel.return"() : () -> ()
+  }) {sym_name = "shared", grid = [1 : i64], threads = 128 : i64,
+      arg_shapes = ["16, 16", "16, 32", "16, 32"]} : () -> ()
+}
+"""
+
+
+def test_constants_that_clashing_tiles_share_lie_as_each_needs() -> None:
+    module, _ = assigned(SHARED)
+    (mma,) = [op for op in module.walk() if isinstance(op, tile.Mma)]
+    a, b, acc = fragments("mma.m16n8k16", 16, 32, 16, (1, 4))
+    assert [layout_of(value) for value in (mma.a, mma.b, mma.acc, mma.result)] == [a, b, acc, acc]
+    assert not any(isinstance(op, tile.ConvertLayout) for op in module.walk())
