@@ -23,7 +23,8 @@ from .frame import returned, tensor_type
 from .wgmma_blocks import ROWS
 
 if TYPE_CHECKING:
-    from .cuda_wgmma import TilePlace, WgmmaGemm
+    from .cuda_wgmma import WgmmaGemm
+    from .cuda_wgmma_operands import TilePlace
 
 
 def operands_beside(gemm: Product) -> list[BlockArgument]:

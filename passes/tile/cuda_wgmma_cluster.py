@@ -17,7 +17,8 @@ from ...ir.types import f32
 from . import cluster
 from .access import Memory
 from .cuda_gemm import Gemm, Product
-from .cuda_wgmma import TilePlace, WgmmaGemm
+from .cuda_wgmma import WgmmaGemm
+from .cuda_wgmma_operands import TilePlace
 from .elements import Element
 from .epilogue import Placement
 from .merging import Merged

@@ -17,8 +17,9 @@ from ...ir.types import Scalar
 from . import cuda_blocks, wgmma_blocks
 from .cuda_blocks import Work, instruction_of
 from .cuda_gemm import Gemm, Product, Shape, single_root, work_of
-from .cuda_wgmma import TmaOperand, WgmmaGemm, is_k_major, tma_operand
+from .cuda_wgmma import WgmmaGemm
 from .cuda_wgmma_cluster import SplitGemm
+from .cuda_wgmma_operands import TmaOperand, is_k_major, tma_operand
 from .epilogue import placements
 from .frame import returned, tensor_type
 from .overlap_launches import overlaps

@@ -16,9 +16,9 @@ from .attention_program import AttentionProgram
 from .cuda_blocks import usual_sizes
 from .cuda_gemm import single_root
 from .cuda_stages import BoxOperand
-from .cuda_wgmma import is_k_major, tma_operand
 from .cuda_wgmma_attention import WgmmaAttention, operands
 from .cuda_wgmma_gemm import without_instruction
+from .cuda_wgmma_operands import is_k_major, tma_operand
 from .epilogue import placements
 from .overlap_launches import overlaps
 from .strategies import AnyTarget, register
