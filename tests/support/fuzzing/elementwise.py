@@ -76,7 +76,8 @@ UNARY = [
     Row("Celu", (F32,), since=12, attributes=_some(alpha=(0.2, 2)), floor=2),
     Row("Selu", attributes=_some(alpha=(0.1, 2), gamma=(0.1, 2)), floor=4),
     Row("Mish", since=18),
-    Row("Gelu", (F32, F16), since=20, attributes=lambda g: {"approximate": g.choose(["none", "tanh"])}),
+    # 1 + erf(x), 1 + tanh(x) likewise.
+    Row("Gelu", (F32, F16), since=20, floor=4, attributes=lambda g: {"approximate": g.choose(["none", "tanh"])}),
     Row("ThresholdedRelu", exact=True, since=10, attributes=_some(alpha=(-1, 1))),
     Row("Shrink", (F32,), attributes=_some(lambd=(0, 1), bias=(-1, 1))),
 ]
