@@ -19,7 +19,7 @@ from .cuda_blocks import Work, instruction_of
 from .cuda_conv import is_pointwise
 from .cuda_gemm import Shape, bind_root, operand, reshape_argument, single_root, work_of
 from .cuda_stages import AnyOperand
-from .cuda_wgmma_gemm import fastest, program, ranked, unsuitable, without_instruction
+from .cuda_wgmma_gemm import WarpgroupStrategy, program, unsuitable, without_instruction
 from .elements import Element
 from .epilogue import placements
 from .frame import open_frame, returned, tensor_type
@@ -28,57 +28,42 @@ from .strategies import AnyTarget, register
 
 
 @dataclass(frozen=True)
-class WgmmaConv:
+class WgmmaConv(WarpgroupStrategy):
     """1x1 convolutions, with the element-wise ops that follow on the accumulators."""
 
     name: str = "wgmma_conv"
     priority: int = 110
 
-    def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
-        if (reason := _refusal(func, target)) is not None:
+    def refusal(self, func: kernel.Func, target: AnyTarget) -> str | None:
+        root = single_root(func, Conv)
+        if not isinstance(target, CudaTarget) or not isinstance(root, Conv):
+            return "not one convolution on a GPU"
+        if (reason := without_instruction(tensor_type(root.x).scalar, root.precision, target)) is not None:
             return reason
-        assert isinstance(target, CudaTarget)
-        return fastest(_work(func), func, target)
+        weights = root.w
+        if not is_pointwise(root) or root.group != 1:
+            return "not a 1x1 convolution of one group"
+        if not isinstance(weights, BlockArgument) or not weights.has_one_use or not tensor_type(weights).is_static:
+            return "its weights are not read as they are"
+        places = placements(func, root.result)
+        if places is None or not all(place.keeps_order for place in places):
+            return "a result has another shape than the convolution"
+        if 0 in (*tensor_type(root.result).dims, *tensor_type(root.x).dims):
+            return "it is empty"
+        return unsuitable(PointwiseConv(func, root))
 
-    def candidates(self, func: kernel.Func, target: AnyTarget) -> list[DictAttr]:
-        if _refusal(func, target) is not None:
-            return []
-        assert isinstance(target, CudaTarget)
-        return [schedule.to_attribute() for schedule in ranked(_work(func), func, target)]
+    def work(self, func: kernel.Func) -> Work:
+        root = single_root(func, Conv)
+        assert isinstance(root, Conv)
+        dtype = tensor_type(root.x).scalar
+        instruction = instruction_of(dtype, root.precision)
+        assert instruction is not None
+        return work_of(func, _shape(root), dtype, instruction)
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, Conv)
         assert isinstance(root, Conv) and isinstance(target, CudaTarget)
         program(PointwiseConv(func, root), schedule, target).build()
-
-
-def _refusal(func: kernel.Func, target: AnyTarget) -> str | None:
-    """Why no schedule fits a kernel."""
-    root = single_root(func, Conv)
-    if not isinstance(target, CudaTarget) or not isinstance(root, Conv):
-        return "not one convolution on a GPU"
-    if (reason := without_instruction(tensor_type(root.x).scalar, root.precision, target)) is not None:
-        return reason
-    weights = root.w
-    if not is_pointwise(root) or root.group != 1:
-        return "not a 1x1 convolution of one group"
-    if not isinstance(weights, BlockArgument) or not weights.has_one_use or not tensor_type(weights).is_static:
-        return "its weights are not read as they are"
-    places = placements(func, root.result)
-    if places is None or not all(place.keeps_order for place in places):
-        return "a result has another shape than the convolution"
-    if 0 in (*tensor_type(root.result).dims, *tensor_type(root.x).dims):
-        return "it is empty"
-    return unsuitable(PointwiseConv(func, root))
-
-
-def _work(func: kernel.Func) -> Work:
-    root = single_root(func, Conv)
-    assert isinstance(root, Conv)
-    dtype = tensor_type(root.x).scalar
-    instruction = instruction_of(dtype, root.precision)
-    assert instruction is not None
-    return work_of(func, _shape(root), dtype, instruction)
 
 
 def _shape(root: Conv) -> Shape:

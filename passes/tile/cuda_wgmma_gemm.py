@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,27 +31,38 @@ from .wgmma_blocks import WgmmaSchedule
 _INSTRUCTIONS = {"f16": "wgmma.k16.f16", "bf16": "wgmma.k16.bf16", "f32": "wgmma.k8.tf32"}
 
 
+class WarpgroupStrategy(ABC):
+    """The base of strategies for kernels around one product of warpgroups."""
+
+    @abstractmethod
+    def refusal(self, func: kernel.Func, target: AnyTarget) -> str | None:
+        """Why no schedule fits a kernel; None where the target is a GPU and one does."""
+
+    @abstractmethod
+    def work(self, func: kernel.Func) -> Work:
+        """What the cost model ranks the schedules of a kernel by."""
+
+    def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
+        if (reason := self.refusal(func, target)) is not None:
+            return reason
+        assert isinstance(target, CudaTarget)
+        return fastest(self.work(func), func, target)
+
+    def candidates(self, func: kernel.Func, target: AnyTarget) -> list[DictAttr]:
+        if self.refusal(func, target) is not None:
+            return []
+        assert isinstance(target, CudaTarget)
+        return [schedule.to_attribute() for schedule in ranked(self.work(func), func, target)]
+
+
 @dataclass(frozen=True)
-class WgmmaGemmStrategy:
+class WgmmaGemmStrategy(WarpgroupStrategy):
     """Products of matrices that TMA can load, large enough for warpgroups."""
 
     name: str = "wgmma_gemm"
     priority: int = 110
 
-    def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
-        if (reason := self._refusal(func, target)) is not None:
-            return reason
-        assert isinstance(target, CudaTarget)
-        return fastest(_work(func), func, target)
-
-    def candidates(self, func: kernel.Func, target: AnyTarget) -> list[DictAttr]:
-        if self._refusal(func, target) is not None:
-            return []
-        assert isinstance(target, CudaTarget)
-        return [schedule.to_attribute() for schedule in ranked(_work(func), func, target)]
-
-    def _refusal(self, func: kernel.Func, target: AnyTarget) -> str | None:
-        """Why no schedule fits a kernel."""
+    def refusal(self, func: kernel.Func, target: AnyTarget) -> str | None:
         root = single_root(func, MatMul)
         if not isinstance(target, CudaTarget) or not isinstance(root, MatMul):
             return "not one matrix product on a GPU"
@@ -62,6 +74,14 @@ class WgmmaGemmStrategy:
         if 0 in (*shape.batch, shape.rows, shape.columns, shape.inner):
             return "it is empty"
         return unsuitable(Gemm(func, root), _can_turn_weights(func, root))
+
+    def work(self, func: kernel.Func) -> Work:
+        root = single_root(func, MatMul)
+        assert isinstance(root, MatMul)
+        dtype = tensor_type(root.a).scalar
+        instruction = instruction_of(dtype, root.precision)
+        assert instruction is not None
+        return work_of(func, Shape.of(root), dtype, instruction)
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, MatMul)
@@ -146,15 +166,6 @@ def program(gemm: Product, schedule: DictAttr, target: CudaTarget) -> WgmmaGemm:
     sizes = WgmmaSchedule.from_attribute(schedule)
     kind = SplitGemm if sizes.splits > 1 else WgmmaGemm
     return kind(gemm, sizes, target.multiprocessors, overlaps(target))
-
-
-def _work(func: kernel.Func) -> Work:
-    root = single_root(func, MatMul)
-    assert isinstance(root, MatMul)
-    dtype = tensor_type(root.a).scalar
-    instruction = instruction_of(dtype, root.precision)
-    assert instruction is not None
-    return work_of(func, Shape.of(root), dtype, instruction)
 
 
 def _bytes(dtype: Scalar) -> int:

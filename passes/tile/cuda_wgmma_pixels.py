@@ -19,30 +19,38 @@ from .cuda_blocks import Work, instruction_of
 from .cuda_conv_pixels import PixelsByTaps, channels_last_source, objection
 from .cuda_gemm import Shape, reshape_argument, single_root, work_of
 from .cuda_stages import SPAN, AnyOperand, BoxOperand
-from .cuda_wgmma_gemm import fastest, program, ranked, unsuitable, without_instruction
+from .cuda_wgmma_gemm import WarpgroupStrategy, program, unsuitable, without_instruction
 from .epilogue import Placement, placements
 from .frame import tensor_type
 from .strategies import AnyTarget, register
 
 
 @dataclass(frozen=True)
-class WgmmaConvPixels:
+class WgmmaConvPixels(WarpgroupStrategy):
     """Convolutions of one group with constant weights, and the element-wise ops that follow on the accumulators."""
 
     name: str = "wgmma_conv_pixels"
     priority: int = 112
 
-    def schedule(self, func: kernel.Func, target: AnyTarget) -> DictAttr | str:
-        if (reason := _refusal(func, target)) is not None:
+    def refusal(self, func: kernel.Func, target: AnyTarget) -> str | None:
+        if (reason := objection(func, target)) is not None:
             return reason
-        assert isinstance(target, CudaTarget)
-        return fastest(_work(func), func, target)
+        root = single_root(func, Conv)
+        assert isinstance(root, Conv) and isinstance(target, CudaTarget)
+        if (reason := without_instruction(tensor_type(root.x).scalar, root.precision, target)) is not None:
+            return reason
+        if channels_last_source(root) is None:
+            return "its input is not an image in memory with its channels last, 16 bytes of them together"
+        return unsuitable(PixelsProduct(func, root))
 
-    def candidates(self, func: kernel.Func, target: AnyTarget) -> list[DictAttr]:
-        if _refusal(func, target) is not None:
-            return []
-        assert isinstance(target, CudaTarget)
-        return [schedule.to_attribute() for schedule in ranked(_work(func), func, target)]
+    def work(self, func: kernel.Func) -> Work:
+        root = single_root(func, Conv)
+        assert isinstance(root, Conv)
+        dtype = tensor_type(root.x).scalar
+        instruction = instruction_of(dtype, root.precision)
+        assert instruction is not None
+        conv = PixelsProduct(func, root)
+        return replace(work_of(func, conv.shape, dtype, instruction), run=conv.width, taps=conv.tap_count)
 
     def build(self, func: kernel.Func, schedule: DictAttr, target: AnyTarget) -> None:
         root = single_root(func, Conv)
@@ -50,29 +58,6 @@ class WgmmaConvPixels:
         conv = PixelsProduct(func, root)
         conv.pack()
         program(conv, schedule, target).build()
-
-
-def _refusal(func: kernel.Func, target: AnyTarget) -> str | None:
-    """Why no schedule fits a kernel."""
-    if (reason := objection(func, target)) is not None:
-        return reason
-    root = single_root(func, Conv)
-    assert isinstance(root, Conv) and isinstance(target, CudaTarget)
-    if (reason := without_instruction(tensor_type(root.x).scalar, root.precision, target)) is not None:
-        return reason
-    if channels_last_source(root) is None:
-        return "its input is not an image in memory with its channels last, 16 bytes of them together"
-    return unsuitable(PixelsProduct(func, root))
-
-
-def _work(func: kernel.Func) -> Work:
-    root = single_root(func, Conv)
-    assert isinstance(root, Conv)
-    dtype = tensor_type(root.x).scalar
-    instruction = instruction_of(dtype, root.precision)
-    assert instruction is not None
-    conv = PixelsProduct(func, root)
-    return replace(work_of(func, conv.shape, dtype, instruction), run=conv.width, taps=conv.tap_count)
 
 
 class PixelsProduct(PixelsByTaps):
