@@ -11,7 +11,7 @@ from ...ir.dialects import kernel, nn
 from ...ir.dialects.builtin import Module, Return
 from ...ir.dialects.nn.base import tensor_type
 from ...ir.symbols import mul
-from ...ir.types import TensorType
+from ...ir.types import Scalar, TensorType
 from ..analysis.sizes import size_at, typical_sizes
 from ..base import EXACT, Pass, PassContext
 from .joining import is_pointwise
@@ -143,7 +143,9 @@ def _bases(value: Value) -> tuple[Value, ...]:
 
 
 def _has_size(value: Value) -> bool:
-    return isinstance(value.type, TensorType) and value.type.shape is not None
+    """Whether a value is a tensor of numbers; others are objects of the host."""
+    type = value.type
+    return isinstance(type, TensorType) and type.shape is not None and isinstance(type.dtype, Scalar)
 
 
 def _peak(spans: Iterable[_Span]) -> tuple[int, int]:

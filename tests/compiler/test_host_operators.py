@@ -51,7 +51,9 @@ def test_reasons_come_from_the_list() -> None:
 
 
 def test_a_missing_kernel_is_called_that() -> None:
-    text = "(float[1, 2] x) => (float[1, 2] y) { y = ai.onnx.ml.SVMRegressor <coefficients = [1.0, 1.0]> (x) }"
+    text = """(float[1, 2] x) => (int64[1] y, float[1, 2] z) {
+        y, z = ai.onnx.ml.SVMClassifier <coefficients = [1.0, 1.0], classlabels_ints = [0, 1]> (x)
+    }"""
     options = CompileOptions(target=resolve("cpu"), stop="legalize")
     (step,) = compile_model(graph(text, ai_onnx_ml=1), options).host_steps
     assert step.reason == f"{GAP}this operator"
